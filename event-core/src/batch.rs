@@ -1,0 +1,225 @@
+//! Gathers single items into batches, by count, bytes and age. Pure: the time is an argument.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// When a batch is closed: at the first of these.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BatchLimits {
+    /// Most items in a batch; at least 1.
+    pub count: usize,
+    /// Most bytes in a batch. An item that is larger alone makes a batch of its own.
+    pub bytes: usize,
+    /// How long the first item of a batch waits for others. Zero: as long as the caller is busy
+    /// with something else.
+    pub linger: Duration,
+}
+
+/// Why a batch was closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FlushReason {
+    /// It holds as many items as it may.
+    Count,
+    /// The next item would not fit.
+    Bytes,
+    /// Its first item waited long enough.
+    Linger,
+    /// The caller asked for it, at the end of its work.
+    Drain,
+}
+
+/// A closed batch; never empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Batch<T> {
+    /// What was pushed, in order.
+    pub items: Vec<T>,
+    /// The sum of their sizes.
+    pub bytes: usize,
+    /// Why it was closed.
+    pub reason: FlushReason,
+}
+
+/// Items go in by [`push`](Self::push), batches come out by [`next`](Self::next), in order.
+///
+/// ```
+/// use event_core::{BatchLimits, Batcher, FlushReason};
+/// use std::time::Duration;
+/// use tokio::time::Instant;
+///
+/// let limits = BatchLimits { count: 2, bytes: 100, linger: Duration::from_secs(1) };
+/// let mut batcher = Batcher::new(limits);
+/// let now = Instant::now();
+/// batcher.push('a', 10, now);
+/// assert_eq!(batcher.next(now), None);
+/// batcher.push('b', 10, now);
+/// assert_eq!(batcher.next(now).unwrap().items, ['a', 'b']);
+/// batcher.push('c', 10, now);
+/// assert_eq!(batcher.next(now + limits.linger).unwrap().reason, FlushReason::Linger);
+/// ```
+#[derive(Debug)]
+pub struct Batcher<T> {
+    limits: BatchLimits,
+    closed: VecDeque<Batch<T>>,
+    open: Vec<T>,
+    open_bytes: usize,
+    /// When the first item of the open batch came; meaningless while it is empty.
+    opened: Option<Instant>,
+}
+
+impl<T> Batcher<T> {
+    /// An empty batcher.
+    pub fn new(limits: BatchLimits) -> Self {
+        Self {
+            limits,
+            closed: VecDeque::new(),
+            open: Vec::new(),
+            open_bytes: 0,
+            opened: None,
+        }
+    }
+
+    /// Takes an item of this size. It always fits: bounding what is held is the caller's work.
+    pub fn push(&mut self, item: T, bytes: usize, now: Instant) {
+        if !self.open.is_empty() && self.open_bytes + bytes > self.limits.bytes {
+            self.close(FlushReason::Bytes);
+        }
+        self.opened.get_or_insert(now);
+        self.open.push(item);
+        self.open_bytes += bytes;
+        if self.open.len() >= self.limits.count {
+            self.close(FlushReason::Count);
+        } else if self.open_bytes >= self.limits.bytes {
+            self.close(FlushReason::Bytes);
+        }
+    }
+
+    /// The oldest batch that is due: closed by count or bytes, or open for as long as the
+    /// linger.
+    pub fn next(&mut self, now: Instant) -> Option<Batch<T>> {
+        if self.closed.is_empty() && self.opened? + self.limits.linger <= now {
+            self.close(FlushReason::Linger);
+        }
+        self.closed.pop_front()
+    }
+
+    /// The oldest batch, due or not.
+    pub fn drain(&mut self) -> Option<Batch<T>> {
+        if self.closed.is_empty() && !self.open.is_empty() {
+            self.close(FlushReason::Drain);
+        }
+        self.closed.pop_front()
+    }
+
+    /// When [`next`](Self::next) will have a batch if nothing more is pushed; in the past if it
+    /// has one now.
+    pub fn deadline(&self, now: Instant) -> Option<Instant> {
+        if self.closed.is_empty() {
+            self.opened.map(|opened| opened + self.limits.linger)
+        } else {
+            Some(now)
+        }
+    }
+
+    /// Items that are held.
+    pub fn len(&self) -> usize {
+        self.open.len() + self.closed.iter().map(|b| b.items.len()).sum::<usize>()
+    }
+
+    /// Whether nothing is held.
+    pub fn is_empty(&self) -> bool {
+        self.open.is_empty() && self.closed.is_empty()
+    }
+
+    fn close(&mut self, reason: FlushReason) {
+        self.opened = None;
+        self.closed.push_back(Batch {
+            items: std::mem::take(&mut self.open),
+            bytes: std::mem::take(&mut self.open_bytes),
+            reason,
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn batcher(count: usize, bytes: usize, linger_ms: u64) -> Batcher<usize> {
+        Batcher::new(BatchLimits {
+            count,
+            bytes,
+            linger: Duration::from_millis(linger_ms),
+        })
+    }
+
+    #[test]
+    fn an_item_that_does_not_fit_closes_the_batch_before_it() {
+        let now = Instant::now();
+        let mut b = batcher(10, 100, 1000);
+        b.push(1, 60, now);
+        b.push(2, 60, now);
+        let batch = b.next(now).unwrap();
+        assert_eq!((batch.items, batch.reason), (vec![1], FlushReason::Bytes));
+        assert_eq!(b.next(now), None);
+    }
+
+    #[test]
+    fn an_item_larger_than_a_batch_goes_alone() {
+        let now = Instant::now();
+        let mut b = batcher(10, 100, 1000);
+        b.push(1, 1, now);
+        b.push(2, 500, now);
+        b.push(3, 1, now);
+        let batches: Vec<_> = std::iter::from_fn(|| b.drain()).map(|b| b.items).collect();
+        assert_eq!(batches, [vec![1], vec![2], vec![3]]);
+    }
+
+    #[test]
+    fn the_linger_runs_from_the_first_item_of_the_batch() {
+        let start = Instant::now();
+        let mut b = batcher(10, 100, 100);
+        b.push(1, 1, start);
+        b.push(2, 1, start + Duration::from_millis(90));
+        let due = start + Duration::from_millis(100);
+        assert_eq!(b.deadline(start), Some(due));
+        assert_eq!(b.next(due - Duration::from_nanos(1)), None);
+        assert_eq!(b.next(due).unwrap().items, [1, 2]);
+        assert_eq!(b.deadline(due), None);
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_is_dropped_reordered_or_over_the_limits(
+            count in 1usize..20,
+            bytes in 1usize..200,
+            linger in 0u64..50,
+            pushes in prop::collection::vec((0usize..150, 0u64..30), 0..200),
+        ) {
+            let mut now = Instant::now();
+            let mut b = batcher(count, bytes, linger);
+            let mut out = Vec::new();
+            for (i, (size, gap)) in pushes.iter().enumerate() {
+                now += Duration::from_millis(*gap);
+                b.push(i, *size, now);
+                while let Some(batch) = b.next(now) {
+                    out.push(batch);
+                }
+                if let Some(deadline) = b.deadline(now) {
+                    prop_assert!(deadline > now, "a batch that is due was kept");
+                }
+            }
+            out.extend(std::iter::from_fn(|| b.drain()));
+            prop_assert!(b.is_empty());
+            for batch in &out {
+                prop_assert!(!batch.items.is_empty() && batch.items.len() <= count);
+                prop_assert!(batch.bytes <= bytes || batch.items.len() == 1);
+                prop_assert_eq!(batch.bytes, batch.items.iter().map(|&i| pushes[i].0).sum::<usize>());
+            }
+            let items: Vec<_> = out.into_iter().flat_map(|batch| batch.items).collect();
+            prop_assert_eq!(items, (0..pushes.len()).collect::<Vec<_>>());
+        }
+    }
+}

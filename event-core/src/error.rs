@@ -1,0 +1,116 @@
+//! One error for every backend: a kind to decide by, the operation, and what to look at.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// What a backend call may answer instead of a result.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What went wrong, as far as the caller's next step depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The service asks for fewer requests.
+    Throttled,
+    /// The request did not take effect and may succeed later: connection refused, internal
+    /// error, conflict with a concurrent request.
+    Transient,
+    /// The request may have taken effect: its answer was lost or makes no sense.
+    Ambiguous,
+    /// The credentials do not allow it.
+    Denied,
+    /// The queue or the bucket is not there. A missing object is no error.
+    NotFound,
+    /// The entry or the setting itself is at fault; the same request will never succeed.
+    Invalid,
+    /// The entry is larger than the service takes.
+    TooLarge,
+    /// Nothing is known about it.
+    Unknown,
+}
+
+/// An error of a backend or an engine.
+///
+/// Its text is one line: the operation, what is at fault and, where there is one, the cause.
+/// Cloning is cheap, since one failed request may be the outcome of many entries.
+///
+/// ```
+/// use event_core::{Error, ErrorKind};
+///
+/// let error = Error::new(ErrorKind::NotFound, "receive", "queue orders does not exist");
+/// assert_eq!(error.to_string(), "receive: queue orders does not exist");
+/// assert!(!error.is_retryable());
+/// ```
+#[derive(Clone, Debug)]
+pub struct Error {
+    kind: ErrorKind,
+    operation: &'static str,
+    message: Arc<str>,
+    source: Option<Arc<dyn std::error::Error + Send + Sync>>,
+}
+
+impl Error {
+    /// An error of this kind; `operation` is the trait's method (`send`, `put`), `message` names
+    /// what is at fault and what would do.
+    pub fn new(kind: ErrorKind, operation: &'static str, message: impl Into<Arc<str>>) -> Self {
+        Self {
+            kind,
+            operation,
+            message: message.into(),
+            source: None,
+        }
+    }
+
+    /// A setting or an argument that can never work; the engines give these at start.
+    pub fn invalid(operation: &'static str, message: impl Into<Arc<str>>) -> Self {
+        Self::new(ErrorKind::Invalid, operation, message)
+    }
+
+    /// The same error with the cause below it.
+    #[must_use]
+    pub fn with_source(mut self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
+        self.source = Some(Arc::new(source));
+        self
+    }
+
+    /// What went wrong.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// The operation that failed.
+    pub fn operation(&self) -> &'static str {
+        self.operation
+    }
+
+    /// Whether the same request may succeed later with nothing changed by a person.
+    ///
+    /// An unknown error counts: to try again does no harm, since every operation that the
+    /// engines repeat is idempotent or suppressed by the event's identity, while giving up might.
+    pub fn is_retryable(&self) -> bool {
+        use ErrorKind::{Ambiguous, Throttled, Transient, Unknown};
+        matches!(self.kind, Throttled | Transient | Ambiguous | Unknown)
+    }
+
+    /// Whether the entry itself is at fault, so that the rest of its batch need not suffer and
+    /// no later request will do better.
+    pub fn is_about_entry(&self) -> bool {
+        matches!(self.kind, ErrorKind::Invalid | ErrorKind::TooLarge)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.operation, self.message)?;
+        match &self.source {
+            Some(source) => write!(f, ": {source}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}

@@ -1,0 +1,418 @@
+//! The event: what a valid message says, and what is wrong with one that is not.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use jiff::civil::DateTime;
+use jiff::fmt::temporal::Pieces;
+use serde::de::{Deserializer, IgnoredAny};
+use serde::{Deserialize, Serialize};
+use serde_json::error::Category;
+
+use crate::message::Message;
+use crate::reason::Reason;
+
+/// The attribute that carries the type of an event; the body does not repeat it.
+pub const EVENT_TYPE: &str = "event_type";
+
+/// The two kinds of events that stores send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub enum EventType {
+    /// Something was sold, or came back.
+    #[serde(rename = "sale_event")]
+    Sale,
+    /// Stock was counted or moved.
+    #[serde(rename = "inventory_event")]
+    Inventory,
+}
+
+impl EventType {
+    /// Both types.
+    pub const ALL: [Self; 2] = [Self::Sale, Self::Inventory];
+
+    /// The name on the wire and in keys: `sale_event` or `inventory_event`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Sale => "sale_event",
+            Self::Inventory => "inventory_event",
+        }
+    }
+}
+
+impl fmt::Display for EventType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A valid event, borrowed from the message that carried it.
+///
+/// It is a view for handlers to read. What is stored is always the body itself, so fields that
+/// this struct does not know survive.
+///
+/// ```
+/// use event_core::{Event, EventType, Message};
+///
+/// let body = r#"{"request_id": "fbcb6bb3", "store_id": 8, "cust_id": 538, "category": "Games",
+///     "sku": 42515, "price": 64.08, "qty": 5, "discount": 4.9, "gift_wrap": false,
+///     "variant": "black", "priority_shipping": true, "ts": "2026-11-22T22:16:48.469759"}"#;
+/// let message = Message::new(body).with_attribute("event_type", "sale_event");
+/// let event = Event::parse(&message).unwrap();
+/// assert_eq!((event.event_type, event.price, event.is_return), (EventType::Sale, 64.08, false));
+///
+/// let reason = Event::parse(&Message::new("{}")).unwrap_err();
+/// assert_eq!(reason.code(), "unknown_event_type");
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event<'a> {
+    /// From the message's attribute of that name.
+    pub event_type: EventType,
+    /// The identity of the event. Two messages with the same `request_id` are the same event.
+    pub request_id: Cow<'a, str>,
+    /// The store that sent the event; at least 1.
+    pub store_id: u64,
+    /// The customer.
+    pub cust_id: u64,
+    /// The category of the product.
+    pub category: Cow<'a, str>,
+    /// The product.
+    pub sku: u64,
+    /// The price of one piece, in the store's currency; not negative.
+    pub price: f64,
+    /// How many pieces.
+    pub qty: u64,
+    /// The discount in percent; 0 to 100.
+    pub discount: f64,
+    /// Whether it is a gift.
+    pub gift_wrap: bool,
+    /// The variant of the product.
+    pub variant: Cow<'a, str>,
+    /// Whether the customer waits for it.
+    pub priority_shipping: bool,
+    /// When it happened, by the clock on the store's wall: an offset, if there is one, is not
+    /// applied. The day of this time is the day that the event is stored under.
+    pub ts: DateTime,
+    /// Whether the goods came back; false where the body says nothing.
+    pub is_return: bool,
+}
+
+/// Longer ones are refused. The reference uses UUIDs (36 bytes).
+const MAX_REQUEST_ID: usize = 256;
+
+/// Years outside are refused: an absurd date would open a partition of its own for ever.
+const YEARS: std::ops::RangeInclusive<i16> = 2000..=2099;
+
+impl<'a> Event<'a> {
+    /// Reads and validates the event in `message`; the error says what is wrong with it.
+    ///
+    /// A valid event has the attribute `event_type`, a body that is one JSON object with every
+    /// field of this struct (`is_return` may be left out) in its type and range, and no field
+    /// `bad_msg`. A field given twice is an error, since readers would differ in which they
+    /// believe; other fields are let through.
+    pub fn parse(message: &'a Message) -> Result<Self, Reason> {
+        let event_type = event_type(message)?;
+        let fields: Fields<'a> =
+            serde_json::from_slice(&message.body).map_err(|error| body_error(&error))?;
+        if fields.bad_msg {
+            let detail = "the producer marked this event with bad_msg";
+            return Err(Reason::new(Reason::BAD_MSG, detail));
+        }
+        let Some(store_id) = fields.store_id else {
+            let detail = "store_id is not there";
+            return Err(Reason::new(Reason::MISSING_STORE_ID, detail));
+        };
+        let event = Self {
+            event_type,
+            request_id: need("request_id", fields.request_id)?,
+            store_id,
+            cust_id: need("cust_id", fields.cust_id)?,
+            category: need("category", fields.category)?,
+            sku: need("sku", fields.sku)?,
+            price: need("price", fields.price)?,
+            qty: need("qty", fields.qty)?,
+            discount: need("discount", fields.discount)?,
+            gift_wrap: need("gift_wrap", fields.gift_wrap)?,
+            variant: need("variant", fields.variant)?,
+            priority_shipping: need("priority_shipping", fields.priority_shipping)?,
+            ts: timestamp(&need("ts", fields.ts)?)?,
+            is_return: fields.is_return.unwrap_or(false),
+        };
+        event.check_ranges()?;
+        Ok(event)
+    }
+
+    fn check_ranges(&self) -> Result<(), Reason> {
+        let id = &*self.request_id;
+        if id.is_empty() || id.len() > MAX_REQUEST_ID || id.chars().any(char::is_control) {
+            return Err(out_of_range(format_args!(
+                "request_id {id:?} is not 1 to {MAX_REQUEST_ID} bytes without control characters"
+            )));
+        }
+        if self.store_id == 0 {
+            return Err(out_of_range(format_args!("store_id is 0")));
+        }
+        if self.price < 0.0 {
+            return Err(out_of_range(format_args!(
+                "price {} is negative",
+                self.price
+            )));
+        }
+        if !(0.0..=100.0).contains(&self.discount) {
+            return Err(out_of_range(format_args!(
+                "discount {} is not 0 to 100 percent",
+                self.discount
+            )));
+        }
+        Ok(())
+    }
+}
+
+fn event_type(message: &Message) -> Result<EventType, Reason> {
+    let value = message.attributes.value(EVENT_TYPE);
+    EventType::ALL
+        .into_iter()
+        .find(|known| value == Some(known.as_str()))
+        .ok_or_else(|| {
+            let detail = match value {
+                Some(value) => {
+                    format!("attribute event_type is {value:?}, not sale_event or inventory_event")
+                }
+                None => "attribute event_type is not there".to_owned(),
+            };
+            Reason::new(Reason::UNKNOWN_EVENT_TYPE, detail)
+        })
+}
+
+/// The fields as they may come: anything may be missing, so that the most telling fault is named.
+#[derive(Deserialize)]
+#[serde(expecting = "a JSON object with the fields of an event")]
+struct Fields<'a> {
+    #[serde(borrow, default)]
+    request_id: Option<Cow<'a, str>>,
+    store_id: Option<u64>,
+    cust_id: Option<u64>,
+    #[serde(borrow, default)]
+    category: Option<Cow<'a, str>>,
+    sku: Option<u64>,
+    price: Option<f64>,
+    qty: Option<u64>,
+    discount: Option<f64>,
+    gift_wrap: Option<bool>,
+    #[serde(borrow, default)]
+    variant: Option<Cow<'a, str>>,
+    priority_shipping: Option<bool>,
+    #[serde(borrow, default)]
+    ts: Option<Cow<'a, str>>,
+    is_return: Option<bool>,
+    #[serde(default, deserialize_with = "present")]
+    bad_msg: bool,
+}
+
+/// True for a field that is there, whatever its value: `null` and `false` too.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    IgnoredAny::deserialize(deserializer).map(|_| true)
+}
+
+fn need<T>(name: &str, field: Option<T>) -> Result<T, Reason> {
+    field.ok_or_else(|| Reason::new(Reason::MISSING_FIELD, format!("{name} is not there")))
+}
+
+fn timestamp(text: &str) -> Result<DateTime, Reason> {
+    let pieces = Pieces::parse(text).map_err(|error| {
+        out_of_range(format_args!(
+            "ts {text:?} is not a date and time like 2026-11-22T22:16:48.469759 ({error})"
+        ))
+    })?;
+    let date = pieces.date();
+    let Some(time) = pieces.time() else {
+        return Err(out_of_range(format_args!("ts {text:?} has no time of day")));
+    };
+    if !YEARS.contains(&date.year()) {
+        return Err(out_of_range(format_args!(
+            "ts {text:?} is not in the years {} to {}",
+            YEARS.start(),
+            YEARS.end()
+        )));
+    }
+    Ok(DateTime::from_parts(date, time))
+}
+
+fn body_error(error: &serde_json::Error) -> Reason {
+    let code = match error.classify() {
+        Category::Data => Reason::WRONG_TYPE,
+        Category::Syntax | Category::Eof | Category::Io => Reason::NOT_JSON,
+    };
+    Reason::new(code, error.to_string())
+}
+
+fn out_of_range(detail: fmt::Arguments<'_>) -> Reason {
+    Reason::new(Reason::OUT_OF_RANGE, detail.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn body() -> Value {
+        json!({
+            "request_id": "fbcb6bb3-3652-4287-b51e-118f96d8480e", "store_id": 8, "cust_id": 538,
+            "category": "Games", "sku": 42515, "price": 64.08, "qty": 5, "discount": 4.9,
+            "gift_wrap": false, "variant": "black", "priority_shipping": true,
+            "ts": "2026-11-22T22:16:48.469759", "contact_me": "someone", "is_return": true
+        })
+    }
+
+    fn message(body: impl Into<bytes::Bytes>) -> Message {
+        Message::new(body).with_attribute(EVENT_TYPE, "sale_event")
+    }
+
+    fn fault_of(body: impl Into<bytes::Bytes>) -> String {
+        let message = message(body);
+        let reason = Event::parse(&message).expect_err("the body must be refused");
+        reason.code().to_owned()
+    }
+
+    fn fault_with(field: &str, value: Value) -> String {
+        let mut body = body();
+        body[field] = value;
+        fault_of(body.to_string())
+    }
+
+    #[test]
+    fn a_valid_event_is_read() {
+        let message = message(body().to_string());
+        let event = Event::parse(&message).unwrap();
+        assert_eq!(event.request_id, "fbcb6bb3-3652-4287-b51e-118f96d8480e");
+        assert_eq!((event.store_id, event.sku, event.qty), (8, 42515, 5));
+        assert_eq!(
+            event.ts,
+            jiff::civil::datetime(2026, 11, 22, 22, 16, 48, 469_759_000)
+        );
+        assert!(event.is_return);
+    }
+
+    #[test]
+    fn each_field_but_is_return_is_required() {
+        let whole = body();
+        for name in whole.as_object().unwrap().keys() {
+            let mut body = whole.clone();
+            body.as_object_mut().unwrap().remove(name);
+            let message = message(body.to_string());
+            let fault = Event::parse(&message).err();
+            let code = fault.as_ref().map(Reason::code);
+            match name.as_str() {
+                "is_return" | "contact_me" => assert_eq!(code, None, "{name}"),
+                "store_id" => assert_eq!(code, Some(Reason::MISSING_STORE_ID)),
+                _ => assert_eq!(code, Some(Reason::MISSING_FIELD), "{name}"),
+            }
+        }
+    }
+
+    #[test]
+    fn bad_msg_marks_an_event_whatever_its_value() {
+        for value in [json!(true), json!(false), json!(null), json!({"a": [1]})] {
+            assert_eq!(fault_with("bad_msg", value), Reason::BAD_MSG);
+        }
+    }
+
+    #[test]
+    fn bad_msg_is_named_before_the_missing_store_id() {
+        let mut body = body();
+        body.as_object_mut().unwrap().remove("store_id");
+        body["bad_msg"] = json!(true);
+        assert_eq!(fault_of(body.to_string()), Reason::BAD_MSG);
+    }
+
+    #[test]
+    fn what_is_not_json_is_refused() {
+        for body in ["", "{", "{\"a\": }", "not json", "{} {}", "\u{0}"] {
+            assert_eq!(fault_of(body), Reason::NOT_JSON, "{body:?}");
+        }
+        let mut broken = body().to_string().into_bytes();
+        let quote = broken.windows(5).position(|w| w == b"Games").unwrap();
+        broken[quote] = 0xff;
+        assert_eq!(fault_of(broken), Reason::NOT_JSON);
+    }
+
+    #[test]
+    fn wrong_types_are_refused() {
+        for (field, value) in [
+            ("store_id", json!("8")),
+            ("store_id", json!(-1)),
+            ("qty", json!(1.5)),
+            ("price", json!("64.08")),
+            ("gift_wrap", json!(1)),
+            ("request_id", json!(17)),
+            ("ts", json!(1_763_849_808)),
+        ] {
+            assert_eq!(fault_with(field, value), Reason::WRONG_TYPE, "{field}");
+        }
+        for body in ["[]", "7", "\"text\"", "null"] {
+            assert_eq!(fault_of(body), Reason::WRONG_TYPE, "{body}");
+        }
+    }
+
+    #[test]
+    fn a_field_given_twice_is_refused() {
+        let twice = body().to_string().replacen('{', r#"{"store_id": 1, "#, 1);
+        assert_eq!(fault_of(twice), Reason::WRONG_TYPE);
+    }
+
+    #[test]
+    fn absurd_values_are_refused() {
+        for (field, value) in [
+            ("request_id", json!("")),
+            ("request_id", json!("a\nb")),
+            ("request_id", json!("x".repeat(257))),
+            ("store_id", json!(0)),
+            ("price", json!(-0.01)),
+            ("discount", json!(100.1)),
+            ("ts", json!("")),
+            ("ts", json!("yesterday")),
+            ("ts", json!("2026-11-22")),
+            ("ts", json!("2026-02-30T00:00:00")),
+            ("ts", json!("1999-12-31T23:59:59")),
+            ("ts", json!("2100-01-01T00:00:00")),
+            ("ts", json!("../../2026-11-22T00:00:00")),
+        ] {
+            let got = fault_with(field, value.clone());
+            assert_eq!(got, Reason::OUT_OF_RANGE, "{field} {value}");
+        }
+    }
+
+    #[test]
+    fn the_day_is_that_of_the_stores_wall_clock() {
+        for ts in [
+            "2026-11-22T23:59:59",
+            "2026-11-22T23:59:59Z",
+            "2026-11-22T23:59:59.5-11:00",
+        ] {
+            let mut body = body();
+            body["ts"] = json!(ts);
+            let message = message(body.to_string());
+            let date = Event::parse(&message).unwrap().ts.date();
+            assert_eq!(date, jiff::civil::date(2026, 11, 22), "{ts}");
+        }
+    }
+
+    #[test]
+    fn the_event_type_comes_from_the_attribute_alone() {
+        let untyped = Message::new(body().to_string());
+        for hostile in ["../../etc", "", "SALE_EVENT", "sale_event\n", "sale_event/"] {
+            let message = untyped.clone().with_attribute(EVENT_TYPE, hostile);
+            let reason = Event::parse(&message).unwrap_err();
+            assert_eq!(reason.code(), Reason::UNKNOWN_EVENT_TYPE, "{hostile:?}");
+        }
+        assert!(Event::parse(&untyped).is_err());
+    }
+
+    #[test]
+    fn deep_nesting_in_an_unknown_field_is_survived() {
+        let deep = format!("{}{}", "[".repeat(500_000), "]".repeat(500_000));
+        let body = body()
+            .to_string()
+            .replacen('{', &format!(r#"{{"extra": {deep}, "#), 1);
+        assert!(Event::parse(&message(body)).is_ok());
+    }
+}

@@ -1,0 +1,64 @@
+//! What is done with received messages: the part that a user of the library writes.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::queue::Delivery;
+use crate::reason::Reason;
+use crate::shutdown::Shutdown;
+
+/// Does the work that a queue of messages stands for.
+///
+/// 1. The consumer calls [`handle`](Self::handle) with batches of any size, several at a time,
+///    and keeps the messages hidden from others meanwhile.
+/// 2. `handle` answers one [`Outcome`] for each delivery, in order. For deliveries without one,
+///    and for all of them if it panics, the consumer takes [`Outcome::Retry`].
+/// 3. A delivery may come again although it was acknowledged, and two with the same content may
+///    come at once: a queue delivers *at least* once. Effects must be idempotent, keyed by the
+///    event's `request_id`.
+/// 4. `Ack` and `Duplicate` mean that the effect is durable. The message is deleted next.
+/// 5. Once `shutdown` is requested, the consumer drains: finish what is quick, answer
+///    [`Outcome::Retry`] for the rest. What is not answered inside the grace period is dropped at
+///    whatever it awaits, and its messages are released.
+///
+/// ```
+/// use event_core::{Delivery, Event, Handler, Outcome, Shutdown, async_trait};
+/// use std::sync::atomic::{AtomicU64, Ordering};
+///
+/// /// Counts the pieces that come in.
+/// #[derive(Default)]
+/// struct Pieces(AtomicU64);
+///
+/// #[async_trait]
+/// impl Handler for Pieces {
+///     async fn handle(&self, batch: &[Delivery], _: &Shutdown) -> Vec<Outcome> {
+///         let count = |delivery: &Delivery| match Event::parse(&delivery.message) {
+///             Ok(event) => {
+///                 self.0.fetch_add(event.qty, Ordering::Relaxed);
+///                 Outcome::Ack
+///             }
+///             Err(reason) => Outcome::Quarantine(reason),
+///         };
+///         batch.iter().map(count).collect()
+///     }
+/// }
+/// ```
+#[async_trait]
+pub trait Handler: Send + Sync + 'static {
+    /// Handles a batch, which is never empty; one outcome for each delivery, in order.
+    async fn handle(&self, batch: &[Delivery], shutdown: &Shutdown) -> Vec<Outcome>;
+}
+
+/// What became of one delivery.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Done, and durable: delete the message.
+    Ack,
+    /// It had been done before, durably: delete the message, and count it as suppressed.
+    Duplicate,
+    /// Not done: give the message back to the queue, to come again after this time.
+    Retry(Duration),
+    /// It can never be done: put the message aside with this reason, then delete it.
+    Quarantine(Reason),
+}

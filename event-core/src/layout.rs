@@ -1,0 +1,257 @@
+//! Where things are in the store: keys as a pure function of the event or the message.
+
+use std::fmt::Write;
+
+use sha2::{Digest, Sha256};
+
+use crate::error::{Error, Result};
+use crate::event::{EVENT_TYPE, Event};
+use crate::message::Message;
+use crate::reason::Reason;
+
+/// The key layout of a store: one object for each event, one for each quarantined message.
+///
+/// ```text
+/// store_events/event_type=sale_event/dt=2026_11_22/<request_id>.json
+/// quarantine/reason=bad_msg/event_type=sale_event/<sha-256 of the message>.json
+/// ```
+///
+/// Keys are built from untrusted input. Of each value only `A-Z a-z 0-9 _ -` go in as they are;
+/// every other byte is written as `%` and two hexadecimal digits, and a value that would take
+/// more than 120 bytes is cut and closed with `~` and its SHA-256. So two values never share a
+/// key, no value holds a `/` or a `.`, and no key exceeds the 1,024 bytes that
+/// [S3 allows](https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layout {
+    prefix: String,
+}
+
+impl Layout {
+    /// The prefix of the reference.
+    pub const DEFAULT_PREFIX: &'static str = "store_events";
+    /// The prefix that quarantined messages are under.
+    pub const QUARANTINE_PREFIX: &'static str = "quarantine";
+    /// Stands for a message without an event type, as Hive, Athena, Spark and DuckDB read it.
+    const NO_EVENT_TYPE: &'static str = "__HIVE_DEFAULT_PARTITION__";
+    /// The longest prefix: leaves room for the rest of the key.
+    const MAX_PREFIX: usize = 400;
+    /// The longest encoded value that is kept whole. Most file systems end a name at 255 bytes.
+    const MAX_VALUE: usize = 120;
+
+    /// A layout below `prefix`: one or more segments of `A-Z a-z 0-9 _ - . =`, parted by `/`,
+    /// none of them starting with a dot, and not `quarantine`.
+    pub fn new(prefix: &str) -> Result<Self> {
+        let allowed = |c: char| c.is_ascii_alphanumeric() || "_-.=".contains(c);
+        let mut segments = prefix.split('/');
+        let sound = prefix.len() <= Self::MAX_PREFIX
+            && segments.all(|s| {
+                !s.is_empty() && s.len() <= 200 && !s.starts_with('.') && s.chars().all(allowed)
+            })
+            && prefix.split('/').next() != Some(Self::QUARANTINE_PREFIX);
+        if !sound {
+            let message = format!(
+                "S3_PREFIX is {prefix:?}: give segments of letters, digits, '_', '-', '.' and '=' parted \
+                 by single '/', at most {} bytes, not below 'quarantine', for example 'store_events'",
+                Self::MAX_PREFIX
+            );
+            return Err(Error::invalid("layout", message));
+        }
+        Ok(Self {
+            prefix: prefix.to_owned(),
+        })
+    }
+
+    /// The prefix that events are under.
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// The key of an event: a function of its type, its own day and its identity, and of nothing
+    /// else, so that a second delivery, on any pod at any time, finds the first.
+    pub fn event_key(&self, event: &Event<'_>) -> String {
+        let (id, date) = (&event.request_id, event.ts.date());
+        let mut key = String::with_capacity(self.prefix.len() + id.len() + 64);
+        let (year, month, day) = (date.year(), date.month(), date.day());
+        let kind = event.event_type;
+        // Writing to a String cannot fail.
+        let _ = write!(
+            key,
+            "{}/event_type={kind}/dt={year:04}_{month:02}_{day:02}/",
+            self.prefix
+        );
+        push_value(&mut key, id);
+        key.push_str(".json");
+        key
+    }
+
+    /// The key of a quarantined message: a function of the reason's code and the whole message,
+    /// so that the same message is put aside once however often it is delivered.
+    pub fn quarantine_key(&self, message: &Message, reason: &Reason) -> String {
+        let mut key = format!("{}/reason=", Self::QUARANTINE_PREFIX);
+        push_value(&mut key, reason.code());
+        key.push_str("/event_type=");
+        let event_type = message.attributes.value(EVENT_TYPE);
+        push_value(&mut key, event_type.unwrap_or(Self::NO_EVENT_TYPE));
+        key.push('/');
+        push_hex(&mut key, &message_digest(message));
+        key.push_str(".json");
+        key
+    }
+}
+
+impl Default for Layout {
+    /// Below `store_events`.
+    fn default() -> Self {
+        Self {
+            prefix: Self::DEFAULT_PREFIX.to_owned(),
+        }
+    }
+}
+
+/// Every part goes in with its length, so that no two messages give the same input.
+fn message_digest(message: &Message) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    let mut part = |bytes: &[u8]| {
+        hash.update((bytes.len() as u64).to_be_bytes());
+        hash.update(bytes);
+    };
+    for (name, value) in message.attributes.iter() {
+        part(name.as_bytes());
+        part(value.as_bytes());
+    }
+    part(&message.body);
+    hash.finalize().into()
+}
+
+fn push_value(key: &mut String, value: &str) {
+    let start = key.len();
+    for byte in value.bytes() {
+        if byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-' {
+            key.push(char::from(byte));
+        } else {
+            key.push('%');
+            push_hex(key, &[byte]);
+        }
+    }
+    if key.len() - start > Layout::MAX_VALUE {
+        key.truncate(start + Layout::MAX_VALUE - 65);
+        key.push('~');
+        push_hex(key, &Sha256::digest(value));
+    }
+}
+
+fn push_hex(text: &mut String, bytes: &[u8]) {
+    const DIGITS: [char; 16] = [
+        '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f',
+    ];
+    for byte in bytes {
+        text.push(DIGITS[usize::from(byte >> 4)]);
+        text.push(DIGITS[usize::from(byte & 15)]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn event(request_id: &str) -> Event<'_> {
+        Event {
+            event_type: crate::EventType::Inventory,
+            request_id: request_id.into(),
+            store_id: 1,
+            cust_id: 1,
+            category: "".into(),
+            sku: 1,
+            price: 1.0,
+            qty: 1,
+            discount: 0.0,
+            gift_wrap: false,
+            variant: "".into(),
+            priority_shipping: false,
+            ts: jiff::civil::datetime(2026, 1, 2, 3, 4, 5, 0),
+            is_return: false,
+        }
+    }
+
+    #[test]
+    fn an_event_has_the_references_key() {
+        assert_eq!(
+            Layout::default().event_key(&event("fbcb6bb3-3652-4287-b51e-118f96d8480e")),
+            "store_events/event_type=inventory_event/dt=2026_01_02/fbcb6bb3-3652-4287-b51e-118f96d8480e.json"
+        );
+    }
+
+    #[test]
+    fn hostile_identities_stay_in_their_partition() {
+        let key = |id| Layout::default().event_key(&event(id));
+        let dir = "store_events/event_type=inventory_event/dt=2026_01_02/";
+        assert_eq!(key("../../etc"), format!("{dir}%2e%2e%2f%2e%2e%2fetc.json"));
+        assert_eq!(key("a\nb\0"), format!("{dir}a%0ab%00.json"));
+        assert_eq!(key("50%"), format!("{dir}50%25.json"));
+        assert_eq!(key("é"), format!("{dir}%c3%a9.json"));
+    }
+
+    #[test]
+    fn a_quarantine_key_names_reason_and_type() {
+        let reason = Reason::new(Reason::BAD_MSG, "");
+        let message = Message::new("x").with_attribute(EVENT_TYPE, "../../etc");
+        let key = Layout::default().quarantine_key(&message, &reason);
+        assert!(key.starts_with("quarantine/reason=bad_msg/event_type=%2e%2e%2f%2e%2e%2fetc/"));
+        let untyped = Layout::default().quarantine_key(&Message::new("x"), &reason);
+        assert!(untyped.contains("/event_type=__HIVE_DEFAULT_PARTITION__/"));
+    }
+
+    #[test]
+    fn prefixes_that_could_leave_their_place_are_refused() {
+        for bad in [
+            "",
+            "/a",
+            "a/",
+            "a//b",
+            "..",
+            "a/../b",
+            ".tmp",
+            "a b",
+            "quarantine",
+            "quarantine/x",
+            "ä",
+        ] {
+            assert!(Layout::new(bad).is_err(), "{bad:?}");
+        }
+        for good in ["store_events", "a/b", "year=2026/x.y"] {
+            assert!(Layout::new(good).is_ok(), "{good:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn keys_keep_to_the_grammar_and_the_length(id in ".{0,300}", code in ".{0,300}", kind in ".{0,300}") {
+            let layout = Layout::new(&"p".repeat(200)).unwrap();
+            let message = Message::new("x").with_attribute(EVENT_TYPE, kind);
+            let keys = [
+                layout.event_key(&event(&id)),
+                layout.quarantine_key(&message, &Reason::new(code, "")),
+            ];
+            for key in keys {
+                prop_assert!(key.len() <= 1024);
+                prop_assert_eq!(key.matches('/').count(), 3);
+                prop_assert!(!key.contains("..") && key.bytes().all(|b| b.is_ascii_graphic()));
+                prop_assert!(key.split('/').all(|segment| segment.len() <= 255));
+            }
+        }
+
+        #[test]
+        fn two_identities_never_share_a_key(a in ".{0,300}", b in ".{0,300}") {
+            let layout = Layout::default();
+            prop_assert_eq!(a == b, layout.event_key(&event(&a)) == layout.event_key(&event(&b)));
+        }
+
+        #[test]
+        fn long_identities_with_a_common_start_differ(start in "[a-z%/]{200}", a in "[a-z]{1,50}", b in "[a-z]{1,50}") {
+            let layout = Layout::default();
+            let (x, y) = (format!("{start}{a}"), format!("{start}{b}"));
+            prop_assert_eq!(a == b, layout.event_key(&event(&x)) == layout.event_key(&event(&y)));
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! The path that carries events from producers through a queue to durable, countable records in
+//! an object store: nothing lost, nothing counted twice.
+//!
+//! ```text
+//! EventSource → Producer → Queue → Consumer → Handler → ObjectStore
+//!               batches            leases, batches      (StoreWriter is the handler that writes events)
+//! ```
+//!
+//! Data only moves to the right. Acknowledgement is the one thing that comes back, and only after
+//! what it acknowledges is durable.
+//!
+//! This crate has the traits that a backend implements ([`Queue`], [`ObjectStore`],
+//! [`EventSource`]), the one that a user implements ([`Handler`]), and the engines between them
+//! ([`Producer`], [`Consumer`]). It knows no service: backends are crates of their own, such as
+//! `event-mem` for everything in memory or in a directory.
+
+pub mod codec;
+
+mod backoff;
+mod batch;
+
+mod error;
+mod event;
+mod handler;
+mod layout;
+mod message;
+mod meter;
+mod observe;
+
+mod quarantine;
+mod queue;
+mod reason;
+mod retry;
+mod shutdown;
+mod source;
+mod store;
+
+pub use async_trait::async_trait;
+pub use bytes::Bytes;
+
+pub use backoff::{IdleBackoff, RetryBackoff, RetryBudget};
+pub use batch::{Batch, BatchLimits, Batcher, FlushReason};
+pub use error::{Error, ErrorKind, Result};
+pub use event::{EVENT_TYPE, Event, EventType};
+pub use handler::{Handler, Outcome};
+pub use layout::Layout;
+pub use message::{Attributes, Message};
+pub use meter::{Meter, MeteredQueue, MeteredStore, Requests};
+pub use observe::Observer;
+pub use quarantine::Quarantine;
+pub use queue::{Delivery, Depth, MessageId, Queue, QueueLimits, Receipt, ReceiveRequest};
+pub use reason::Reason;
+pub use retry::{Retry, Retryable};
+pub use shutdown::{Shutdown, ShutdownTrigger};
+pub use source::EventSource;
+pub use store::{
+    ListRequest, MAX_KEY_BYTES, ObjectMeta, ObjectStore, Page, PutMode, PutOutcome, list_all,
+};

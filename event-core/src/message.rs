@@ -1,0 +1,126 @@
+//! What travels on a queue: a body and a few attributes.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+type Text = Cow<'static, str>;
+
+/// A message as a producer sends it: a body and its attributes.
+///
+/// Cloning is cheap: both parts are shared, never copied.
+///
+/// ```
+/// use event_core::Message;
+///
+/// let message = Message::new(r#"{"request_id": "1"}"#).with_attribute("event_type", "sale_event");
+/// assert_eq!(message.attributes.value("event_type"), Some("sale_event"));
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Message {
+    /// The bytes of the event, exactly as the producer wrote them.
+    pub body: Bytes,
+    /// Names and values that travel beside the body.
+    pub attributes: Attributes,
+}
+
+impl Message {
+    /// A message with this body and no attributes.
+    pub fn new(body: impl Into<Bytes>) -> Self {
+        Self {
+            body: body.into(),
+            attributes: Attributes::default(),
+        }
+    }
+
+    /// The same message with one attribute more; a second value for a name replaces the first.
+    #[must_use]
+    pub fn with_attribute(mut self, name: impl Into<Text>, value: impl Into<Text>) -> Self {
+        let pair = (name.into(), value.into());
+        self.attributes = self.attributes.owned().chain([pair]).collect();
+        self
+    }
+
+    /// Bytes that count towards a queue's limits: the body and, for each attribute, its name,
+    /// its type (the word `String`) and its value, as
+    /// [SQS counts them](https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-message-metadata.html).
+    pub fn size(&self) -> usize {
+        let attributes = self.attributes.iter();
+        self.body.len()
+            + attributes
+                .map(|(name, value)| name.len() + "String".len() + value.len())
+                .sum::<usize>()
+    }
+}
+
+/// The attributes of a message: text values by name, in order of their names.
+///
+/// ```
+/// use event_core::Attributes;
+///
+/// let attributes: Attributes = [("priority_shipping", "True"), ("event_type", "sale_event")]
+///     .into_iter()
+///     .collect();
+/// assert_eq!(attributes.iter().next(), Some(("event_type", "sale_event")));
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Attributes(Option<Arc<[(Text, Text)]>>);
+
+impl Attributes {
+    /// The value of the attribute called `name`.
+    pub fn value(&self, name: &str) -> Option<&str> {
+        self.iter()
+            .find_map(|(key, value)| (key == name).then_some(value))
+    }
+
+    /// Names and values, in order of the names.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &str)> {
+        self.pairs().iter().map(|(name, value)| (&**name, &**value))
+    }
+
+    fn owned(&self) -> impl Iterator<Item = (Text, Text)> {
+        self.pairs().iter().cloned()
+    }
+
+    fn pairs(&self) -> &[(Text, Text)] {
+        self.0.as_deref().unwrap_or_default()
+    }
+}
+
+impl<N: Into<Text>, V: Into<Text>> FromIterator<(N, V)> for Attributes {
+    /// Of two values for one name the later one stays.
+    fn from_iter<I: IntoIterator<Item = (N, V)>>(pairs: I) -> Self {
+        let sorted: std::collections::BTreeMap<Text, Text> = pairs
+            .into_iter()
+            .map(|(name, value)| (name.into(), value.into()))
+            .collect();
+        Self((!sorted.is_empty()).then(|| sorted.into_iter().collect()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_value_for_a_name_replaces_the_first() {
+        let message = Message::new("")
+            .with_attribute("a", "1")
+            .with_attribute("a", "2");
+        assert_eq!(message.attributes.iter().collect::<Vec<_>>(), [("a", "2")]);
+    }
+
+    #[test]
+    fn the_order_in_which_attributes_were_given_does_not_matter() {
+        let ab: Attributes = [("a", "1"), ("b", "2")].into_iter().collect();
+        let ba: Attributes = [("b", "2"), ("a", "1")].into_iter().collect();
+        assert_eq!(ab, ba);
+    }
+
+    #[test]
+    fn size_counts_names_types_and_values_of_attributes() {
+        let message = Message::new("12345").with_attribute("ab", "xyz");
+        assert_eq!(message.size(), 5 + 2 + 6 + 3);
+    }
+}

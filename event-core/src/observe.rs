@@ -1,0 +1,57 @@
+//! What the engines tell whoever counts: progress bars, metrics, tests.
+
+use crate::batch::FlushReason;
+use crate::error::Error;
+use crate::handler::Outcome;
+use crate::message::Message;
+use crate::queue::Delivery;
+use crate::reason::Reason;
+
+/// Hears of everything that the engines do. Each method does nothing unless it is written.
+///
+/// Methods are called on the engines' own path: count and return.
+pub trait Observer: Send + Sync + 'static {
+    /// The queue accepted these messages.
+    fn sent(&self, messages: &[Message]) {
+        let _ = messages;
+    }
+
+    /// The producer put a message aside that the queue will never take.
+    fn rejected(&self, message: &Message, reason: &Reason) {
+        let _ = (message, reason);
+    }
+
+    /// A receive answered; these may be none.
+    fn received(&self, deliveries: &[Delivery]) {
+        let _ = deliveries;
+    }
+
+    /// A batch was handed to the handler.
+    fn flushed(&self, reason: FlushReason, messages: usize, bytes: usize) {
+        let _ = (reason, messages, bytes);
+    }
+
+    /// What became of a delivery. At this moment it is durable, if it is stored or quarantined,
+    /// and not yet deleted.
+    fn handled(&self, delivery: &Delivery, outcome: &Outcome) {
+        let _ = (delivery, outcome);
+    }
+
+    /// So many deliveries were deleted from the queue.
+    fn deleted(&self, messages: usize) {
+        let _ = messages;
+    }
+
+    /// So many deliveries were given back to the queue.
+    fn released(&self, messages: usize) {
+        let _ = messages;
+    }
+
+    /// So many entries of a request will be tried again because of this error.
+    fn retried(&self, error: &Error, entries: usize) {
+        let _ = (error, entries);
+    }
+}
+
+/// Hears nothing.
+impl Observer for () {}

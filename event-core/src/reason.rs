@@ -1,0 +1,97 @@
+//! Why a message was quarantined.
+
+use std::borrow::Cow;
+use std::fmt;
+
+/// Why a message was put aside: a code to count and to group by, and a sentence for a person.
+///
+/// The codes below are those that this crate gives; a handler may bring its own with
+/// [`Reason::new`].
+///
+/// ```
+/// use event_core::Reason;
+///
+/// let reason = Reason::new("unknown_sku", "sku 7 is in no warehouse");
+/// assert_eq!(reason.to_string(), "unknown_sku: sku 7 is in no warehouse");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reason {
+    code: Cow<'static, str>,
+    detail: String,
+}
+
+impl Reason {
+    /// The producer itself marked the event as bad, with a field `bad_msg`.
+    pub const BAD_MSG: &'static str = "bad_msg";
+    /// There is no `store_id`.
+    pub const MISSING_STORE_ID: &'static str = "missing_store_id";
+    /// Another field that every event has is not there.
+    pub const MISSING_FIELD: &'static str = "missing_field";
+    /// The body is not a JSON text.
+    pub const NOT_JSON: &'static str = "not_json";
+    /// A field, or the whole body, is JSON of another type than the event has there.
+    pub const WRONG_TYPE: &'static str = "wrong_type";
+    /// A field has the right type and an absurd value.
+    pub const OUT_OF_RANGE: &'static str = "out_of_range";
+    /// The attribute `event_type` is missing or names no known type.
+    pub const UNKNOWN_EVENT_TYPE: &'static str = "unknown_event_type";
+    /// Another event with the same identity and other bytes is already stored.
+    pub const CONFLICT: &'static str = "conflict";
+    /// The queue or the store refuses the message itself, for example for its size.
+    pub const REFUSED: &'static str = "refused";
+
+    /// Details longer than this are cut: some quote the input, and a log line or an object key
+    /// must not grow with what a stranger sends.
+    const MAX_DETAIL: usize = 200;
+
+    /// A reason with this code (lower case with underscores, as the constants) and detail.
+    pub fn new(code: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {
+        let mut detail = detail.into();
+        if detail.len() > Self::MAX_DETAIL {
+            detail.truncate(detail.floor_char_boundary(Self::MAX_DETAIL));
+            detail.push('…');
+        }
+        Self {
+            code: code.into(),
+            detail,
+        }
+    }
+
+    /// The code, for metrics and key layout.
+    pub fn code(&self) -> &str {
+        &self.code
+    }
+
+    /// The sentence for a person; it may quote the message.
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// True for the events that a producer makes invalid on purpose: those with `bad_msg`, or
+    /// without `store_id`. About one in ten of the reference stream is.
+    pub fn is_intended(&self) -> bool {
+        matches!(&*self.code, Self::BAD_MSG | Self::MISSING_STORE_ID)
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.code, self.detail.escape_debug())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_detail_is_cut_between_characters() {
+        let reason = Reason::new("x", "é".repeat(500));
+        assert_eq!(reason.detail().chars().count(), 101);
+    }
+
+    #[test]
+    fn a_reason_prints_on_one_line() {
+        assert!(!Reason::new("x", "a\nb").to_string().contains('\n'));
+    }
+}

@@ -18,7 +18,7 @@ pub mod codec;
 
 mod backoff;
 mod batch;
-
+mod consumer;
 mod error;
 mod event;
 mod handler;
@@ -26,7 +26,7 @@ mod layout;
 mod message;
 mod meter;
 mod observe;
-
+mod producer;
 mod quarantine;
 mod queue;
 mod reason;
@@ -34,12 +34,14 @@ mod retry;
 mod shutdown;
 mod source;
 mod store;
+mod timer;
 
 pub use async_trait::async_trait;
 pub use bytes::Bytes;
 
 pub use backoff::{IdleBackoff, RetryBackoff, RetryBudget};
 pub use batch::{Batch, BatchLimits, Batcher, FlushReason};
+pub use consumer::{Consumer, ConsumerOptions, ConsumerReport, StoreWriter};
 pub use error::{Error, ErrorKind, Result};
 pub use event::{EVENT_TYPE, Event, EventType};
 pub use handler::{Handler, Outcome};
@@ -47,6 +49,7 @@ pub use layout::Layout;
 pub use message::{Attributes, Message};
 pub use meter::{Meter, MeteredQueue, MeteredStore, Requests};
 pub use observe::Observer;
+pub use producer::{Producer, ProducerOptions, ProducerReport};
 pub use quarantine::Quarantine;
 pub use queue::{Delivery, Depth, MessageId, Queue, QueueLimits, Receipt, ReceiveRequest};
 pub use reason::Reason;

@@ -135,7 +135,7 @@ impl<S: ObjectStore> ObjectStore for MeteredStore<S> {
         self.0.head(key).await
     }
 
-    async fn list(&self, request: ListRequest<'_>) -> Result<Page> {
+    async fn list(&self, request: ListRequest) -> Result<Page> {
         count(&self.1.list, 1);
         self.0.list(request).await
     }

@@ -39,6 +39,15 @@ impl Retry {
         }
     }
 
+    /// The same budget and jitter, told to this observer.
+    #[must_use]
+    pub fn observed_by(&self, observer: Arc<dyn Observer>) -> Self {
+        Self {
+            observer,
+            ..self.clone()
+        }
+    }
+
     /// Sends a batch until each entry has succeeded or failed for good: entries that fail with an
     /// error that is `retryable` are sent again, and only those, until `stop` is requested.
     ///
@@ -132,6 +141,13 @@ impl Retry {
     fn lock(&self) -> std::sync::MutexGuard<'_, Shared> {
         // Nothing panics while it is held, and a budget is never half-written.
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for Retry {
+    /// The default backoff, jitter from a random seed, and nobody who counts.
+    fn default() -> Self {
+        Self::new(RetryBackoff::default(), Rng::new(), Arc::new(()))
     }
 }
 

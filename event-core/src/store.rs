@@ -51,7 +51,7 @@ pub trait ObjectStore: Send + Sync + 'static {
     async fn head(&self, key: &str) -> Result<Option<ObjectMeta>>;
 
     /// Lists objects in order of their keys.
-    async fn list(&self, request: ListRequest<'_>) -> Result<Page>;
+    async fn list(&self, request: ListRequest) -> Result<Page>;
 
     /// Deletes objects; one outcome for each, in order.
     async fn delete(&self, keys: &[String]) -> Vec<Result<()>>;
@@ -81,12 +81,12 @@ pub enum PutOutcome {
 }
 
 /// Which objects to list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ListRequest<'a> {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListRequest {
     /// Only keys that start with this text; empty: all.
-    pub prefix: &'a str,
+    pub prefix: String,
     /// Only keys after this one, which need not exist; none: from the start.
-    pub after: Option<&'a str>,
+    pub after: Option<String>,
     /// Most objects to answer; at least 1. A backend may answer fewer.
     pub max: usize,
 }
@@ -115,10 +115,9 @@ pub struct ObjectMeta {
 pub async fn list_all(store: &dyn ObjectStore, prefix: &str) -> Result<Vec<ObjectMeta>> {
     let mut objects: Vec<ObjectMeta> = Vec::new();
     loop {
-        let after = objects.last().map(|object| object.key.clone());
         let request = ListRequest {
-            prefix,
-            after: after.as_deref(),
+            prefix: prefix.to_owned(),
+            after: objects.last().map(|object| object.key.clone()),
             max: 1000,
         };
         let page = store.list(request).await?;

@@ -1,0 +1,171 @@
+//! How much the consumer holds and may still ask for. Pure.
+
+use super::options::Settings;
+
+/// Messages and bytes that are held or reserved for a receive under way, against their bounds.
+#[derive(Debug)]
+pub(super) struct Capacity {
+    receive_max: usize,
+    max_messages: usize,
+    max_bytes: usize,
+    /// The largest message of the queue: what a receive may bring for each message asked for.
+    message_bytes: usize,
+    messages: usize,
+    bytes: usize,
+    /// Messages that may still be received before the total is reached.
+    quota: Option<u64>,
+}
+
+impl Capacity {
+    pub(super) fn new(settings: &Settings) -> Self {
+        let (options, limits) = (&settings.options, &settings.limits);
+        let fit = options.max_bytes / limits.message_bytes.max(1);
+        Self {
+            receive_max: options
+                .receive_max
+                .min(options.max_messages)
+                .min(fit.max(1)),
+            max_messages: options.max_messages,
+            max_bytes: options.max_bytes,
+            message_bytes: limits.message_bytes,
+            messages: 0,
+            bytes: 0,
+            quota: options.total,
+        }
+    }
+
+    /// Reserves room for one receive and says how many messages it may ask for; none while there
+    /// is no room for a full one. Smaller receives would cost as much and bring less; only the
+    /// end of the quota is worth one.
+    pub(super) fn reserve(&mut self) -> Option<usize> {
+        let left = self.quota.map_or(usize::MAX, |left| {
+            usize::try_from(left).unwrap_or(usize::MAX)
+        });
+        let ask = self.receive_max.min(left);
+        let room = self.messages + ask <= self.max_messages
+            && self.bytes + ask * self.message_bytes <= self.max_bytes;
+        if ask == 0 || !room {
+            return None;
+        }
+        self.messages += ask;
+        self.bytes += ask * self.message_bytes;
+        self.spend(ask);
+        Some(ask)
+    }
+
+    /// A receive that asked for `asked` messages brought these; what it did not use is free.
+    pub(super) fn received(&mut self, asked: usize, messages: usize, bytes: usize) {
+        self.messages = (self.messages + messages).saturating_sub(asked);
+        self.bytes = (self.bytes + bytes).saturating_sub(asked * self.message_bytes);
+        self.unspend(asked.saturating_sub(messages));
+    }
+
+    /// Bodies were dropped; their messages are still to be settled.
+    pub(super) fn free_bytes(&mut self, bytes: usize) {
+        self.bytes = self.bytes.saturating_sub(bytes);
+    }
+
+    /// Messages were settled for good.
+    pub(super) fn settled(&mut self, messages: usize) {
+        self.messages = self.messages.saturating_sub(messages);
+    }
+
+    /// Messages were given back: they do not count towards the total.
+    pub(super) fn released(&mut self, messages: usize) {
+        self.settled(messages);
+        self.unspend(messages);
+    }
+
+    /// Messages held or reserved.
+    pub(super) fn messages(&self) -> usize {
+        self.messages
+    }
+
+    /// Whether the total is reached: nothing is left to receive, and nothing held may come back.
+    pub(super) fn total_is_reached(&self) -> bool {
+        self.quota == Some(0) && self.messages == 0
+    }
+
+    fn spend(&mut self, messages: usize) {
+        if let Some(quota) = &mut self.quota {
+            *quota = quota.saturating_sub(messages as u64);
+        }
+    }
+
+    fn unspend(&mut self, messages: usize) {
+        if let Some(quota) = &mut self.quota {
+            *quota += messages as u64;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ConsumerOptions;
+    use crate::queue::QueueLimits;
+
+    fn capacity(max_messages: usize, max_bytes: usize, total: Option<u64>) -> Capacity {
+        let options = ConsumerOptions {
+            max_messages,
+            max_bytes,
+            total,
+            ..ConsumerOptions::default()
+        };
+        let limits = QueueLimits {
+            message_bytes: 100,
+            ..QueueLimits::SQS
+        };
+        Capacity::new(&options.resolve(&limits).unwrap())
+    }
+
+    #[test]
+    fn room_for_the_largest_messages_is_reserved_before_they_are_known() {
+        let mut capacity = capacity(1000, 2500, None);
+        assert_eq!(
+            [capacity.reserve(), capacity.reserve(), capacity.reserve()],
+            [Some(10), Some(10), None]
+        );
+        capacity.received(10, 10, 50);
+        assert_eq!(capacity.reserve(), Some(10));
+        capacity.received(10, 10, 1000);
+        assert_eq!(capacity.reserve(), None);
+        capacity.free_bytes(1000);
+        assert_eq!(capacity.reserve(), Some(10));
+    }
+
+    #[test]
+    fn messages_are_bounded_until_they_are_settled() {
+        let mut capacity = capacity(15, 100_000, None);
+        assert_eq!(capacity.reserve(), Some(10));
+        capacity.received(10, 10, 10);
+        capacity.free_bytes(10);
+        assert_eq!(capacity.reserve(), None);
+        capacity.settled(5);
+        assert_eq!(capacity.reserve(), Some(10));
+    }
+
+    #[test]
+    fn small_bounds_make_small_receives() {
+        assert_eq!(capacity(3, 100_000, None).reserve(), Some(3));
+        assert_eq!(capacity(1000, 250, None).reserve(), Some(2));
+    }
+
+    #[test]
+    fn no_more_is_asked_for_than_the_total_allows() {
+        let mut capacity = capacity(1000, 100_000, Some(12));
+        assert_eq!(
+            [capacity.reserve(), capacity.reserve(), capacity.reserve()],
+            [Some(10), Some(2), None]
+        );
+        capacity.received(10, 10, 10);
+        capacity.received(2, 1, 1);
+        capacity.settled(10);
+        capacity.released(1);
+        assert!(!capacity.total_is_reached());
+        assert_eq!(capacity.reserve(), Some(2));
+        capacity.received(2, 2, 2);
+        capacity.settled(2);
+        assert!(capacity.total_is_reached());
+    }
+}

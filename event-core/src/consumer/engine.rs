@@ -1,0 +1,513 @@
+//! The loop of the consumer: starts what can be started, then waits for whatever ends first.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::stream::{self, StreamExt};
+use tokio::task::{self, AbortHandle, JoinError, JoinSet};
+use tokio::time::Instant;
+
+use super::capacity::Capacity;
+use super::leases::{Extension, Leases};
+use super::options::Settings;
+use super::pollers::Pollers;
+use super::{Consumer, ConsumerReport};
+use crate::batch::{BatchLimits, Batcher};
+use crate::error::{Error, ErrorKind, Result};
+use crate::handler::Outcome;
+use crate::queue::{Delivery, Receipt, ReceiveRequest};
+use crate::shutdown::{Shutdown, ShutdownTrigger};
+use crate::timer::wait_until;
+
+/// All state of a running consumer, owned by one task. Requests and handlers run in tasks of
+/// their own and answer with a [`Done`].
+pub(super) struct Engine {
+    parts: Arc<Consumer>,
+    settings: Settings,
+    capacity: Capacity,
+    pollers: Pollers,
+    leases: Leases,
+    /// Received, waiting for the handler.
+    gathered: Batcher<(u64, Delivery)>,
+    /// At the handler, by the task that runs it.
+    handling: HashMap<task::Id, Handling>,
+    /// Done and durable, waiting to be deleted.
+    acknowledged: Batcher<Receipt>,
+    /// Not done, waiting to be given back, hidden for this long.
+    released: Vec<(u64, Duration)>,
+    tasks: JoinSet<Done>,
+    drain: Option<Drain>,
+    /// Requested when the drain begins: no more receives, no more waiting for a better time.
+    stop: (ShutdownTrigger, Shutdown),
+    report: ConsumerReport,
+}
+
+struct Handling {
+    leases: Vec<u64>,
+    deliveries: Arc<Vec<Delivery>>,
+    bytes: usize,
+    abort: AbortHandle,
+}
+
+struct Drain {
+    /// When handlers are cut off; none once they have been.
+    cut_off: Option<Instant>,
+    /// When the consumer returns whatever is left.
+    end: Instant,
+    /// Why, if it was not asked for.
+    error: Option<Error>,
+}
+
+enum Done {
+    Received {
+        asked: usize,
+        answer: Result<Vec<Delivery>>,
+    },
+    Handled(Vec<Outcome>),
+    Deleted(Vec<Result<()>>),
+    Released(Vec<Result<()>>),
+    Extended {
+        asked: Instant,
+        extensions: Vec<(Extension, Result<()>)>,
+    },
+}
+
+impl Engine {
+    pub(super) fn new(consumer: Consumer, settings: Settings) -> Self {
+        let now = Instant::now();
+        let deletes = BatchLimits {
+            count: settings.limits.batch_entries,
+            bytes: usize::MAX,
+            linger: settings.options.delete_linger,
+        };
+        let retry = consumer.retry.observed_by(Arc::clone(&consumer.observer));
+        Self {
+            capacity: Capacity::new(&settings),
+            pollers: Pollers::new(&settings.options, now),
+            leases: Leases::new(settings.visibility, settings.limits.max_visibility),
+            gathered: Batcher::new(settings.options.batch),
+            handling: HashMap::new(),
+            acknowledged: Batcher::new(deletes),
+            released: Vec::new(),
+            tasks: JoinSet::new(),
+            drain: None,
+            stop: Shutdown::new(),
+            report: ConsumerReport::default(),
+            parts: Arc::new(consumer.retry(retry)),
+            settings,
+        }
+    }
+
+    pub(super) async fn run(mut self, shutdown: Shutdown) -> Result<ConsumerReport> {
+        loop {
+            let now = Instant::now();
+            if self.drain.is_none() && self.capacity.total_is_reached() {
+                self.begin_drain(None, now);
+            }
+            self.cut_off_handlers(now);
+            self.poll(now);
+            self.handle(now);
+            self.delete(now);
+            self.release();
+            self.extend(now);
+            if self.is_finished(now) {
+                break;
+            }
+            let wake = self.wake_at(now);
+            tokio::select! {
+                biased;
+                () = shutdown.requested(), if self.drain.is_none() => self.begin_drain(None, Instant::now()),
+                Some(ended) = self.tasks.join_next_with_id() => self.ended(ended),
+                () = wait_until(wake) => {}
+            }
+        }
+        self.report.abandoned = self.capacity.messages() as u64;
+        match self.drain.and_then(|drain| drain.error) {
+            Some(error) => Err(error),
+            None => Ok(self.report),
+        }
+    }
+
+    fn poll(&mut self, now: Instant) {
+        while self.drain.is_none() && self.pollers.may_start(now) {
+            let Some(asked) = self.capacity.reserve() else {
+                break;
+            };
+            self.pollers.started();
+            let request = ReceiveRequest {
+                max: asked,
+                wait: self.settings.options.wait,
+                visibility: self.settings.visibility,
+            };
+            let cancel_safe = self.settings.limits.cancel_safe_receive;
+            let (parts, stop) = (Arc::clone(&self.parts), self.stop.1.clone());
+            self.tasks.spawn(async move {
+                let queue = &parts.queue;
+                let receive = parts
+                    .retry
+                    .one(Error::is_retryable, &stop, || queue.receive(request));
+                let answer = tokio::select! {
+                    biased;
+                    answer = receive => answer,
+                    () = stop.requested(), if cancel_safe => Ok(Vec::new()),
+                };
+                Done::Received { asked, answer }
+            });
+        }
+    }
+
+    fn handle(&mut self, now: Instant) {
+        while self.handling.len() < self.settings.options.handlers {
+            let batch = match self.drain {
+                None => self.gathered.next(now),
+                Some(_) => self.gathered.drain(),
+            };
+            let Some(batch) = batch else { break };
+            self.parts
+                .observer
+                .flushed(batch.reason, batch.items.len(), batch.bytes);
+            let (leases, deliveries): (Vec<_>, Vec<_>) = batch.items.into_iter().unzip();
+            let deliveries = Arc::new(deliveries);
+            let task = handle_and_quarantine(
+                Arc::clone(&self.parts),
+                Arc::clone(&deliveries),
+                self.settings.visibility,
+                self.stop.1.clone(),
+            );
+            let abort = self.tasks.spawn(async move { Done::Handled(task.await) });
+            let handling = Handling {
+                leases,
+                deliveries,
+                bytes: batch.bytes,
+                abort,
+            };
+            self.handling.insert(handling.abort.id(), handling);
+        }
+    }
+
+    fn delete(&mut self, now: Instant) {
+        // While a drain still brings acknowledgements, wait for them: full batches are cheaper.
+        let last = self.drain.is_some() && self.handling.is_empty() && self.gathered.is_empty();
+        loop {
+            let batch = if last {
+                self.acknowledged.drain()
+            } else {
+                self.acknowledged.next(now)
+            };
+            let Some(batch) = batch else { break };
+            let (parts, never) = (Arc::clone(&self.parts), Shutdown::never());
+            self.tasks.spawn(async move {
+                let delete = |receipts: Vec<Receipt>| async {
+                    let outcomes = parts.queue.delete(&receipts).await;
+                    (receipts, outcomes)
+                };
+                Done::Deleted(
+                    parts
+                        .retry
+                        .each(batch.items, Error::is_retryable, &never, delete)
+                        .await,
+                )
+            });
+        }
+    }
+
+    fn release(&mut self) {
+        let busy = |&mut (id, _): &mut (u64, Duration)| !self.leases.is_busy(id);
+        let ready: Vec<_> = self.released.extract_if(.., busy).collect();
+        let longest = self.settings.limits.max_visibility;
+        let changes: Vec<_> = ready
+            .into_iter()
+            .filter_map(|(id, delay)| Some((self.leases.remove(id)?, delay.min(longest))))
+            .collect();
+        for chunk in changes.chunks(self.settings.limits.batch_entries) {
+            let (parts, never, chunk) =
+                (Arc::clone(&self.parts), Shutdown::never(), chunk.to_vec());
+            self.tasks.spawn(async move {
+                let change = |changes: Vec<(Receipt, Duration)>| async {
+                    let outcomes = parts.queue.change_visibility(&changes).await;
+                    (changes, outcomes)
+                };
+                Done::Released(
+                    parts
+                        .retry
+                        .each(chunk, Error::is_retryable, &never, change)
+                        .await,
+                )
+            });
+        }
+    }
+
+    fn extend(&mut self, now: Instant) {
+        let mut due = self.leases.due(now).into_iter().peekable();
+        while due.peek().is_some() {
+            let batch: Vec<_> = due
+                .by_ref()
+                .take(self.settings.limits.batch_entries)
+                .collect();
+            let parts = Arc::clone(&self.parts);
+            // Not repeated here: the leases are looked at again before they expire.
+            self.tasks.spawn(async move {
+                let asked = Instant::now();
+                let changes: Vec<_> = batch
+                    .iter()
+                    .map(|e| (e.receipt.clone(), e.visibility))
+                    .collect();
+                let mut outcomes = parts.queue.change_visibility(&changes).await.into_iter();
+                let missing = || {
+                    Err(Error::new(
+                        ErrorKind::Ambiguous,
+                        "change_visibility",
+                        "no outcome",
+                    ))
+                };
+                let pair = |extension| (extension, outcomes.next().unwrap_or_else(missing));
+                let extensions = batch.into_iter().map(pair).collect();
+                Done::Extended { asked, extensions }
+            });
+        }
+    }
+
+    fn ended(&mut self, ended: Result<(task::Id, Done), JoinError>) {
+        let now = Instant::now();
+        match ended {
+            Ok((_, Done::Received { asked, answer })) => self.received(asked, answer, now),
+            Ok((id, Done::Handled(outcomes))) => self.handled(id, outcomes, now),
+            Ok((_, Done::Deleted(outcomes))) => self.deleted(&outcomes),
+            Ok((_, Done::Released(outcomes))) => {
+                self.capacity.released(outcomes.len());
+                self.report.released += outcomes.len() as u64;
+                self.parts.observer.released(outcomes.len());
+            }
+            Ok((_, Done::Extended { asked, extensions })) => {
+                for (extension, outcome) in extensions {
+                    if let Err(error) = &outcome {
+                        tracing::warn!(%error, "a message may be received again while it is handled");
+                    }
+                    self.leases
+                        .extended(extension.id, &outcome, extension.visibility, asked);
+                }
+            }
+            Err(error) => self.broke(&error, now),
+        }
+    }
+
+    fn received(&mut self, asked: usize, answer: Result<Vec<Delivery>>, now: Instant) {
+        let deliveries = match answer {
+            Ok(deliveries) => deliveries,
+            Err(error) => {
+                self.capacity.received(asked, 0, 0);
+                self.pollers.failed();
+                if self.drain.is_none() {
+                    self.begin_drain(Some(error), now);
+                }
+                return;
+            }
+        };
+        let bytes = deliveries
+            .iter()
+            .map(|delivery| delivery.message.size())
+            .sum();
+        self.capacity.received(asked, deliveries.len(), bytes);
+        self.pollers.answered(asked, deliveries.len(), now);
+        self.report.received += deliveries.len() as u64;
+        self.parts.observer.received(&deliveries);
+        for delivery in deliveries {
+            let lease = self.leases.add(delivery.receipt.clone(), now);
+            let size = delivery.message.size();
+            self.gathered.push((lease, delivery), size, now);
+        }
+    }
+
+    fn handled(&mut self, id: task::Id, outcomes: Vec<Outcome>, now: Instant) {
+        // Only tasks that are in `handling` answer with `Handled`.
+        let Some(batch) = self.handling.remove(&id) else {
+            return;
+        };
+        self.capacity.free_bytes(batch.bytes);
+        if outcomes
+            .iter()
+            .all(|outcome| matches!(outcome, Outcome::Retry(_)))
+        {
+            let pace = |times| self.parts.retry.pace(times);
+            self.pollers.no_progress(now, pace);
+        } else {
+            self.pollers.progress();
+        }
+        for ((lease, delivery), outcome) in batch
+            .leases
+            .into_iter()
+            .zip(&*batch.deliveries)
+            .zip(outcomes)
+        {
+            self.parts.observer.handled(delivery, &outcome);
+            match outcome {
+                Outcome::Ack => self.report.acknowledged += 1,
+                Outcome::Duplicate => self.report.suppressed += 1,
+                Outcome::Quarantine(_) => self.report.quarantined += 1,
+                Outcome::Retry(delay) => {
+                    self.released.push((lease, delay));
+                    continue;
+                }
+            }
+            if let Some(receipt) = self.leases.remove(lease) {
+                self.acknowledged.push(receipt, 0, now);
+            }
+        }
+    }
+
+    fn deleted(&mut self, outcomes: &[Result<()>]) {
+        let mut deleted = 0;
+        for outcome in outcomes {
+            match outcome {
+                Ok(()) => deleted += 1,
+                Err(error) => {
+                    tracing::warn!(%error, "a message that is done will be received again");
+                }
+            }
+        }
+        self.capacity.settled(outcomes.len());
+        self.report.deleted += deleted as u64;
+        self.report.undeleted += (outcomes.len() - deleted) as u64;
+        self.parts.observer.deleted(deleted);
+    }
+
+    /// A task did not come to its end: it panicked, or it was a handler that was cut off.
+    fn broke(&mut self, error: &JoinError, now: Instant) {
+        if let Some(batch) = self.handling.get(&error.id()) {
+            // Cut off, others may have the messages at once; after a panic, not before the time
+            // that any failed delivery has to wait.
+            let delay = if error.is_panic() {
+                tracing::error!(%error, messages = batch.leases.len(), "the handler panicked");
+                self.settings.visibility
+            } else {
+                Duration::ZERO
+            };
+            let outcomes = vec![Outcome::Retry(delay); batch.leases.len()];
+            self.handled(error.id(), outcomes, now);
+        } else if self.drain.is_none() {
+            let error = Error::new(
+                ErrorKind::Unknown,
+                "consumer",
+                format!("the queue's backend broke: {error}"),
+            );
+            self.begin_drain(Some(error), now);
+        }
+    }
+
+    fn begin_drain(&mut self, error: Option<Error>, now: Instant) {
+        let grace = self.settings.options.grace;
+        self.drain = Some(Drain {
+            // A fifth is kept for settling receipts.
+            cut_off: Some(now + grace * 4 / 5),
+            end: now + grace,
+            error,
+        });
+        self.stop.0.shutdown();
+    }
+
+    /// Once handlers have had their time, whatever is not settled is given back.
+    fn cut_off_handlers(&mut self, now: Instant) {
+        let Some(drain) = self
+            .drain
+            .as_mut()
+            .filter(|drain| drain.cut_off.is_some_and(|at| at <= now))
+        else {
+            return;
+        };
+        drain.cut_off = None;
+        for batch in self.handling.values() {
+            batch.abort.abort();
+        }
+        while let Some(batch) = self.gathered.drain() {
+            self.capacity.free_bytes(batch.bytes);
+            let leases = batch
+                .items
+                .into_iter()
+                .map(|(lease, _)| (lease, Duration::ZERO));
+            self.released.extend(leases);
+        }
+    }
+
+    fn is_finished(&self, now: Instant) -> bool {
+        self.drain.as_ref().is_some_and(|drain| {
+            let nothing_left = self.tasks.is_empty()
+                && self.gathered.is_empty()
+                && self.acknowledged.is_empty()
+                && self.released.is_empty();
+            nothing_left || drain.end <= now
+        })
+    }
+
+    /// When there is something to do although nothing has ended. Never a time at which the loop
+    /// would find that it still has to wait for something else: it would spin.
+    fn wake_at(&self, now: Instant) -> Option<Instant> {
+        let handler_is_free = self.handling.len() < self.settings.options.handlers;
+        let gathered = self.gathered.deadline(now).filter(|_| handler_is_free);
+        let drain = self
+            .drain
+            .as_ref()
+            .map(|drain| drain.cut_off.unwrap_or(drain.end));
+        let poll = self.pollers.wake_at(now).filter(|_| self.drain.is_none());
+        [
+            gathered,
+            self.acknowledged.deadline(now),
+            self.leases.wake_at(),
+            poll,
+            drain,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+}
+
+async fn handle_and_quarantine(
+    parts: Arc<Consumer>,
+    deliveries: Arc<Vec<Delivery>>,
+    visibility: Duration,
+    stop: Shutdown,
+) -> Vec<Outcome> {
+    let mut outcomes = parts.handler.handle(&deliveries, &stop).await;
+    if outcomes.len() != deliveries.len() {
+        tracing::error!(
+            deliveries = deliveries.len(),
+            outcomes = outcomes.len(),
+            "the handler must answer one outcome for each delivery: all of them are retried"
+        );
+        // Nobody can tell which outcome is whose.
+        outcomes = vec![Outcome::Retry(visibility); deliveries.len()];
+    }
+    if !outcomes
+        .iter()
+        .any(|outcome| matches!(outcome, Outcome::Quarantine(_)))
+    {
+        return outcomes;
+    }
+    let puts: Vec<_> = outcomes
+        .into_iter()
+        .zip(&*deliveries)
+        .map(|(outcome, delivery)| put_aside(&parts, delivery, outcome, &stop))
+        .collect();
+    stream::iter(puts).buffered(32).collect().await
+}
+
+/// Makes a quarantine durable, or turns it into a retry; leaves other outcomes as they are.
+async fn put_aside(
+    parts: &Consumer,
+    delivery: &Delivery,
+    outcome: Outcome,
+    stop: &Shutdown,
+) -> Outcome {
+    let Outcome::Quarantine(reason) = &outcome else {
+        return outcome;
+    };
+    match parts
+        .quarantine
+        .put(&delivery.message, reason, &parts.retry, stop)
+        .await
+    {
+        Ok(()) => outcome,
+        Err(_) => Outcome::Retry(Duration::ZERO),
+    }
+}

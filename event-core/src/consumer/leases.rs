@@ -1,0 +1,217 @@
+//! Whose visibility must be extended, and when. Pure: the time is an argument.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::error::Result;
+use crate::queue::Receipt;
+
+/// The receipts of everything that is held and not yet settled.
+///
+/// All leases are looked at together, four times in a visibility timeout; those with less than
+/// half of it left are extended. So a lease always has a quarter left for the request to
+/// succeed, and messages that are settled quickly are never extended.
+#[derive(Debug)]
+pub(super) struct Leases {
+    visibility: Duration,
+    max_visibility: Duration,
+    held: BTreeMap<u64, Lease>,
+    next_id: u64,
+    next_look: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct Lease {
+    receipt: Receipt,
+    received: Instant,
+    expires: Instant,
+    /// An extension is under way.
+    busy: bool,
+    /// The queue said that the receipt is no longer good, or the longest time is used up.
+    lost: bool,
+}
+
+/// One extension to ask for.
+#[derive(Debug)]
+pub(super) struct Extension {
+    pub(super) id: u64,
+    pub(super) receipt: Receipt,
+    pub(super) visibility: Duration,
+}
+
+impl Leases {
+    pub(super) fn new(visibility: Duration, max_visibility: Duration) -> Self {
+        Self {
+            visibility,
+            max_visibility,
+            held: BTreeMap::new(),
+            next_id: 0,
+            next_look: None,
+        }
+    }
+
+    /// Takes charge of a delivery that was received now.
+    pub(super) fn add(&mut self, receipt: Receipt, now: Instant) -> u64 {
+        let id = self.next_id;
+        self.next_id += 1;
+        let lease = Lease {
+            receipt,
+            received: now,
+            expires: now + self.visibility,
+            busy: false,
+            lost: false,
+        };
+        self.held.insert(id, lease);
+        self.next_look.get_or_insert(now + self.visibility / 4);
+        id
+    }
+
+    /// The delivery is about to be settled: from here on it is not extended.
+    pub(super) fn remove(&mut self, id: u64) -> Option<Receipt> {
+        self.held.remove(&id).map(|lease| lease.receipt)
+    }
+
+    /// Whether an extension is under way, which a release must not overtake.
+    pub(super) fn is_busy(&self, id: u64) -> bool {
+        self.held.get(&id).is_some_and(|lease| lease.busy)
+    }
+
+    /// When to look next.
+    pub(super) fn wake_at(&self) -> Option<Instant> {
+        self.next_look
+    }
+
+    /// The extensions to ask for now.
+    pub(super) fn due(&mut self, now: Instant) -> Vec<Extension> {
+        if self.next_look.is_none_or(|at| at > now) {
+            return Vec::new();
+        }
+        self.next_look = (!self.held.is_empty()).then(|| now + self.visibility / 4);
+        let half = self.visibility / 2;
+        let needy = |lease: &&mut Lease| {
+            !lease.busy && !lease.lost && lease.expires.saturating_duration_since(now) <= half
+        };
+        let mut extensions = Vec::new();
+        for (&id, lease) in &mut self.held {
+            if !needy(&lease) {
+                continue;
+            }
+            let left = (lease.received + self.max_visibility).saturating_duration_since(now);
+            if left < Duration::from_secs(1) {
+                // The queue will hand it to someone else whatever is done here.
+                lease.lost = true;
+                continue;
+            }
+            lease.busy = true;
+            extensions.push(Extension {
+                id,
+                receipt: lease.receipt.clone(),
+                visibility: self.visibility.min(left),
+            });
+        }
+        extensions
+    }
+
+    /// The answer to an extension that was asked for at `asked`.
+    pub(super) fn extended(
+        &mut self,
+        id: u64,
+        outcome: &Result<()>,
+        visibility: Duration,
+        asked: Instant,
+    ) {
+        let Some(lease) = self.held.get_mut(&id) else {
+            return;
+        };
+        lease.busy = false;
+        match outcome {
+            Ok(()) => lease.expires = asked + visibility,
+            Err(error) if error.is_retryable() => {}
+            Err(_) => lease.lost = true,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::{Error, ErrorKind};
+
+    const V: Duration = Duration::from_secs(40);
+    const HOURS: Duration = Duration::from_secs(12 * 3600);
+
+    fn ids(extensions: &[Extension]) -> Vec<u64> {
+        extensions.iter().map(|extension| extension.id).collect()
+    }
+
+    #[test]
+    fn a_lease_is_extended_while_a_quarter_is_left_and_not_after_it_is_settled() {
+        let start = Instant::now();
+        let mut leases = Leases::new(V, HOURS);
+        let a = leases.add(Receipt::new("a"), start);
+        let b = leases.add(Receipt::new("b"), start);
+        assert!(leases.due(start + V / 4).is_empty());
+        assert_eq!(leases.remove(b), Some(Receipt::new("b")));
+        let at = leases.wake_at().unwrap();
+        assert!(at <= start + V * 3 / 4);
+        assert_eq!(ids(&leases.due(at)), [a]);
+        leases.extended(a, &Ok(()), V, at);
+        assert!(leases.due(leases.wake_at().unwrap()).is_empty());
+        assert_eq!(ids(&leases.due(leases.wake_at().unwrap())), [a]);
+    }
+
+    #[test]
+    fn every_lease_is_extended_before_it_expires_however_they_are_staggered() {
+        let start = Instant::now();
+        let mut leases = Leases::new(V, HOURS);
+        let mut expires = BTreeMap::new();
+        for step in 0..2000u64 {
+            let now = start + Duration::from_millis(step * 500);
+            if step % 7 == 0 && step < 200 {
+                expires.insert(leases.add(Receipt::new("x"), now), now + V);
+            }
+            for extension in leases.due(now) {
+                let left = expires[&extension.id] - now;
+                assert!(left >= V / 4 - Duration::from_secs(1), "{left:?}");
+                expires.insert(extension.id, now + V);
+                leases.extended(extension.id, &Ok(()), V, now);
+            }
+            assert!(expires.values().all(|&at| at > now));
+        }
+    }
+
+    #[test]
+    fn a_failed_extension_is_tried_again_and_a_lost_receipt_is_not() {
+        let start = Instant::now();
+        let mut leases = Leases::new(V, HOURS);
+        let (a, b) = (
+            leases.add(Receipt::new("a"), start),
+            leases.add(Receipt::new("b"), start),
+        );
+        let now = start + V / 2;
+        assert_eq!(ids(&leases.due(now)), [a, b]);
+        assert!(leases.is_busy(a));
+        let fail = |kind| Err(Error::new(kind, "change_visibility", "on purpose"));
+        leases.extended(a, &fail(ErrorKind::Throttled), V, now);
+        leases.extended(b, &fail(ErrorKind::NotFound), V, now);
+        assert_eq!(ids(&leases.due(now + V / 4)), [a]);
+    }
+
+    #[test]
+    fn no_lease_outlives_the_longest_visibility() {
+        let start = Instant::now();
+        let mut leases = Leases::new(V, V * 2);
+        let a = leases.add(Receipt::new("a"), start);
+        let mut hidden_until = start + V;
+        for step in 1..20 {
+            let now = start + V * step / 4;
+            for extension in leases.due(now) {
+                hidden_until = now + extension.visibility;
+                leases.extended(a, &Ok(()), extension.visibility, now);
+            }
+        }
+        assert_eq!(hidden_until, start + V * 2);
+    }
+}

@@ -1,0 +1,206 @@
+//! What can be set on a consumer, and what a queue makes of it.
+
+use std::time::Duration;
+
+use crate::batch::BatchLimits;
+use crate::error::{Error, Result};
+use crate::queue::QueueLimits;
+
+/// How a consumer works. All take effect when it starts to run.
+///
+/// ```
+/// use event_core::ConsumerOptions;
+/// use std::time::Duration;
+///
+/// // The polling of the reference consumer: short polls, backing off from two seconds.
+/// let reference = ConsumerOptions {
+///     receive_max: 5,
+///     wait: Duration::ZERO,
+///     idle_backoff: Some(Duration::from_secs(2)),
+///     pause: Duration::from_secs(10),
+///     ..ConsumerOptions::default()
+/// };
+/// # let _ = reference;
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct ConsumerOptions {
+    /// Messages asked for in each receive. Default 10.
+    pub receive_max: usize,
+    /// How long a receive waits at the queue for a first message. Default 20 s.
+    pub wait: Duration,
+    /// How long what is received stays hidden, between two extensions. Default: as the queue has
+    /// it.
+    pub visibility: Option<Duration>,
+    /// Most receives under way at once. Default 8.
+    pub pollers: usize,
+    /// The first wait after a poll that found nothing, see [`IdleBackoff`](crate::IdleBackoff).
+    /// Default: none, which needs a `wait`.
+    pub idle_backoff: Option<Duration>,
+    /// The pause between the answer of one poll and the next; with one, there is a single
+    /// poller. Default zero.
+    pub pause: Duration,
+    /// Most messages held, from before their receive to after their deletion. Default 1,000.
+    pub max_messages: usize,
+    /// Most bytes held. Before a receive there must be room for as many messages of the largest
+    /// size as are asked for, so this bounds the pollers as well. Default 64 MiB.
+    pub max_bytes: usize,
+    /// The batches for the handler. Default: up to 10 messages, no linger.
+    pub batch: BatchLimits,
+    /// Most batches at the handler at once. Default 64.
+    pub handlers: usize,
+    /// How long an acknowledged message waits for others to be deleted with. Default 100 ms.
+    pub delete_linger: Duration,
+    /// Return after so many messages were settled for good. Default: run until shutdown.
+    pub total: Option<u64>,
+    /// From the request to shut down to the return, at most. Default 25 s, five less than
+    /// Kubernetes waits before it kills.
+    pub grace: Duration,
+}
+
+impl Default for ConsumerOptions {
+    fn default() -> Self {
+        Self {
+            receive_max: 10,
+            wait: Duration::from_secs(20),
+            visibility: None,
+            pollers: 8,
+            idle_backoff: None,
+            pause: Duration::ZERO,
+            max_messages: 1000,
+            max_bytes: 64 * 1024 * 1024,
+            batch: BatchLimits {
+                count: 10,
+                bytes: 16 * 1024 * 1024,
+                linger: Duration::ZERO,
+            },
+            handlers: 64,
+            delete_linger: Duration::from_millis(100),
+            total: None,
+            grace: Duration::from_secs(25),
+        }
+    }
+}
+
+/// Options and limits that fit each other.
+#[derive(Clone, Debug)]
+pub(super) struct Settings {
+    pub(super) options: ConsumerOptions,
+    pub(super) limits: QueueLimits,
+    pub(super) visibility: Duration,
+}
+
+impl ConsumerOptions {
+    /// Refuses what cannot work on a queue with these limits.
+    pub(super) fn resolve(&self, limits: &QueueLimits) -> Result<Settings> {
+        let visibility = self.visibility.unwrap_or(limits.visibility);
+        let at_least_one = [
+            ("receive_max (MAX_MSGS_PER_BATCH)", self.receive_max),
+            ("pollers", self.pollers),
+            ("max_messages", self.max_messages),
+            ("batch.count", self.batch.count),
+            ("handlers", self.handlers),
+        ];
+        for (name, value) in at_least_one {
+            if value == 0 {
+                return Err(wrong(name, "0", "1 or more"));
+            }
+        }
+        if self.receive_max > limits.receive_max {
+            let would_do = format!(
+                "1 to {}, the most that this queue answers",
+                limits.receive_max
+            );
+            return Err(wrong(
+                "receive_max (MAX_MSGS_PER_BATCH)",
+                self.receive_max,
+                would_do,
+            ));
+        }
+        if self.wait > limits.max_wait {
+            let would_do = format!(
+                "at most {:?}, the longest that this queue waits",
+                limits.max_wait
+            );
+            return Err(wrong("wait", format!("{:?}", self.wait), would_do));
+        }
+        if self.wait.is_zero() && self.idle_backoff.is_none_or(|first| first.is_zero()) {
+            let would_do = "a wait or an idle_backoff (MSG_POLL_BACKOFF) above zero: without either, \
+                            an empty queue would be polled without a pause";
+            return Err(wrong("wait", "0", would_do));
+        }
+        if visibility < Duration::from_secs(1) || visibility > limits.max_visibility {
+            let would_do = format!("1 s to {:?}", limits.max_visibility);
+            return Err(wrong("visibility", format!("{visibility:?}"), would_do));
+        }
+        if self.batch.linger >= visibility {
+            let would_do = format!(
+                "less than the visibility timeout of {visibility:?}, or messages would come again \
+                 before their batch is flushed"
+            );
+            return Err(wrong(
+                "batch.linger",
+                format!("{:?}", self.batch.linger),
+                would_do,
+            ));
+        }
+        if self.max_bytes < limits.message_bytes {
+            let would_do = format!(
+                "at least {}, the largest message of this queue",
+                limits.message_bytes
+            );
+            return Err(wrong("max_bytes", self.max_bytes, would_do));
+        }
+        if self.total == Some(0) {
+            return Err(wrong("total (TOT_MSGS_TO_PROCESS)", "0", "1 or more"));
+        }
+        Ok(Settings {
+            options: self.clone(),
+            limits: *limits,
+            visibility,
+        })
+    }
+}
+
+fn wrong(name: &str, value: impl std::fmt::Display, would_do: impl std::fmt::Display) -> Error {
+    Error::invalid("consumer", format!("{name} is {value}: give {would_do}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_that_cannot_work_are_refused_by_name() {
+        let with = |change: fn(&mut ConsumerOptions)| {
+            let mut options = ConsumerOptions::default();
+            change(&mut options);
+            let fault = options.resolve(&QueueLimits::SQS).err();
+            fault.map_or_else(String::new, |fault| fault.to_string())
+        };
+        assert_eq!(with(|_| ()), "");
+        for (change, named) in [
+            (
+                (|o| o.receive_max = 0) as fn(&mut ConsumerOptions),
+                "MAX_MSGS_PER_BATCH",
+            ),
+            (|o| o.receive_max = 11, "1 to 10"),
+            (|o| o.pollers = 0, "pollers"),
+            (|o| o.max_messages = 0, "max_messages"),
+            (|o| o.max_bytes = 1000, "max_bytes"),
+            (|o| o.handlers = 0, "handlers"),
+            (|o| o.batch.count = 0, "batch.count"),
+            (|o| o.batch.linger = Duration::from_secs(30), "batch.linger"),
+            (|o| o.wait = Duration::from_secs(21), "wait"),
+            (|o| o.wait = Duration::ZERO, "MSG_POLL_BACKOFF"),
+            (|o| o.visibility = Some(Duration::ZERO), "visibility"),
+            (|o| o.visibility = Some(Duration::MAX), "visibility"),
+            (|o| o.total = Some(0), "TOT_MSGS_TO_PROCESS"),
+        ] {
+            let fault = with(change);
+            assert!(
+                fault.contains(named) && !fault.contains('\n'),
+                "{named}: {fault}"
+            );
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! The handler that writes events to a store.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::stream::{self, StreamExt};
+
+use crate::error::{Error, ErrorKind};
+use crate::event::Event;
+use crate::handler::{Handler, Outcome};
+use crate::layout::Layout;
+use crate::message::Message;
+use crate::queue::Delivery;
+use crate::reason::Reason;
+use crate::retry::Retry;
+use crate::shutdown::Shutdown;
+use crate::store::{ObjectStore, PutMode, PutOutcome};
+
+/// Stores each valid event as an object of its own, create-only, under its
+/// [`Layout::event_key`]; the bytes stored are the bytes received.
+///
+/// | what is under the key | outcome |
+/// |---|---|
+/// | nothing | written; [`Outcome::Ack`] |
+/// | the same bytes | [`Outcome::Duplicate`] |
+/// | other bytes | [`Outcome::Quarantine`] with [`Reason::CONFLICT`] |
+///
+/// What is no valid event is quarantined with the reason that [`Event::parse`] gives.
+///
+/// While the store fails, it tries again and keeps the messages: the consumer's bounds fill up,
+/// receiving stops, and no message uses up its deliveries. An error that is about the event
+/// itself (a key or a body that the store will never take) quarantines it.
+///
+/// # What is promised
+///
+/// Of all deliveries with the same `request_id`, type and day, one object is ever stored. Two
+/// *different* events that share a `request_id` but differ in type or day have two keys, and both
+/// are stored: this layout has no index over partitions.
+pub struct StoreWriter {
+    store: Arc<dyn ObjectStore>,
+    layout: Layout,
+    retry: Retry,
+    puts: usize,
+}
+
+impl StoreWriter {
+    /// A writer into this store that makes up to 32 puts of a batch at once.
+    pub fn new(store: Arc<dyn ObjectStore>, layout: Layout) -> Self {
+        Self {
+            store,
+            layout,
+            retry: Retry::default(),
+            puts: 32,
+        }
+    }
+
+    /// With this retry loop, to share a budget or to fix the seed of the jitter.
+    #[must_use]
+    pub fn retry(mut self, retry: Retry) -> Self {
+        self.retry = retry;
+        self
+    }
+
+    async fn store(&self, message: &Message, shutdown: &Shutdown) -> Outcome {
+        let event = match Event::parse(message) {
+            Ok(event) => event,
+            Err(reason) => return Outcome::Quarantine(reason),
+        };
+        let key = self.layout.event_key(&event);
+        let not_about_the_event = |error: &Error| !error.is_about_entry();
+        let stored = self.retry.one(not_about_the_event, shutdown, || {
+            self.put_or_look(&key, message)
+        });
+        match stored.await {
+            Ok(outcome) => outcome,
+            Err(error) if error.is_about_entry() => {
+                Outcome::Quarantine(Reason::new(Reason::REFUSED, error.to_string()))
+            }
+            // Given up because of the shutdown: another consumer can have it at once.
+            Err(_) => Outcome::Retry(Duration::ZERO),
+        }
+    }
+
+    async fn put_or_look(&self, key: &str, message: &Message) -> Result<Outcome, Error> {
+        let put = self.store.put(key, message.body.clone(), PutMode::Create);
+        if put.await? == PutOutcome::Written {
+            return Ok(Outcome::Ack);
+        }
+        // It may be our own put whose answer was lost, an earlier delivery, or another event:
+        // only the bytes tell.
+        match self.store.get(key).await? {
+            Some(there) if there == message.body => Ok(Outcome::Duplicate),
+            Some(_) => {
+                let detail =
+                    format!("{key} holds an event with the same request_id and other bytes");
+                Ok(Outcome::Quarantine(Reason::new(Reason::CONFLICT, detail)))
+            }
+            None => {
+                let message = format!("{key} existed and was gone a moment later");
+                Err(Error::new(ErrorKind::Transient, "put", message))
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Handler for StoreWriter {
+    async fn handle(&self, batch: &[Delivery], shutdown: &Shutdown) -> Vec<Outcome> {
+        let puts: Vec<_> = batch
+            .iter()
+            .map(|delivery| self.store(&delivery.message, shutdown))
+            .collect();
+        stream::iter(puts).buffered(self.puts).collect().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use mockall::{Sequence, mock};
+
+    use super::*;
+    use crate::error::Result;
+    use crate::store::{ListRequest, ObjectMeta, Page};
+
+    mock! {
+        Store {}
+
+        #[async_trait]
+        impl ObjectStore for Store {
+            async fn put(&self, key: &str, body: Bytes, mode: PutMode) -> Result<PutOutcome>;
+            async fn get(&self, key: &str) -> Result<Option<Bytes>>;
+            async fn head(&self, key: &str) -> Result<Option<ObjectMeta>>;
+            async fn list(&self, request: ListRequest) -> Result<Page>;
+            async fn delete(&self, keys: &[String]) -> Vec<Result<()>>;
+        }
+    }
+
+    const BODY: &str = r#"{"request_id": "r1", "store_id": 8, "cust_id": 538, "category": "Games",
+        "sku": 42515, "price": 64.08, "qty": 5, "discount": 4.9, "gift_wrap": false,
+        "variant": "black", "priority_shipping": true, "ts": "2026-11-22T22:16:48.469759"}"#;
+    const KEY: &str = "store_events/event_type=sale_event/dt=2026_11_22/r1.json";
+
+    fn error(kind: ErrorKind) -> Error {
+        Error::new(kind, "put", "on purpose")
+    }
+
+    async fn store(store: MockStore, shutdown: &Shutdown) -> Outcome {
+        let writer = StoreWriter::new(Arc::new(store), Layout::default());
+        let message = Message::new(BODY).with_attribute(crate::EVENT_TYPE, "sale_event");
+        writer.store(&message, shutdown).await
+    }
+
+    fn with_object_there(there: &'static str) -> MockStore {
+        let mut mock = MockStore::new();
+        mock.expect_put()
+            .once()
+            .return_once(|_, _, _| Ok(PutOutcome::Exists));
+        mock.expect_get()
+            .once()
+            .return_once(move |_| Ok(Some(there.into())));
+        mock
+    }
+
+    #[tokio::test]
+    async fn an_event_is_created_under_its_key_with_its_own_bytes() {
+        let mut mock = MockStore::new();
+        mock.expect_put()
+            .once()
+            .withf(|key, body, mode| key == KEY && body == BODY && *mode == PutMode::Create)
+            .return_once(|_, _, _| Ok(PutOutcome::Written));
+        assert_eq!(store(mock, &Shutdown::never()).await, Outcome::Ack);
+    }
+
+    #[tokio::test]
+    async fn the_same_bytes_under_the_key_are_a_duplicate() {
+        let outcome = store(with_object_there(BODY), &Shutdown::never()).await;
+        assert_eq!(outcome, Outcome::Duplicate);
+    }
+
+    #[tokio::test]
+    async fn other_bytes_under_the_key_are_a_conflict() {
+        let outcome = store(with_object_there("other"), &Shutdown::never()).await;
+        assert!(
+            matches!(outcome, Outcome::Quarantine(reason) if reason.code() == Reason::CONFLICT)
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_failing_store_is_tried_again_however_it_fails() {
+        use ErrorKind::{Ambiguous, Denied, NotFound, Throttled, Transient, Unknown};
+        for kind in [Ambiguous, Denied, NotFound, Throttled, Transient, Unknown] {
+            let (mut mock, mut order) = (MockStore::new(), Sequence::new());
+            mock.expect_put()
+                .times(3)
+                .in_sequence(&mut order)
+                .returning(move |_, _, _| Err(error(kind)));
+            mock.expect_put()
+                .once()
+                .in_sequence(&mut order)
+                .returning(|_, _, _| Ok(PutOutcome::Written));
+            assert_eq!(
+                store(mock, &Shutdown::never()).await,
+                Outcome::Ack,
+                "{kind:?}"
+            );
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_put_whose_answer_was_lost_counts_once() {
+        let (mut mock, mut order) = (MockStore::new(), Sequence::new());
+        mock.expect_put()
+            .once()
+            .in_sequence(&mut order)
+            .return_once(|_, _, _| Err(error(ErrorKind::Ambiguous)));
+        mock.expect_put()
+            .once()
+            .in_sequence(&mut order)
+            .return_once(|_, _, _| Ok(PutOutcome::Exists));
+        mock.expect_get().return_once(|_| Ok(Some(BODY.into())));
+        assert_eq!(store(mock, &Shutdown::never()).await, Outcome::Duplicate);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_shutdown_during_an_outage_gives_the_message_back_at_once() {
+        let (trigger, shutdown) = Shutdown::new();
+        let mut mock = MockStore::new();
+        mock.expect_put().once().returning(move |_, _, _| {
+            trigger.shutdown();
+            Err(error(ErrorKind::Transient))
+        });
+        assert_eq!(store(mock, &shutdown).await, Outcome::Retry(Duration::ZERO));
+    }
+
+    #[tokio::test]
+    async fn what_the_store_will_never_take_is_quarantined() {
+        let mut mock = MockStore::new();
+        mock.expect_put()
+            .once()
+            .returning(|_, _, _| Err(error(ErrorKind::Invalid)));
+        let outcome = store(mock, &Shutdown::never()).await;
+        assert!(matches!(outcome, Outcome::Quarantine(reason) if reason.code() == Reason::REFUSED));
+    }
+}

@@ -1,0 +1,141 @@
+//! The producer: takes events from a source and sends them to a queue.
+
+mod engine;
+mod pace;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::error::{Error, Result};
+use crate::observe::Observer;
+use crate::quarantine::Quarantine;
+use crate::queue::Queue;
+use crate::retry::Retry;
+use crate::shutdown::Shutdown;
+use crate::source::EventSource;
+
+/// Moves messages from an [`EventSource`] to a [`Queue`].
+///
+/// - Batches them within the queue's limits of count and bytes.
+/// - Sends batches side by side, and tries again what was refused, and only that.
+/// - Stops at the end of the source, at a total or at a shutdown, after sending what it has
+///   taken.
+/// - Puts a message aside that the queue will never take, if it has a [`Quarantine`]; without
+///   one it stops there, since nothing may be lost.
+///
+/// A send whose answer is lost is tried again, so a message may be on the queue twice: consumers
+/// suppress the second by the identity of the event.
+pub struct Producer {
+    queue: Arc<dyn Queue>,
+    source: Box<dyn EventSource>,
+    options: ProducerOptions,
+    quarantine: Option<Quarantine>,
+    observer: Arc<dyn Observer>,
+    retry: Retry,
+}
+
+/// How a producer works. All take effect when it starts to run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ProducerOptions {
+    /// Stop after taking so many messages from the source. Default: at its end.
+    pub total: Option<u64>,
+    /// The pause between two messages; zero: as fast as it goes. Default zero.
+    pub interval: Duration,
+    /// How long a message waits for others to be sent with. Default 50 ms.
+    pub linger: Duration,
+    /// Most sends under way at once. Default 8.
+    pub sends: usize,
+    /// From the request to shut down to the return, at most. Default 25 s, five less than
+    /// Kubernetes waits before it kills.
+    pub grace: Duration,
+}
+
+impl Default for ProducerOptions {
+    fn default() -> Self {
+        Self {
+            total: None,
+            interval: Duration::ZERO,
+            linger: Duration::from_millis(50),
+            sends: 8,
+            grace: Duration::from_secs(25),
+        }
+    }
+}
+
+/// What a producer did, from start to return.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ProducerReport {
+    /// Messages that the queue accepted.
+    pub sent: u64,
+    /// Messages that the queue will never take, now in quarantine.
+    pub quarantined: u64,
+}
+
+impl Producer {
+    /// A producer with default options and no quarantine.
+    pub fn new(queue: Arc<dyn Queue>, source: impl EventSource) -> Self {
+        Self {
+            queue,
+            source: Box::new(source),
+            options: ProducerOptions::default(),
+            quarantine: None,
+            observer: Arc::new(()),
+            retry: Retry::default(),
+        }
+    }
+
+    /// With these options.
+    #[must_use]
+    pub fn options(mut self, options: ProducerOptions) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// With a place for messages that the queue will never take.
+    #[must_use]
+    pub fn quarantine(mut self, quarantine: Quarantine) -> Self {
+        self.quarantine = Some(quarantine);
+        self
+    }
+
+    /// With someone who counts.
+    #[must_use]
+    pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observer = observer;
+        self
+    }
+
+    /// With this retry loop, to share a budget or to fix the seed of the jitter.
+    #[must_use]
+    pub fn retry(mut self, retry: Retry) -> Self {
+        self.retry = retry;
+        self
+    }
+
+    /// Runs until the source ends, the total is reached or `shutdown` is requested.
+    ///
+    /// # Errors
+    ///
+    /// An option that cannot work; an error of the source; a message that the queue will never
+    /// take, where there is no quarantine; an error of the queue that will not heal by itself
+    /// (it is gone, access is denied), or any error once the grace period is over. Except for
+    /// the first, what was taken from the source before is sent if it can be, and the error says
+    /// how many messages were not.
+    pub async fn run(self, shutdown: Shutdown) -> Result<ProducerReport> {
+        self.options.check()?;
+        engine::Engine::new(self).run(shutdown).await
+    }
+}
+
+impl ProducerOptions {
+    fn check(&self) -> Result<()> {
+        let wrong = |message: &str| Err(Error::invalid("producer", message));
+        if self.sends == 0 {
+            return wrong("sends is 0: give 1 or more");
+        }
+        if self.total == Some(0) {
+            return wrong("total (TOT_MSGS_TO_PRODUCE) is 0: give 1 or more");
+        }
+        Ok(())
+    }
+}

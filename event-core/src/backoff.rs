@@ -103,7 +103,7 @@ impl RetryBudget {
     /// What a success brings: one retry for every five successes.
     pub const PER_SUCCESS: f64 = 0.2;
     /// What a second brings, so that retries never stop altogether.
-    pub const PER_SECOND: f64 = 50.0;
+    pub const PER_SECOND: f64 = 20.0;
 
     /// A full budget.
     pub fn new(now: Instant) -> Self {

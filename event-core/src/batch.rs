@@ -98,7 +98,7 @@ impl<T> Batcher<T> {
     /// The oldest batch that is due: closed by count or bytes, or open for as long as the
     /// linger.
     pub fn next(&mut self, now: Instant) -> Option<Batch<T>> {
-        if self.closed.is_empty() && self.opened? + self.limits.linger <= now {
+        if self.deadline(now).is_some_and(|due| due <= now) && self.closed.is_empty() {
             self.close(FlushReason::Linger);
         }
         self.closed.pop_front()
@@ -112,11 +112,11 @@ impl<T> Batcher<T> {
         self.closed.pop_front()
     }
 
-    /// When [`next`](Self::next) will have a batch if nothing more is pushed; in the past if it
-    /// has one now.
+    /// When [`next`](Self::next) will have a batch if nothing more is pushed: now, if it has one.
     pub fn deadline(&self, now: Instant) -> Option<Instant> {
         if self.closed.is_empty() {
-            self.opened.map(|opened| opened + self.limits.linger)
+            // A linger beyond the end of the clock never ends.
+            self.opened?.checked_add(self.limits.linger)
         } else {
             Some(now)
         }

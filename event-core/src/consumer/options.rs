@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::backoff::IdleBackoff;
 use crate::batch::BatchLimits;
 use crate::error::{Error, Result};
 use crate::queue::QueueLimits;
@@ -81,6 +82,9 @@ impl Default for ConsumerOptions {
     }
 }
 
+/// Longer pauses and graces are taken for a mistake in the unit.
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// Options and limits that fit each other.
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
@@ -150,6 +154,25 @@ impl ConsumerOptions {
             );
             return Err(wrong("max_bytes", self.max_bytes, would_do));
         }
+        let longest = [
+            (
+                "idle_backoff (MSG_POLL_BACKOFF)",
+                self.idle_backoff.unwrap_or_default(),
+                IdleBackoff::MAX,
+            ),
+            ("pause (MSG_PROCESS_DELAY)", self.pause, DAY),
+            ("delete_linger", self.delete_linger, visibility),
+            ("grace", self.grace, DAY),
+        ];
+        for (name, value, max) in longest {
+            if value > max {
+                return Err(wrong(
+                    name,
+                    format!("{value:?}"),
+                    format!("at most {max:?}"),
+                ));
+            }
+        }
         if self.total == Some(0) {
             return Err(wrong("total (TOT_MSGS_TO_PROCESS)", "0", "1 or more"));
         }
@@ -194,6 +217,13 @@ mod tests {
             (|o| o.wait = Duration::ZERO, "MSG_POLL_BACKOFF"),
             (|o| o.visibility = Some(Duration::ZERO), "visibility"),
             (|o| o.visibility = Some(Duration::MAX), "visibility"),
+            (
+                |o| o.idle_backoff = Some(Duration::from_secs(513)),
+                "MSG_POLL_BACKOFF",
+            ),
+            (|o| o.pause = Duration::MAX, "MSG_PROCESS_DELAY"),
+            (|o| o.delete_linger = Duration::MAX, "delete_linger"),
+            (|o| o.grace = Duration::MAX, "grace"),
             (|o| o.total = Some(0), "TOT_MSGS_TO_PROCESS"),
         ] {
             let fault = with(change);

@@ -136,6 +136,14 @@ impl ProducerOptions {
         if self.total == Some(0) {
             return wrong("total (TOT_MSGS_TO_PRODUCE) is 0: give 1 or more");
         }
+        // Longer ones are taken for a mistake in the unit.
+        let day = Duration::from_secs(24 * 60 * 60);
+        if self.interval > day {
+            return wrong("interval (WAIT_SECS_BETWEEN_MSGS) is over a day: give less");
+        }
+        if self.grace > day {
+            return wrong("grace is over a day: give less");
+        }
         Ok(())
     }
 }

@@ -1,0 +1,69 @@
+//! What is wrong with the input, line by line.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use event_core::{Event, Message};
+
+/// After so many lines the rest is only counted: a file of another kind is wrong in every line.
+const SHOWN: usize = 20;
+
+/// Collects what is wrong with lines of the input, to be shown at the end.
+#[derive(Clone)]
+pub(crate) struct Complaints {
+    input: String,
+    found: Arc<Mutex<Found>>,
+}
+
+#[derive(Default)]
+struct Found {
+    lines: Vec<String>,
+    more: u64,
+}
+
+impl Complaints {
+    /// `input` is the name of the input.
+    pub(crate) fn about(input: String) -> Self {
+        Self {
+            input,
+            found: Arc::default(),
+        }
+    }
+
+    /// Looks at a line: at what it says if it is no record, else at the event in it. Events that
+    /// are invalid by intent are part of a sound stream and no reason to complain.
+    pub(crate) fn look(&self, line: u64, message: &Message, fault: Option<&str>, largest: usize) {
+        let wrong = if let Some(fault) = fault {
+            format!("no message record: {fault}")
+        } else if message.size() > largest {
+            format!(
+                "the message has {} bytes, the queue takes {largest}",
+                message.size()
+            )
+        } else {
+            match Event::parse(message) {
+                Err(reason) if !reason.is_intended() => reason.to_string(),
+                _ => return,
+            }
+        };
+        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        if found.lines.len() < SHOWN {
+            let text = format!("{} line {line}: {wrong}; quarantined", self.input);
+            found.lines.push(text);
+        } else {
+            found.more += 1;
+        }
+    }
+
+    /// The complaints so far, a line each; empty if there is nothing to complain about.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lines = found.lines.clone();
+        if found.more > 0 {
+            lines.push(format!(
+                "{}: and {} more such lines",
+                self.input, found.more
+            ));
+        }
+        lines
+    }
+}

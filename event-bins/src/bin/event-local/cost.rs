@@ -1,0 +1,57 @@
+//! What the same requests would have cost on SQS and S3.
+
+use event_core::Requests;
+use serde::Serialize;
+
+/// Where and when the prices below were public: <https://aws.amazon.com/sqs/pricing/> and
+/// <https://aws.amazon.com/s3/pricing/>, free tier left out.
+pub(crate) const PRICES: &str = "us-east-1, November 2026";
+
+/// A standard queue, for each request of any kind and each 64 KiB of its payload.
+const SQS_REQUEST: f64 = 0.40 / 1e6;
+/// S3 Standard: puts and lists.
+const S3_PUT: f64 = 5.00 / 1e6;
+/// S3 Standard: gets and heads.
+const S3_GET: f64 = 0.40 / 1e6;
+
+/// Requests by price, and what they come to in US dollars.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub(crate) struct Cost {
+    pub(crate) sqs_requests: u64,
+    pub(crate) s3_puts: u64,
+    pub(crate) s3_gets: u64,
+    pub(crate) usd: f64,
+}
+
+impl Cost {
+    pub(crate) fn of(requests: &Requests) -> Self {
+        let r = requests;
+        let sqs_requests = r.send + r.receive + r.delete + r.change_visibility + r.depth;
+        let (s3_puts, s3_gets) = (r.put + r.list, r.get + r.head);
+        let usd =
+            sqs_requests as f64 * SQS_REQUEST + s3_puts as f64 * S3_PUT + s3_gets as f64 * S3_GET;
+        Self {
+            sqs_requests,
+            s3_puts,
+            s3_gets,
+            usd,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_million_events_with_a_put_each_cost_five_dollars_and_twelve_cents() {
+        let cost = Cost::of(&Requests {
+            send: 100_000,
+            receive: 100_000,
+            delete: 100_000,
+            put: 1_000_000,
+            ..Requests::default()
+        });
+        assert!((cost.usd - 5.12).abs() < 1e-9, "{cost:?}");
+    }
+}

@@ -1,0 +1,282 @@
+//! Wires producers and consumers to the embedded backends and waits for them.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use event_core::{
+    Consumer, ConsumerOptions, ConsumerReport, Error, EventSource, Meter, MeteredQueue,
+    MeteredStore, ObjectStore, Producer, ProducerOptions, ProducerReport, Quarantine, Queue,
+    Shutdown, ShutdownTrigger, StoreWriter,
+};
+use event_mem::{DirStore, Duplicates, MemQueue, Replay, Shared, Synthetic, SyntheticOptions};
+use jiff::civil::{DateTime, datetime};
+use jiff::{Timestamp, tz::Offset};
+use tokio::task::JoinSet;
+
+use crate::args::Args;
+use crate::complaints::Complaints;
+use crate::progress;
+use crate::summary::{Run, Summary};
+use crate::tally::Tally;
+
+/// Messages to make up where nobody says how many, as in the reference.
+const DEFAULT_COUNT: u64 = 10_000;
+
+/// How a run ended.
+pub(crate) struct Ended {
+    pub(crate) summary: Summary,
+    /// What is wrong with the input.
+    pub(crate) complaints: Vec<String>,
+    /// The first error of an engine.
+    pub(crate) error: Option<Error>,
+}
+
+/// What producers and consumers share.
+struct Local {
+    queue: MemQueue,
+    metered_queue: Arc<dyn Queue>,
+    store: Arc<dyn ObjectStore>,
+    quarantine: Quarantine,
+    tally: Arc<Tally>,
+}
+
+/// Runs until all is sent and handled. The first interrupt stops sending and drains; the second
+/// stops at once.
+pub(crate) async fn run(args: &Args) -> Result<Ended, Error> {
+    let meter = Arc::new(Meter::default());
+    let queue = MemQueue::default();
+    let dir = DirStore::open(&args.out)?.fsync(args.fsync);
+    let store: Arc<dyn ObjectStore> = Arc::new(MeteredStore(dir, Arc::clone(&meter)));
+    let local = Local {
+        metered_queue: Arc::new(MeteredQueue(queue.clone(), Arc::clone(&meter))),
+        quarantine: Quarantine::new(Arc::clone(&store), args.s3_prefix.clone()),
+        store,
+        queue,
+        tally: Arc::new(Tally::new()),
+    };
+    let events = Events::of(args, local.queue.limits().message_bytes)?;
+
+    let (stop_producers, producers_stop) = Shutdown::new();
+    let (stop_consumers, consumers_stop) = Shutdown::new();
+    let signals = tokio::spawn(on_signals(stop_producers, stop_consumers.clone()));
+    let bar = tokio::spawn(progress::show(Arc::clone(&local.tally), events.count));
+
+    let started = Instant::now();
+    let mut consumers = local.consumers(args, &consumers_stop);
+    let mut producers = local.producers(args, &events, &producers_stop);
+    let sent = all(&mut producers).await;
+    let mut consumed = Ok(());
+    tokio::select! {
+        () = local.queue.drained() => {}
+        // A consumer that returns now does so with an error, or because it was told to.
+        first = next(&mut consumers) => consumed = first.map(|_| ()),
+    }
+    stop_consumers.shutdown();
+    consumed = consumed.and(all(&mut consumers).await);
+    let elapsed = started.elapsed();
+
+    bar.abort();
+    let _ = bar.await;
+    signals.abort();
+    let run = Run {
+        counts: local.tally.counts(),
+        details: local.tally.details(),
+        requests: meter.requests(),
+        elapsed,
+        out: args.out.clone(),
+        layout: args.s3_prefix.clone(),
+        seed: events.seed,
+    };
+    Ok(Ended {
+        summary: run.into(),
+        complaints: events
+            .complaints
+            .map(|complaints| complaints.lines())
+            .unwrap_or_default(),
+        error: sent.and(consumed).err(),
+    })
+}
+
+impl Local {
+    fn producers(
+        &self,
+        args: &Args,
+        events: &Events,
+        stop: &Shutdown,
+    ) -> JoinSet<Result<ProducerReport, Error>> {
+        let replicas = u64::from(args.producers);
+        (0..replicas)
+            .map(|replica| {
+                // Shares that add up to the count.
+                let share = |count: u64| count / replicas + u64::from(replica < count % replicas);
+                let total = events.count.map(share);
+                let options = ProducerOptions {
+                    total,
+                    interval: args.interval() * u32::from(args.producers),
+                    ..ProducerOptions::default()
+                };
+                let producer =
+                    Producer::new(Arc::clone(&self.metered_queue), events.source.clone())
+                        .options(options)
+                        .quarantine(self.quarantine.clone())
+                        .observer(self.tally.clone());
+                (total, producer.run(stop.clone()))
+            })
+            .filter(|(total, _)| *total != Some(0))
+            .map(|(_, run)| run)
+            .collect()
+    }
+
+    fn consumers(&self, args: &Args, stop: &Shutdown) -> JoinSet<Result<ConsumerReport, Error>> {
+        (0..args.consumers)
+            .map(|_| {
+                let options = ConsumerOptions {
+                    receive_max: usize::from(args.max_msgs_per_batch),
+                    pause: args.msg_process_delay,
+                    ..ConsumerOptions::default()
+                };
+                let writer = StoreWriter::new(Arc::clone(&self.store), args.s3_prefix.clone());
+                Consumer::new(
+                    Arc::clone(&self.metered_queue),
+                    Arc::new(writer),
+                    self.quarantine.clone(),
+                )
+                .options(options)
+                .observer(self.tally.clone())
+                .run(stop.clone())
+            })
+            .collect()
+    }
+}
+
+/// Where the events come from.
+struct Events {
+    source: Shared<Box<dyn EventSource>>,
+    /// How many there will be, if that is known.
+    count: Option<u64>,
+    seed: Option<u64>,
+    complaints: Option<Complaints>,
+}
+
+impl Events {
+    fn of(args: &Args, largest: usize) -> Result<Self, Error> {
+        let seed = args.seed.unwrap_or_else(|| fastrand::u64(..));
+        let (source, count, complaints): (Box<dyn EventSource>, _, _) = match &args.input {
+            Some(input) => {
+                let complaints = Complaints::about(name(input));
+                let look = complaints.clone();
+                let replay = replay(input)?.inspect(move |line, message, fault| {
+                    look.look(line, message, fault, largest);
+                });
+                (Box::new(replay), args.count, Some(complaints))
+            }
+            None => {
+                let options = SyntheticOptions {
+                    seed,
+                    invalid_rate: if args.trigger_random_failures {
+                        args.invalid_rate
+                    } else {
+                        0.0
+                    },
+                    start: if args.seed.is_some() {
+                        datetime(2026, 1, 1, 0, 0, 0, 0)
+                    } else {
+                        now()
+                    },
+                };
+                let synthetic = Synthetic::new(options)?;
+                (
+                    Box::new(synthetic),
+                    Some(args.count.unwrap_or(DEFAULT_COUNT)),
+                    None,
+                )
+            }
+        };
+        let source: Box<dyn EventSource> = if args.duplicate_rate > 0.0 {
+            Box::new(Duplicates::new(source, args.duplicate_rate, seed)?)
+        } else {
+            source
+        };
+        Ok(Self {
+            source: Shared::new(source),
+            count,
+            seed: args.input.is_none().then_some(seed),
+            complaints,
+        })
+    }
+}
+
+fn replay(input: &Path) -> Result<Replay, Error> {
+    if input == Path::new("-") {
+        Ok(Replay::stdin())
+    } else {
+        Replay::open(input)
+    }
+}
+
+fn name(input: &Path) -> String {
+    if input == Path::new("-") {
+        "standard input".to_owned()
+    } else {
+        input.display().to_string()
+    }
+}
+
+fn now() -> DateTime {
+    Offset::UTC.to_datetime(Timestamp::now())
+}
+
+/// Waits for one replica.
+async fn next<T: 'static>(replicas: &mut JoinSet<Result<T, Error>>) -> Result<Option<T>, Error> {
+    match replicas.join_next().await {
+        None => Ok(None),
+        Some(Ok(ended)) => ended.map(Some),
+        Some(Err(error)) => Err(Error::new(
+            event_core::ErrorKind::Unknown,
+            "event-local",
+            format!("a replica broke: {error}"),
+        )),
+    }
+}
+
+/// Waits for all replicas; the first error.
+async fn all<T: 'static>(replicas: &mut JoinSet<Result<T, Error>>) -> Result<(), Error> {
+    let mut first = Ok(());
+    while !replicas.is_empty() {
+        let ended = next(replicas).await.map(|_| ());
+        first = first.and(ended);
+    }
+    first
+}
+
+async fn on_signals(producers: ShutdownTrigger, consumers: ShutdownTrigger) {
+    interrupted().await;
+    eprintln!("event-local: draining; interrupt again to stop at once");
+    producers.shutdown();
+    interrupted().await;
+    consumers.shutdown();
+    // Long enough to give back what is held; whoever interrupts a third time means it.
+    tokio::select! {
+        () = interrupted() => {}
+        () = tokio::time::sleep(Duration::from_secs(30)) => {}
+    }
+    std::process::exit(130);
+}
+
+/// Waits for SIGINT or SIGTERM.
+async fn interrupted() {
+    let interrupt = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = interrupt => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    let _ = interrupt.await;
+}

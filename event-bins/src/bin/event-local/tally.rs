@@ -1,0 +1,144 @@
+//! Counts what the engines tell.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use event_core::{Delivery, EVENT_TYPE, Message, Observer, Outcome, Reason};
+use hdrhistogram::Histogram;
+
+/// The longest time from send to durable that is told apart; longer ones count as this.
+const LONGEST: Duration = Duration::from_secs(3600);
+
+/// Everything that a run counts, shared by its producers and consumers.
+pub(crate) struct Tally {
+    /// Accepted by the queue.
+    accepted: AtomicU64,
+    /// Put aside before the queue, which would not take them.
+    rejected: AtomicU64,
+    stored: AtomicU64,
+    suppressed: AtomicU64,
+    quarantined: AtomicU64,
+    details: Mutex<Details>,
+}
+
+/// What is counted by name.
+#[derive(Clone)]
+pub(crate) struct Details {
+    pub(crate) stored_by_type: BTreeMap<String, u64>,
+    pub(crate) quarantined_by_reason: BTreeMap<String, u64>,
+    /// From send to durable, in microseconds.
+    pub(crate) latency: Histogram<u64>,
+}
+
+/// The counts at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    /// Handed on by the producers: accepted by the queue, or put aside because it would not.
+    pub(crate) sent: u64,
+    pub(crate) stored: u64,
+    pub(crate) suppressed: u64,
+    pub(crate) quarantined: u64,
+}
+
+impl Counts {
+    pub(crate) fn in_flight(&self) -> u64 {
+        self.sent.saturating_sub(self.settled())
+    }
+
+    pub(crate) fn balance(&self) -> bool {
+        self.sent == self.settled()
+    }
+
+    fn settled(&self) -> u64 {
+        self.stored + self.suppressed + self.quarantined
+    }
+}
+
+impl Tally {
+    pub(crate) fn new() -> Self {
+        let longest = u64::try_from(LONGEST.as_micros()).unwrap_or(u64::MAX);
+        // The bounds and the precision are constants that the histogram takes.
+        let latency = Histogram::new_with_bounds(1, longest, 3).expect("1 < longest, 3 digits");
+        let details = Details {
+            stored_by_type: BTreeMap::new(),
+            quarantined_by_reason: BTreeMap::new(),
+            latency,
+        };
+        Self {
+            accepted: AtomicU64::new(0),
+            rejected: AtomicU64::new(0),
+            stored: AtomicU64::new(0),
+            suppressed: AtomicU64::new(0),
+            quarantined: AtomicU64::new(0),
+            details: Mutex::new(details),
+        }
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let rejected = read(&self.rejected);
+        Counts {
+            sent: read(&self.accepted) + rejected,
+            stored: read(&self.stored),
+            suppressed: read(&self.suppressed),
+            quarantined: read(&self.quarantined) + rejected,
+        }
+    }
+
+    pub(crate) fn details(&self) -> Details {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Details> {
+        self.details.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn add(counter: &AtomicU64, messages: usize) {
+    counter.fetch_add(messages as u64, Ordering::Relaxed);
+}
+
+fn count(by_name: &mut BTreeMap<String, u64>, name: &str) {
+    match by_name.get_mut(name) {
+        Some(count) => *count += 1,
+        None => {
+            by_name.insert(name.to_owned(), 1);
+        }
+    }
+}
+
+impl Observer for Tally {
+    fn sent(&self, messages: &[Message]) {
+        add(&self.accepted, messages.len());
+    }
+
+    fn rejected(&self, _: &Message, reason: &Reason) {
+        add(&self.rejected, 1);
+        count(&mut self.lock().quarantined_by_reason, reason.code());
+    }
+
+    fn handled(&self, delivery: &Delivery, outcome: &Outcome) {
+        let mut details = self.lock();
+        match outcome {
+            Outcome::Ack => {
+                add(&self.stored, 1);
+                let event_type = delivery.message.attributes.value(EVENT_TYPE);
+                count(&mut details.stored_by_type, event_type.unwrap_or_default());
+            }
+            Outcome::Duplicate => add(&self.suppressed, 1),
+            Outcome::Quarantine(reason) => {
+                add(&self.quarantined, 1);
+                count(&mut details.quarantined_by_reason, reason.code());
+            }
+            // It comes again.
+            Outcome::Retry(_) => return,
+        }
+        let age = SystemTime::now()
+            .duration_since(delivery.sent_at)
+            .unwrap_or_default();
+        let micros = u64::try_from(age.as_micros()).unwrap_or(u64::MAX);
+        details.latency.saturating_record(micros);
+    }
+}

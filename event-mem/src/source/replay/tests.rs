@@ -1,0 +1,198 @@
+use std::sync::{Arc, Mutex};
+
+use event_core::Reason;
+use event_core::codec::{encode_line, encode_quarantined};
+use proptest::prelude::*;
+
+use super::*;
+
+async fn read_all(source: &mut Replay, max: usize) -> Vec<Message> {
+    let mut all = Vec::new();
+    loop {
+        let batch = source.next_batch(max).await.unwrap();
+        assert!(batch.len() <= max);
+        if batch.is_empty() {
+            assert!(source.next_batch(max).await.unwrap().is_empty());
+            return all;
+        }
+        all.extend(batch);
+    }
+}
+
+type Seen = Vec<(u64, Bytes, Option<String>)>;
+
+fn seen(source: Replay) -> (Replay, Arc<Mutex<Seen>>) {
+    let seen = Arc::new(Mutex::new(Seen::new()));
+    let source = source.inspect({
+        let seen = Arc::clone(&seen);
+        move |number, message, fault| {
+            let line = (number, message.body.clone(), fault.map(str::to_owned));
+            seen.lock().unwrap().push(line);
+        }
+    });
+    (source, seen)
+}
+
+/// Answers these pieces, one for each read, and then fails if it shall.
+struct Pieces(VecDeque<Vec<u8>>, bool);
+
+impl Read for Pieces {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self.0.pop_front() {
+            Some(piece) => {
+                buffer[..piece.len()].copy_from_slice(&piece);
+                Ok(piece.len())
+            }
+            None if self.1 => Err(io::Error::other("the cable was pulled")),
+            None => Ok(0),
+        }
+    }
+}
+
+#[tokio::test]
+async fn lines_that_are_no_records_are_messages_and_are_reported_with_their_numbers() {
+    let record = Message::new("{}").with_attribute("event_type", "sale_event");
+    let mut input = encode_line(&record);
+    input.extend_from_slice(b"\n \r\nnot a record\n\xff\xfe\n");
+    input.extend(encode_quarantined(&record, &Reason::new("x", "y")));
+    input.extend_from_slice(b"{\"body\": \"last\"}");
+    let (mut source, seen) = seen(Replay::from_reader(io::Cursor::new(input), "test"));
+    assert_eq!(
+        source.next_batch(1).await.unwrap(),
+        std::slice::from_ref(&record)
+    );
+    assert_eq!(seen.lock().unwrap().len(), 1, "only what was answered");
+    let rest = read_all(&mut source, 10).await;
+    assert_eq!(rest[0], Message::new("not a record"));
+    assert_eq!(rest[1], Message::new(&b"\xff\xfe"[..]));
+    assert_eq!(rest[2..], [record, Message::new("last")]);
+    let seen = seen.lock().unwrap();
+    let faults = seen
+        .iter()
+        .map(|(number, _, fault)| (*number, fault.is_some()));
+    let expected = [(1, false), (4, true), (5, true), (6, false), (7, false)];
+    assert_eq!(faults.collect::<Vec<_>>(), expected);
+}
+
+#[tokio::test]
+async fn a_slow_writer_is_not_made_to_wait() {
+    let (reader, mut writer) = io::pipe().unwrap();
+    let mut source = Replay::from_reader(reader, "pipe");
+    for n in 0..3 {
+        let message = Message::new(n.to_string());
+        io::Write::write_all(&mut writer, &encode_line(&message)).unwrap();
+        // The pipe stays open: this would hang if the source wanted more.
+        assert_eq!(source.next_batch(10).await.unwrap(), [message]);
+    }
+    drop(writer);
+    assert_eq!(source.next_batch(10).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn an_abandoned_read_loses_nothing() {
+    let (reader, mut writer) = io::pipe().unwrap();
+    let mut source = Replay::from_reader(reader, "pipe");
+    let abandoned = tokio::time::timeout(std::time::Duration::ZERO, source.next_batch(10));
+    assert!(abandoned.await.is_err());
+    io::Write::write_all(&mut writer, &encode_line(&Message::new("a"))).unwrap();
+    assert_eq!(source.next_batch(10).await.unwrap(), [Message::new("a")]);
+}
+
+#[tokio::test]
+async fn a_read_that_fails_names_file_and_line_and_does_not_look_like_the_end() {
+    let pieces = [b"{\"body\": \"a\"}\n{\"body\"".to_vec()];
+    let mut source = Replay::from_reader(Pieces(pieces.into(), true), "orders.ndjson");
+    assert_eq!(source.next_batch(10).await.unwrap(), [Message::new("a")]);
+    for _ in 0..2 {
+        let error = source.next_batch(10).await.unwrap_err().to_string();
+        assert!(
+            error.contains("orders.ndjson line 2") && error.contains("cable"),
+            "{error}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_reader_that_panics_does_not_look_like_the_end() {
+    struct Panics;
+    impl Read for Panics {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            panic!("on purpose");
+        }
+    }
+    let mut source = Replay::from_reader(Panics, "test");
+    assert!(source.next_batch(10).await.is_err());
+    assert!(source.next_batch(10).await.is_err());
+}
+
+#[tokio::test]
+async fn a_line_without_end_is_an_error_that_names_it() {
+    for length in [MAX_LINE, MAX_LINE + 1] {
+        for end in ["\n", ""] {
+            let input = io::Cursor::new(format!("a\n{}{end}", "x".repeat(length)));
+            let mut source = Replay::from_reader(input, "disk.img");
+            assert_eq!(source.next_batch(1).await.unwrap(), [Message::new("a")]);
+            let next = source.next_batch(1).await;
+            if length == MAX_LINE {
+                assert_eq!(next.unwrap()[0].body.len(), MAX_LINE);
+            } else {
+                let error = next.unwrap_err();
+                assert_eq!(error.kind(), ErrorKind::Invalid);
+                assert!(error.to_string().contains("disk.img line 2"), "{error}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_file_is_read_and_a_wrong_path_is_refused_by_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("capture.ndjson");
+    let error = Replay::open(&path).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    assert!(
+        error.to_string().contains("capture.ndjson is not there"),
+        "{error}"
+    );
+    let error = Replay::open(dir.path()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Invalid);
+    assert!(error.to_string().contains("is a directory"), "{error}");
+    std::fs::write(&path, "{\"body\": \"a\"}\n\n").unwrap();
+    let mut source = Replay::open(&path).unwrap();
+    assert_eq!(read_all(&mut source, 10).await, [Message::new("a")]);
+}
+
+async fn pieces_do_not_matter(input: Vec<u8>, cuts: Vec<usize>, max: usize) {
+    let whole = read_all(
+        &mut Replay::from_reader(io::Cursor::new(input.clone()), "whole"),
+        1000,
+    )
+    .await;
+    let mut pieces = VecDeque::new();
+    let mut rest = &input[..];
+    for cut in cuts {
+        let (piece, after) = rest.split_at(cut.clamp(1, rest.len().max(1)).min(rest.len()));
+        pieces.extend((!piece.is_empty()).then(|| piece.to_vec()));
+        rest = after;
+    }
+    pieces.extend((!rest.is_empty()).then(|| rest.to_vec()));
+    let (mut source, seen) = seen(Replay::from_reader(Pieces(pieces, false), "pieces"));
+    assert_eq!(read_all(&mut source, max).await, whole);
+    let lines: Vec<&[u8]> = input.split(|&byte| byte == b'\n').collect();
+    for (number, body, _) in &*seen.lock().unwrap() {
+        assert_eq!(lines[usize::try_from(*number).unwrap() - 1], body);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(50))]
+    #[test]
+    fn what_is_read_depends_neither_on_the_reads_nor_on_the_batches(
+        input in "[ab \n]{0,60}",
+        cuts in prop::collection::vec(1..20_usize, 0..10),
+        max in 1..5_usize,
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(pieces_do_not_matter(input.into_bytes(), cuts, max));
+    }
+}

@@ -1,0 +1,3 @@
+//! temporary
+mod faults;
+pub use faults::{Call, Faulty};

@@ -1,0 +1,510 @@
+//! What the consumer promises.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use event_core::{
+    BatchLimits, ConsumerOptions, Delivery, Error, ErrorKind, Handler, ObjectStore, Observer,
+    Outcome, Queue, QueueLimits, Reason, Shutdown, async_trait,
+};
+use event_mem::{MemQueue, MemQueueOptions, MemStore, Redrive};
+use event_tests::Faulty;
+use tokio::time::{Instant, sleep};
+
+use crate::support::{
+    AT_ONCE, Each, Log, consumer, events, keys, options, run_until_drained, sale, send, spawn,
+    transient, with_handler, writer,
+};
+
+const INSTANTLY: Duration = Duration::ZERO;
+
+fn acknowledge(takes: Duration) -> Each<impl Fn(&Delivery) -> Outcome> {
+    Each {
+        takes,
+        outcome: |_: &Delivery| Outcome::Ack,
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_outcome_has_its_own_end() {
+    let queue = MemQueue::default();
+    send(&queue, &events(4)).await;
+    let tries = AtomicUsize::new(0);
+    let handler = Each {
+        takes: INSTANTLY,
+        outcome: move |delivery: &Delivery| {
+            let body = std::str::from_utf8(&delivery.message.body).unwrap();
+            if body.contains("\"request_id\": \"0\"") {
+                Outcome::Ack
+            } else if body.contains("\"request_id\": \"1\"") {
+                Outcome::Duplicate
+            } else if body.contains("\"request_id\": \"2\"") {
+                Outcome::Quarantine(Reason::new("unknown_sku", "on purpose"))
+            } else if tries.fetch_add(1, Ordering::SeqCst) == 0 {
+                Outcome::Retry(Duration::from_secs(60))
+            } else {
+                Outcome::Ack
+            }
+        },
+    };
+    let (start, store) = (Instant::now(), MemStore::new());
+    let consumer =
+        consumer(Arc::new(queue.clone()), handler, Arc::new(store.clone())).options(options());
+    let report = run_until_drained(consumer, &queue).await;
+    assert_eq!(
+        (report.received, report.acknowledged, report.suppressed),
+        (5, 2, 1)
+    );
+    assert_eq!(
+        (report.quarantined, report.released, report.deleted),
+        (1, 1, 4)
+    );
+    assert!(
+        start.elapsed() >= Duration::from_secs(60),
+        "the delay of the retry was not kept"
+    );
+    assert_eq!(
+        keys(&store, "quarantine/reason=unknown_sku/").await.len(),
+        1
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn visibility_is_extended_for_as_long_as_a_handler_works() {
+    let queue = MemQueue::default();
+    send(&queue, &events(25)).await;
+    let consumer = with_handler(&queue, acknowledge(Duration::from_secs(600))).options(options());
+    let report = run_until_drained(consumer, &queue).await;
+    assert_eq!(
+        (report.received, report.acknowledged),
+        (25, 25),
+        "a message came again while it was held"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn visibility_is_extended_while_messages_wait_for_a_busy_handler() {
+    let queue = MemQueue::default();
+    send(&queue, &events(50)).await;
+    let consumer =
+        with_handler(&queue, acknowledge(Duration::from_secs(100))).options(ConsumerOptions {
+            handlers: 1,
+            ..options()
+        });
+    let report = run_until_drained(consumer, &queue).await;
+    assert_eq!((report.received, report.acknowledged), (50, 50));
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_the_acknowledgement_visibility_is_not_extended() {
+    let (queue, changes) = (MemQueue::default(), Log::new());
+    send(&queue, &events(3)).await;
+    let log = changes.clone();
+    // Deletes fail for ten minutes, so that the messages stay where an extension could find them.
+    let start = Instant::now();
+    let stubborn = Faulty::new(queue.clone(), move |call| {
+        if call.operation == "change_visibility" {
+            log.push(start.elapsed());
+        }
+        let early = start.elapsed() < Duration::from_secs(600);
+        (call.operation == "delete" && early).then(|| transient("delete"))
+    });
+    let store = MemStore::new();
+    let report = run_until_drained(
+        writer(Arc::new(stubborn), Arc::new(store)).options(options()),
+        &queue,
+    )
+    .await;
+    assert_eq!(changes.entries(), []);
+    assert_eq!(report.acknowledged, 3);
+    assert!(report.suppressed > 0, "the messages must have come again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn deletes_go_in_full_batches_and_refused_ones_are_sent_again() {
+    let (queue, deletes) = (MemQueue::default(), Log::new());
+    send(&queue, &events(100)).await;
+    let log = deletes.clone();
+    let flaky = Faulty::new(queue.clone(), move |call| {
+        if call.operation != "delete" {
+            return None;
+        }
+        log.push(call.number);
+        let first = log.entries().len() <= 10;
+        (first && call.entry == 3).then(|| transient("delete"))
+    });
+    let consumer = consumer(
+        Arc::new(flaky),
+        acknowledge(INSTANTLY),
+        Arc::new(MemStore::new()),
+    );
+    let report = run_until_drained(consumer, &queue).await;
+    assert_eq!((report.deleted, report.undeleted), (100, 0));
+    let mut requests = deletes.entries();
+    assert_eq!(
+        requests.len(),
+        101,
+        "only the refused entry may be deleted again"
+    );
+    requests.dedup();
+    assert_eq!(requests.len(), 11);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panicking_handler_loses_nothing_and_the_consumer_goes_on() {
+    let queue = MemQueue::default();
+    send(&queue, &events(20)).await;
+    let calls = AtomicUsize::new(0);
+    let handler = Each {
+        takes: INSTANTLY,
+        outcome: move |_: &Delivery| {
+            assert!(calls.fetch_add(1, Ordering::SeqCst) != 0, "on purpose");
+            Outcome::Ack
+        },
+    };
+    let report = run_until_drained(with_handler(&queue, handler).options(options()), &queue).await;
+    assert_eq!(
+        (report.acknowledged, report.released, report.deleted),
+        (20, 10, 20)
+    );
+}
+
+struct TooFew;
+
+#[async_trait]
+impl Handler for TooFew {
+    async fn handle(&self, batch: &[Delivery], _: &Shutdown) -> Vec<Outcome> {
+        vec![Outcome::Ack; batch.len() - 1]
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_that_answers_too_few_outcomes_acknowledges_nothing() {
+    let queue = MemQueue::default();
+    send(&queue, &events(10)).await;
+    let (stop, shutdown) = Shutdown::new();
+    let running = spawn(with_handler(&queue, TooFew).options(options()), &shutdown);
+    sleep(Duration::from_secs(10)).await;
+    stop.shutdown();
+    let report = running.await.unwrap();
+    assert_eq!(
+        (report.acknowledged, report.deleted, report.released),
+        (0, 0, 10)
+    );
+}
+
+/// Watches what a consumer holds: messages until they are deleted, bytes until they are handled.
+#[derive(Default)]
+struct Held {
+    messages: AtomicUsize,
+    most_messages: AtomicUsize,
+    bytes: AtomicUsize,
+    most_bytes: AtomicUsize,
+}
+
+fn raise(now: &AtomicUsize, most: &AtomicUsize, by: usize) {
+    let now = now.fetch_add(by, Ordering::SeqCst) + by;
+    most.fetch_max(now, Ordering::SeqCst);
+}
+
+impl Observer for Held {
+    fn received(&self, deliveries: &[Delivery]) {
+        raise(&self.messages, &self.most_messages, deliveries.len());
+        let bytes = deliveries
+            .iter()
+            .map(|delivery| delivery.message.size())
+            .sum();
+        raise(&self.bytes, &self.most_bytes, bytes);
+    }
+
+    fn handled(&self, delivery: &Delivery, _: &Outcome) {
+        self.bytes
+            .fetch_sub(delivery.message.size(), Ordering::SeqCst);
+    }
+
+    fn deleted(&self, messages: usize) {
+        self.messages.fetch_sub(messages, Ordering::SeqCst);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn held_messages_stay_within_their_bound() {
+    let (queue, held) = (MemQueue::default(), Arc::new(Held::default()));
+    send(&queue, &events(500)).await;
+    let consumer = with_handler(&queue, acknowledge(Duration::from_secs(5))).observer(held.clone());
+    let consumer = consumer.options(ConsumerOptions {
+        max_messages: 35,
+        ..options()
+    });
+    let report = run_until_drained(consumer, &queue).await;
+    assert_eq!(report.acknowledged, 500);
+    assert_eq!(
+        held.most_messages.load(Ordering::SeqCst),
+        30,
+        "full receives of ten within 35"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn held_bytes_stay_within_their_bound() {
+    let limits = QueueLimits {
+        message_bytes: 1000,
+        cancel_safe_receive: true,
+        ..QueueLimits::SQS
+    };
+    let queue = MemQueue::new(MemQueueOptions {
+        limits,
+        ..MemQueueOptions::default()
+    });
+    let messages: Vec<_> = (0..100).map(|_| sale(vec![b'x'; 900])).collect();
+    send(&queue, &messages).await;
+    let held = Arc::new(Held::default());
+    let consumer = with_handler(&queue, acknowledge(Duration::from_secs(5))).observer(held.clone());
+    let consumer = consumer.options(ConsumerOptions {
+        max_bytes: 25_000,
+        ..options()
+    });
+    assert_eq!(run_until_drained(consumer, &queue).await.acknowledged, 100);
+    // 926 bytes each with their attribute, and room for 10,000 before each receive.
+    assert_eq!(held.most_bytes.load(Ordering::SeqCst), 20 * 926);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_total_is_kept_to_the_message_and_what_came_back_does_not_count() {
+    let queue = MemQueue::default();
+    send(&queue, &events(50)).await;
+    let calls = AtomicUsize::new(0);
+    let handler = Each {
+        takes: INSTANTLY,
+        outcome: move |_: &Delivery| match calls.fetch_add(1, Ordering::SeqCst) {
+            0..7 => Outcome::Retry(Duration::from_secs(1)),
+            _ => Outcome::Ack,
+        },
+    };
+    let consumer = with_handler(&queue, handler).options(ConsumerOptions {
+        total: Some(23),
+        ..options()
+    });
+    let report = spawn(consumer, &Shutdown::never()).await.unwrap();
+    assert_eq!((report.acknowledged, report.released), (23, 7));
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(queue.depth().await.unwrap().visible, 27);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_consumer_makes_three_receives_a_minute() {
+    let (queue, receives) = (MemQueue::default(), Log::new());
+    let log = receives.clone();
+    let counted = Faulty::new(queue, move |call| {
+        log.push(call.operation);
+        None
+    });
+    let (stop, shutdown) = Shutdown::new();
+    let running = spawn(
+        writer(Arc::new(counted), Arc::new(MemStore::new())),
+        &shutdown,
+    );
+    sleep(Duration::from_secs(299)).await;
+    assert_eq!(receives.entries(), ["receive"; 15]);
+    stop.shutdown();
+    running.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_of_the_store_sends_no_good_message_to_the_dead_letter_queue() {
+    let dead_letter = MemQueue::default();
+    let redrive = Redrive {
+        max_receives: 3,
+        dead_letter: dead_letter.clone(),
+    };
+    let queue = MemQueue::new(MemQueueOptions {
+        redrive: Some(redrive),
+        ..MemQueueOptions::default()
+    });
+    send(&queue, &events(300)).await;
+    let (memory, start) = (MemStore::new(), Instant::now());
+    let six_hours = Duration::from_secs(6 * 3600);
+    let store = Faulty::new(memory.clone(), move |_| {
+        (start.elapsed() < six_hours).then(|| transient("put"))
+    });
+    let consumer = writer(Arc::new(queue.clone()), Arc::new(store)).options(ConsumerOptions {
+        max_messages: 100,
+        ..options()
+    });
+    let report = run_until_drained(consumer, &queue).await;
+    assert_eq!(dead_letter.depth().await.unwrap().total(), 0);
+    assert_eq!(keys(&memory, "store_events/").await.len(), 300);
+    assert_eq!(report.received, 300, "held messages must not come again");
+    let recovery = start.elapsed() - six_hours;
+    assert!(
+        recovery < Duration::from_secs(120),
+        "{recovery:?} to recover"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_that_gets_nothing_done_slows_receiving_down() {
+    let queue = MemQueue::default();
+    send(&queue, &events(10)).await;
+    let handler = Each {
+        takes: INSTANTLY,
+        outcome: |_: &Delivery| Outcome::Retry(Duration::ZERO),
+    };
+    let (stop, shutdown) = Shutdown::new();
+    let running = spawn(with_handler(&queue, handler).options(options()), &shutdown);
+    sleep(Duration::from_secs(600)).await;
+    stop.shutdown();
+    // Without the backoff this would be millions; at ten seconds on average, about sixty.
+    let polls = running.await.unwrap().received / 10;
+    assert!((30..150).contains(&polls), "{polls} polls in ten minutes");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_settles_everything_that_is_held() {
+    for after_ms in (0..300).step_by(37) {
+        let (queue, store) = (MemQueue::default(), MemStore::new());
+        send(&queue, &events(300)).await;
+        let slow = Each {
+            takes: Duration::from_millis(100),
+            outcome: |_: &Delivery| Outcome::Ack,
+        };
+        let consumer =
+            consumer(Arc::new(queue.clone()), slow, Arc::new(store)).options(ConsumerOptions {
+                batch: BatchLimits {
+                    count: 25,
+                    bytes: 1_000_000,
+                    linger: Duration::from_millis(500),
+                },
+                handlers: 2,
+                ..ConsumerOptions::default()
+            });
+        let (stop, shutdown) = Shutdown::new();
+        let running = spawn(consumer, &shutdown);
+        sleep(Duration::from_millis(after_ms)).await;
+        stop.shutdown();
+        let report = running.await.unwrap();
+        let depth = queue.depth().await.unwrap();
+        assert_eq!(report.abandoned, 0, "after {after_ms} ms");
+        assert_eq!(depth.in_flight, 0, "after {after_ms} ms: {report:?}");
+        assert_eq!(
+            depth.visible + report.deleted,
+            300,
+            "after {after_ms} ms: {report:?}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_that_hangs_is_cut_off_and_its_messages_are_free_within_the_grace() {
+    let queue = MemQueue::default();
+    send(&queue, &events(20)).await;
+    let (stop, shutdown) = Shutdown::new();
+    let hangs = acknowledge(Duration::from_secs(1_000_000));
+    let running = spawn(with_handler(&queue, hangs), &shutdown);
+    sleep(Duration::from_secs(3)).await;
+    let start = Instant::now();
+    stop.shutdown();
+    let report = running.await.unwrap();
+    assert!(
+        start.elapsed() < ConsumerOptions::default().grace,
+        "{:?}",
+        start.elapsed()
+    );
+    assert_eq!((report.released, report.abandoned), (20, 0));
+    assert_eq!(queue.depth().await.unwrap().visible, 20);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_queue_that_hangs_cannot_keep_the_consumer_past_its_grace() {
+    let queue = MemQueue::default();
+    send(&queue, &events(5)).await;
+    let broken = Faulty::new(queue.clone(), |call| {
+        (call.operation == "delete").then(|| transient("delete"))
+    });
+    let (stop, shutdown) = Shutdown::new();
+    let running = spawn(
+        writer(Arc::new(broken), Arc::new(MemStore::new())),
+        &shutdown,
+    );
+    sleep(Duration::from_secs(3)).await;
+    let start = Instant::now();
+    stop.shutdown();
+    let report = running.await.unwrap();
+    assert_eq!(start.elapsed(), ConsumerOptions::default().grace);
+    assert_eq!(
+        (report.acknowledged, report.deleted, report.abandoned),
+        (5, 0, 5)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_that_will_not_heal_ends_the_consumer_after_a_drain() {
+    let queue = MemQueue::default();
+    send(&queue, &events(10)).await;
+    let gone = Faulty::new(queue.clone(), |call| {
+        let gone = call.operation == "receive" && call.number > 0;
+        gone.then(|| {
+            Error::new(
+                ErrorKind::NotFound,
+                "receive",
+                "queue orders does not exist",
+            )
+        })
+    });
+    let store = MemStore::new();
+    let consumer = writer(Arc::new(gone), Arc::new(store.clone()));
+    let error = consumer.run(Shutdown::never()).await.unwrap_err();
+    assert_eq!(error.to_string(), "receive: queue orders does not exist");
+    assert_eq!(keys(&store, "store_events/").await.len(), 10);
+    assert_eq!(queue.depth().await.unwrap().total(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failing_quarantine_deletes_nothing() {
+    let (queue, memory, start) = (MemQueue::default(), MemStore::new(), Instant::now());
+    send(&queue, &[sale("not json")]).await;
+    let store = Faulty::new(memory.clone(), move |call| {
+        let early = start.elapsed() < Duration::from_secs(300);
+        (call.operation == "put" && early)
+            .then(|| Error::new(ErrorKind::Denied, "put", "on purpose"))
+    });
+    let (stop, shutdown) = Shutdown::new();
+    let running = spawn(writer(Arc::new(queue.clone()), Arc::new(store)), &shutdown);
+    sleep(Duration::from_secs(299)).await;
+    assert_eq!(queue.depth().await.unwrap().in_flight, 1);
+    queue.drained().await;
+    stop.shutdown();
+    assert_eq!(running.await.unwrap().quarantined, 1);
+    assert_eq!(keys(&memory, "quarantine/").await.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_same_bad_message_is_put_aside_once() {
+    let (queue, store) = (MemQueue::default(), MemStore::new());
+    send(&queue, &vec![sale("not json"); 7]).await;
+    let consumer = writer(Arc::new(queue.clone()), Arc::new(store.clone()));
+    assert_eq!(run_until_drained(consumer, &queue).await.quarantined, 7);
+    assert_eq!(keys(&store, "quarantine/").await.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_events_with_one_identity_the_first_is_stored_and_the_second_quarantined() {
+    let (queue, store) = (MemQueue::default(), MemStore::new());
+    let first = events(1).remove(0);
+    let text = String::from_utf8(first.body.to_vec()).unwrap();
+    let second = sale(text.replace("64.08", "1.00"));
+    send(&queue, &[first.clone(), second.clone(), first.clone()]).await;
+    let consumer = writer(Arc::new(queue.clone()), Arc::new(store.clone()));
+    let report = run_until_drained(consumer, &queue).await;
+    assert_eq!(
+        (report.acknowledged, report.suppressed, report.quarantined),
+        (1, 1, 1)
+    );
+    let stored = keys(&store, "store_events/").await;
+    assert_eq!(store.get(&stored[0]).await.unwrap().unwrap(), first.body);
+    let put_aside = keys(&store, "quarantine/reason=conflict/").await;
+    let line = store.get(&put_aside[0]).await.unwrap().unwrap();
+    assert_eq!(event_core::codec::decode_line(&line).unwrap(), second);
+    assert!(queue.receive(AT_ONCE).await.unwrap().is_empty());
+}

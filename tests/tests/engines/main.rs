@@ -1,0 +1,9 @@
+//! The engines on the embedded backends, on paused time.
+
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+mod consumer;
+mod pipeline;
+mod producer;
+mod reference;
+mod support;

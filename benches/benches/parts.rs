@@ -12,10 +12,7 @@ const COUNT: usize = 1000;
 
 fn parts(c: &mut Criterion) {
     let messages = messages(COUNT);
-    let events: Vec<_> = messages
-        .iter()
-        .filter_map(|message| Event::parse(message).ok())
-        .collect();
+    let events: Vec<_> = messages.iter().filter_map(|message| Event::parse(message).ok()).collect();
     let mut group = c.benchmark_group("parts");
     group.throughput(Throughput::Elements(COUNT as u64));
 
@@ -24,22 +21,11 @@ fn parts(c: &mut Criterion) {
         b.iter(|| messages.iter().map(parse).filter(Result::is_ok).count());
     });
     group.bench_function("parse_and_validate", |b| {
-        b.iter(|| {
-            messages
-                .iter()
-                .map(Event::parse)
-                .filter(Result::is_ok)
-                .count()
-        });
+        b.iter(|| messages.iter().map(Event::parse).filter(Result::is_ok).count());
     });
     group.bench_function("event_key", |b| {
         let layout = Layout::default();
-        b.iter(|| {
-            events
-                .iter()
-                .map(|event| layout.event_key(event).len())
-                .sum::<usize>()
-        });
+        b.iter(|| events.iter().map(|event| layout.event_key(event).len()).sum::<usize>());
     });
     group.bench_function("quarantine_key_and_line", |b| {
         let (layout, reason) = (Layout::default(), Reason::new(Reason::BAD_MSG, "detail"));
@@ -52,11 +38,7 @@ fn parts(c: &mut Criterion) {
     });
     group.bench_function("batcher", |b| {
         let now = Instant::now();
-        let limits = BatchLimits {
-            count: 10,
-            bytes: 1024 * 1024,
-            linger: Duration::from_secs(1),
-        };
+        let limits = BatchLimits { count: 10, bytes: 1024 * 1024, linger: Duration::from_secs(1) };
         b.iter(|| {
             let mut batcher = Batcher::new(limits);
             for message in &messages {
@@ -66,9 +48,8 @@ fn parts(c: &mut Criterion) {
         });
     });
     group.bench_function("generate", |b| {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .build()
-            .expect("no drivers are needed");
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().build().expect("no drivers are needed");
         let mut source = synthetic();
         b.iter(|| runtime.block_on(source.next_batch(COUNT)));
     });

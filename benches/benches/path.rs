@@ -21,18 +21,12 @@ async fn whole_path() -> ConsumerReport {
     let quarantine = Quarantine::new(Arc::clone(&store), Layout::default());
     let writer = StoreWriter::new(store, Layout::default());
     let consumer = Consumer::new(Arc::new(queue.clone()), Arc::new(writer), quarantine);
-    let options = ProducerOptions {
-        total: Some(COUNT),
-        ..ProducerOptions::default()
-    };
+    let options = ProducerOptions { total: Some(COUNT), ..ProducerOptions::default() };
     let producer = Producer::new(Arc::new(queue.clone()), synthetic()).options(options);
 
     let (stop, shutdown) = Shutdown::new();
     let consumer = tokio::spawn(consumer.run(shutdown));
-    let sent = producer
-        .run(Shutdown::never())
-        .await
-        .expect("a queue in memory takes everything");
+    let sent = producer.run(Shutdown::never()).await.expect("a queue in memory takes everything");
     queue.drained().await;
     stop.shutdown();
     let report = consumer
@@ -44,20 +38,15 @@ async fn whole_path() -> ConsumerReport {
 }
 
 fn path(c: &mut Criterion) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .build();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
     let runtime = runtime.expect("a current-thread runtime starts");
     let messages = messages(COUNT as usize);
     let mut group = c.benchmark_group("path");
-    group
-        .throughput(Throughput::Elements(COUNT))
-        .sample_size(30);
+    group.throughput(Throughput::Elements(COUNT)).sample_size(30);
     group.bench_function("bare_serde_json_parse", |b| {
         b.iter(|| {
-            let values = messages
-                .iter()
-                .map(|m| serde_json::from_slice::<serde_json::Value>(&m.body));
+            let values =
+                messages.iter().map(|m| serde_json::from_slice::<serde_json::Value>(&m.body));
             values.filter(Result::is_ok).count()
         });
     });

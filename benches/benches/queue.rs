@@ -8,16 +8,11 @@ use event_core::{Queue, Receipt, ReceiveRequest};
 use event_mem::MemQueue;
 
 fn queue(c: &mut Criterion) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .build();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
     let runtime = runtime.expect("a current-thread runtime starts");
     let batch = messages(10);
-    let request = ReceiveRequest {
-        max: 10,
-        wait: Duration::ZERO,
-        visibility: Duration::from_secs(30),
-    };
+    let request =
+        ReceiveRequest { max: 10, wait: Duration::ZERO, visibility: Duration::from_secs(30) };
     let mut group = c.benchmark_group("mem_queue_send_receive_delete");
     group.throughput(Throughput::Elements(10));
     for backlog in [1_000u64, 100_000, 10_000_000] {

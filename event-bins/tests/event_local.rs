@@ -11,10 +11,7 @@ use event_core::{Event, Message, codec};
 use serde_json::Value;
 use tempfile::TempDir;
 
-const CAPTURE: &str = concat!(
-    env!("CARGO_MANIFEST_DIR"),
-    "/../tests/data/seed_messages.ndjson"
-);
+const CAPTURE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/data/seed_messages.ndjson");
 
 /// The variables that it reads, none of which may leak in from where the tests run.
 const VARIABLES: [&str; 8] = [
@@ -80,46 +77,18 @@ fn count(files: &BTreeMap<String, Vec<u8>>, prefix: &str) -> usize {
 fn the_capture_is_stored_once_byte_for_byte_however_often_it_is_replayed() {
     let out = TempDir::new().unwrap();
     for expected in [[1000, 903, 97, 0], [1000, 0, 97, 903]] {
-        let output = event_local(out.path())
-            .args(["--input", CAPTURE, "--json"])
-            .output()
-            .unwrap();
+        let output = event_local(out.path()).args(["--input", CAPTURE, "--json"]).output().unwrap();
         assert!(output.status.success(), "{}", stderr(&output));
         assert_eq!(counts(&json(&output)), expected);
 
         let files = files(out.path());
-        assert_eq!(
-            files.len(),
-            1000,
-            "nothing else may be left below the directory"
-        );
-        assert_eq!(
-            count(&files, "store_events/event_type=sale_event/dt=2026_11_22/"),
-            458
-        );
-        assert_eq!(
-            count(
-                &files,
-                "store_events/event_type=inventory_event/dt=2026_11_22/"
-            ),
-            445
-        );
-        assert_eq!(
-            count(&files, "quarantine/reason=bad_msg/event_type=sale_event/"),
-            42
-        );
-        assert_eq!(
-            count(
-                &files,
-                "quarantine/reason=bad_msg/event_type=inventory_event/"
-            ),
-            55
-        );
+        assert_eq!(files.len(), 1000, "nothing else may be left below the directory");
+        assert_eq!(count(&files, "store_events/event_type=sale_event/dt=2026_11_22/"), 458);
+        assert_eq!(count(&files, "store_events/event_type=inventory_event/dt=2026_11_22/"), 445);
+        assert_eq!(count(&files, "quarantine/reason=bad_msg/event_type=sale_event/"), 42);
+        assert_eq!(count(&files, "quarantine/reason=bad_msg/event_type=inventory_event/"), 55);
         let mut cents = 0;
-        for line in std::fs::read(CAPTURE)
-            .unwrap()
-            .split(|&b| b == b'\n')
-            .filter(|l| !l.is_empty())
+        for line in std::fs::read(CAPTURE).unwrap().split(|&b| b == b'\n').filter(|l| !l.is_empty())
         {
             let message = codec::decode_line(line).unwrap();
             let Ok(event) = Event::parse(&message) else {
@@ -130,10 +99,7 @@ fn the_capture_is_stored_once_byte_for_byte_however_often_it_is_replayed() {
             cents += (event.price * 100.0).round() as u64;
         }
         assert_eq!(cents, 4_702_046);
-        for (key, line) in files
-            .iter()
-            .filter(|(key, _)| key.starts_with("quarantine/"))
-        {
+        for (key, line) in files.iter().filter(|(key, _)| key.starts_with("quarantine/")) {
             let bad: Message = codec::decode_line(line).unwrap();
             assert!(Event::parse(&bad).is_err(), "{key}");
         }
@@ -143,15 +109,7 @@ fn the_capture_is_stored_once_byte_for_byte_however_often_it_is_replayed() {
 #[test]
 fn replicas_with_duplicates_store_each_event_once() {
     let out = TempDir::new().unwrap();
-    let flags = [
-        "--producers",
-        "4",
-        "--consumers",
-        "4",
-        "--duplicate-rate",
-        "0.2",
-        "--json",
-    ];
+    let flags = ["--producers", "4", "--consumers", "4", "--duplicate-rate", "0.2", "--json"];
     let output = event_local(out.path()).args(flags).output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
     let [sent, stored, quarantined, suppressed] = counts(&json(&output));
@@ -172,10 +130,8 @@ fn replicas_with_duplicates_store_each_event_once() {
 fn the_same_seed_makes_the_same_events() {
     let (one, other) = (TempDir::new().unwrap(), TempDir::new().unwrap());
     for out in [&one, &other] {
-        let output = event_local(out.path())
-            .args(["--seed", "7", "--count", "300"])
-            .output()
-            .unwrap();
+        let output =
+            event_local(out.path()).args(["--seed", "7", "--count", "300"]).output().unwrap();
         assert!(output.status.success(), "{}", stderr(&output));
     }
     assert_eq!(files(one.path()), files(other.path()));
@@ -184,28 +140,14 @@ fn the_same_seed_makes_the_same_events() {
 #[test]
 fn the_summary_for_a_person_has_every_count() {
     let out = TempDir::new().unwrap();
-    let output = event_local(out.path())
-        .args(["--count", "1000"])
-        .output()
-        .unwrap();
+    let output = event_local(out.path()).args(["--count", "1000"]).output().unwrap();
     let text = String::from_utf8(output.stdout.clone()).unwrap();
-    for part in [
-        "sent",
-        "stored",
-        "quarantined",
-        "suppressed",
-        "balanced",
-        "p99",
-        "on SQS and S3",
-        "seed",
-    ] {
+    for part in
+        ["sent", "stored", "quarantined", "suppressed", "balanced", "p99", "on SQS and S3", "seed"]
+    {
         assert!(text.contains(part), "{part} is not in\n{text}");
     }
-    assert_eq!(
-        stderr(&output),
-        "",
-        "nothing is drawn where there is no terminal"
-    );
+    assert_eq!(stderr(&output), "", "nothing is drawn where there is no terminal");
 }
 
 #[test]
@@ -233,16 +175,8 @@ fn an_input_can_come_through_a_pipe() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    child
-        .stdin
-        .take()
-        .unwrap()
-        .write_all(&std::fs::read(CAPTURE).unwrap())
-        .unwrap();
-    assert_eq!(
-        counts(&json(&child.wait_with_output().unwrap())),
-        [1000, 903, 97, 0]
-    );
+    child.stdin.take().unwrap().write_all(&std::fs::read(CAPTURE).unwrap()).unwrap();
+    assert_eq!(counts(&json(&child.wait_with_output().unwrap())), [1000, 903, 97, 0]);
 }
 
 /// An endless run is interrupted once it is seen to store events.
@@ -260,10 +194,7 @@ fn an_interrupt_drains_and_the_accounts_balance() {
     while !events.exists() {
         std::thread::yield_now();
     }
-    let interrupt = Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
-        .status()
-        .unwrap();
+    let interrupt = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     assert!(interrupt.success());
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
@@ -293,10 +224,7 @@ fn wrong_arguments_are_refused_in_one_line_that_names_them() {
     std::fs::write(&file, "").unwrap();
     let file = file.to_str().unwrap();
     for (arguments, text) in [
-        (
-            &["--input", "/nowhere/messages.ndjson"][..],
-            "/nowhere/messages.ndjson",
-        ),
+        (&["--input", "/nowhere/messages.ndjson"][..], "/nowhere/messages.ndjson"),
         (&["--input", "/"], "directory"),
         (&["--out", file], file),
         (&["--out", "/proc/nowhere"], "/proc/nowhere"),
@@ -304,10 +232,7 @@ fn wrong_arguments_are_refused_in_one_line_that_names_them() {
         (&["--max-msgs-per-batch", "11"], "1..=10"),
         (&["--rate", "-5"], "--rate"),
         (&["--rate", "0"], "more than 0"),
-        (
-            &["--wait-secs-between-msgs", "-1"],
-            "WAIT_SECS_BETWEEN_MSGS",
-        ),
+        (&["--wait-secs-between-msgs", "-1"], "WAIT_SECS_BETWEEN_MSGS"),
         (&["--duplicate-rate", "1.5"], "--duplicate-rate"),
         (&["--invalid-rate", "NaN"], "--invalid-rate"),
         (&["--count", "0"], "TOT_MSGS_TO_PRODUCE"),
@@ -345,19 +270,11 @@ fn bad_lines_are_named_and_quarantined_and_the_rest_goes_on() {
         "x".repeat(2 << 20)
     );
     for (bad, text, reason) in [
-        (
-            "{\"body\": ",
-            "line 3: no message record",
-            "unknown_event_type",
-        ),
+        ("{\"body\": ", "line 3: no message record", "unknown_event_type"),
         (&body, "line 3: unknown_event_type", "unknown_event_type"),
         (&newline, "line 3: out_of_range: request_id", "out_of_range"),
         (&huge, "line 3: the message has 2097", "refused"),
-        (
-            "\u{0}\u{1}",
-            "line 3: no message record",
-            "unknown_event_type",
-        ),
+        ("\u{0}\u{1}", "line 3: no message record", "unknown_event_type"),
         (
             r#"{"body": "{}", "attributes": {"event_type": "sale_event"}}"#,
             "line 3: missing_store_id",
@@ -379,29 +296,16 @@ fn bad_lines_are_named_and_quarantined_and_the_rest_goes_on() {
         let path = input.path().join("input.ndjson");
         std::fs::write(&path, [good[0], good[1], bad, good[3]].join("\n")).unwrap();
         let mut command = event_local(out.path());
-        let output = command
-            .arg("--input")
-            .arg(&path)
-            .arg("--json")
-            .output()
-            .unwrap();
+        let output = command.arg("--input").arg(&path).arg("--json").output().unwrap();
         assert_eq!(counts(&json(&output)), [4, 3, 1, 0], "{text}");
         if reason.is_empty() {
             // Without a store_id: invalid by intent, as one in ten of the reference is.
-            assert_eq!(
-                (output.status.code(), stderr(&output).as_str()),
-                (Some(0), "")
-            );
+            assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(0), ""));
             continue;
         }
         refused(&output, text);
         let files = files(out.path());
-        assert_eq!(
-            count(&files, &format!("quarantine/reason={reason}/")),
-            1,
-            "{:?}",
-            files.keys()
-        );
+        assert_eq!(count(&files, &format!("quarantine/reason={reason}/")), 1, "{:?}", files.keys());
         assert_eq!(files.len(), 4);
     }
 }
@@ -411,11 +315,7 @@ fn a_file_of_another_kind_is_not_complained_about_line_by_line_for_ever() {
     let (out, input) = (TempDir::new().unwrap(), TempDir::new().unwrap());
     let path = input.path().join("input.txt");
     std::fs::write(&path, "what is this\n".repeat(500)).unwrap();
-    let output = event_local(out.path())
-        .arg("--input")
-        .arg(&path)
-        .output()
-        .unwrap();
+    let output = event_local(out.path()).arg("--input").arg(&path).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert_eq!(stderr(&output).lines().count(), 21, "{}", stderr(&output));
     assert!(stderr(&output).contains("480 more"), "{}", stderr(&output));

@@ -66,10 +66,7 @@ pub struct RetryBackoff {
 impl Default for RetryBackoff {
     /// 100 ms, at most 20 s.
     fn default() -> Self {
-        Self {
-            base: Duration::from_millis(100),
-            cap: Duration::from_secs(20),
-        }
+        Self { base: Duration::from_millis(100), cap: Duration::from_secs(20) }
     }
 }
 
@@ -107,10 +104,7 @@ impl RetryBudget {
 
     /// A full budget.
     pub fn new(now: Instant) -> Self {
-        Self {
-            tokens: Self::CAPACITY,
-            updated: now,
-        }
+        Self { tokens: Self::CAPACITY, updated: now }
     }
 
     /// So many requests succeeded.

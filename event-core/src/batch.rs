@@ -71,13 +71,7 @@ pub struct Batcher<T> {
 impl<T> Batcher<T> {
     /// An empty batcher.
     pub fn new(limits: BatchLimits) -> Self {
-        Self {
-            limits,
-            closed: VecDeque::new(),
-            open: Vec::new(),
-            open_bytes: 0,
-            opened: None,
-        }
+        Self { limits, closed: VecDeque::new(), open: Vec::new(), open_bytes: 0, opened: None }
     }
 
     /// Takes an item of this size. It always fits: bounding what is held is the caller's work.
@@ -148,11 +142,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn batcher(count: usize, bytes: usize, linger_ms: u64) -> Batcher<usize> {
-        Batcher::new(BatchLimits {
-            count,
-            bytes,
-            linger: Duration::from_millis(linger_ms),
-        })
+        Batcher::new(BatchLimits { count, bytes, linger: Duration::from_millis(linger_ms) })
     }
 
     #[test]

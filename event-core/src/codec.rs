@@ -56,10 +56,7 @@ pub fn decode_line(line: &[u8]) -> Result<Message, String> {
         (None, None) => return Err("the line has no \"body\"".to_owned()),
         (Some(_), Some(_)) => return Err("the line has both \"body\" and \"body_hex\"".to_owned()),
     };
-    Ok(Message {
-        body: body.into(),
-        attributes: line.attributes.into_iter().collect(),
-    })
+    Ok(Message { body: body.into(), attributes: line.attributes.into_iter().collect() })
 }
 
 fn encode(message: &Message, reason: Option<&Reason>) -> Vec<u8> {
@@ -68,9 +65,7 @@ fn encode(message: &Message, reason: Option<&Reason>) -> Vec<u8> {
     let line = Line {
         reason: reason.map(|r| r.code().to_owned()),
         detail: reason.map(|r| r.detail().to_owned()),
-        attributes: attributes
-            .map(|(n, v)| (n.to_owned(), v.to_owned()))
-            .collect(),
+        attributes: attributes.map(|(n, v)| (n.to_owned(), v.to_owned())).collect(),
         body: text.map(Into::into),
         body_hex: text.is_none().then(|| encode_hex(&message.body)),
     };
@@ -87,14 +82,8 @@ fn encode_hex(bytes: &[u8]) -> String {
 fn decode_hex(hex: &str) -> Option<Vec<u8>> {
     let digit = |byte: u8| char::from(byte).to_digit(16);
     let (pairs, rest) = hex.as_bytes().as_chunks::<2>();
-    let bytes = pairs
-        .iter()
-        .map(|&[high, low]| u8::try_from(digit(high)? * 16 + digit(low)?).ok());
-    if rest.is_empty() {
-        bytes.collect()
-    } else {
-        None
-    }
+    let bytes = pairs.iter().map(|&[high, low]| u8::try_from(digit(high)? * 16 + digit(low)?).ok());
+    if rest.is_empty() { bytes.collect() } else { None }
 }
 
 #[cfg(test)]

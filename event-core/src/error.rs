@@ -53,12 +53,7 @@ impl Error {
     /// An error of this kind; `operation` is the trait's method (`send`, `put`), `message` names
     /// what is at fault and what would do.
     pub fn new(kind: ErrorKind, operation: &'static str, message: impl Into<Arc<str>>) -> Self {
-        Self {
-            kind,
-            operation,
-            message: message.into(),
-            source: None,
-        }
+        Self { kind, operation, message: message.into(), source: None }
     }
 
     /// A setting or an argument that can never work; the engines give these at start.

@@ -56,9 +56,7 @@ impl Layout {
             );
             return Err(Error::invalid("layout", message));
         }
-        Ok(Self {
-            prefix: prefix.to_owned(),
-        })
+        Ok(Self { prefix: prefix.to_owned() })
     }
 
     /// The prefix that events are under.
@@ -74,11 +72,7 @@ impl Layout {
         let (year, month, day) = (date.year(), date.month(), date.day());
         let kind = event.event_type;
         // Writing to a String cannot fail.
-        let _ = write!(
-            key,
-            "{}/event_type={kind}/dt={year:04}_{month:02}_{day:02}/",
-            self.prefix
-        );
+        let _ = write!(key, "{}/event_type={kind}/dt={year:04}_{month:02}_{day:02}/", self.prefix);
         push_value(&mut key, id);
         key.push_str(".json");
         key
@@ -102,9 +96,7 @@ impl Layout {
 impl Default for Layout {
     /// Below `store_events`.
     fn default() -> Self {
-        Self {
-            prefix: Self::DEFAULT_PREFIX.to_owned(),
-        }
+        Self { prefix: Self::DEFAULT_PREFIX.to_owned() }
     }
 }
 
@@ -141,9 +133,8 @@ fn push_value(key: &mut String, value: &str) {
 }
 
 fn push_hex(text: &mut String, bytes: &[u8]) {
-    const DIGITS: [char; 16] = [
-        '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f',
-    ];
+    const DIGITS: [char; 16] =
+        ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
     for byte in bytes {
         text.push(DIGITS[usize::from(byte >> 4)]);
         text.push(DIGITS[usize::from(byte & 15)]);

@@ -28,10 +28,7 @@ pub struct Message {
 impl Message {
     /// A message with this body and no attributes.
     pub fn new(body: impl Into<Bytes>) -> Self {
-        Self {
-            body: body.into(),
-            attributes: Attributes::default(),
-        }
+        Self { body: body.into(), attributes: Attributes::default() }
     }
 
     /// The same message with one attribute more; a second value for a name replaces the first.
@@ -70,8 +67,7 @@ pub struct Attributes(Option<Arc<[(Text, Text)]>>);
 impl Attributes {
     /// The value of the attribute called `name`.
     pub fn value(&self, name: &str) -> Option<&str> {
-        self.iter()
-            .find_map(|(key, value)| (key == name).then_some(value))
+        self.iter().find_map(|(key, value)| (key == name).then_some(value))
     }
 
     /// Names and values, in order of the names.
@@ -91,10 +87,8 @@ impl Attributes {
 impl<N: Into<Text>, V: Into<Text>> FromIterator<(N, V)> for Attributes {
     /// Of two values for one name the later one stays.
     fn from_iter<I: IntoIterator<Item = (N, V)>>(pairs: I) -> Self {
-        let sorted: std::collections::BTreeMap<Text, Text> = pairs
-            .into_iter()
-            .map(|(name, value)| (name.into(), value.into()))
-            .collect();
+        let sorted: std::collections::BTreeMap<Text, Text> =
+            pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
         Self((!sorted.is_empty()).then(|| sorted.into_iter().collect()))
     }
 }
@@ -105,9 +99,7 @@ mod tests {
 
     #[test]
     fn a_second_value_for_a_name_replaces_the_first() {
-        let message = Message::new("")
-            .with_attribute("a", "1")
-            .with_attribute("a", "2");
+        let message = Message::new("").with_attribute("a", "1").with_attribute("a", "2");
         assert_eq!(message.attributes.iter().collect::<Vec<_>>(), [("a", "2")]);
     }
 

@@ -92,10 +92,7 @@ impl<Q: Queue> Queue for MeteredQueue<Q> {
     async fn receive(&self, request: ReceiveRequest) -> Result<Vec<Delivery>> {
         let answer = self.0.receive(request).await;
         let deliveries = answer.as_deref().unwrap_or_default();
-        count(
-            &self.1.receive,
-            billed(deliveries.iter().map(|d| d.message.size()).sum()),
-        );
+        count(&self.1.receive, billed(deliveries.iter().map(|d| d.message.size()).sum()));
         answer
     }
 

@@ -43,11 +43,7 @@ impl Quarantine {
         let key = self.layout.quarantine_key(message, reason);
         let line: bytes::Bytes = codec::encode_quarantined(message, reason).into();
         let always = |_: &Error| true;
-        retry
-            .one(always, stop, || {
-                self.store.put(&key, line.clone(), PutMode::Create)
-            })
-            .await?;
+        retry.one(always, stop, || self.store.put(&key, line.clone(), PutMode::Create)).await?;
         Ok(())
     }
 }

@@ -51,10 +51,7 @@ impl Reason {
             detail.truncate(detail.floor_char_boundary(Self::MAX_DETAIL));
             detail.push('…');
         }
-        Self {
-            code: code.into(),
-            detail,
-        }
+        Self { code: code.into(), detail }
     }
 
     /// The code, for metrics and key layout.

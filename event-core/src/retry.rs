@@ -32,20 +32,13 @@ impl Retry {
     /// A retry loop with a full budget; `rng` makes the jitter.
     pub fn new(backoff: RetryBackoff, rng: Rng, observer: Arc<dyn Observer>) -> Self {
         let budget = RetryBudget::new(Instant::now());
-        Self {
-            backoff,
-            shared: Arc::new(Mutex::new(Shared { budget, rng })),
-            observer,
-        }
+        Self { backoff, shared: Arc::new(Mutex::new(Shared { budget, rng })), observer }
     }
 
     /// The same budget and jitter, told to this observer.
     #[must_use]
     pub fn observed_by(&self, observer: Arc<dyn Observer>) -> Self {
-        Self {
-            observer,
-            ..self.clone()
-        }
+        Self { observer, ..self.clone() }
     }
 
     /// Sends a batch until each entry has succeeded or failed for good: entries that fail with an
@@ -70,10 +63,7 @@ impl Retry {
         let mut places: Vec<usize> = (0..entries.len()).collect();
         for retry in 0.. {
             let again = |&place: &usize| outcomes[place].as_ref().is_err_and(retryable);
-            let succeeded = places
-                .iter()
-                .filter(|&&place| outcomes[place].is_ok())
-                .count();
+            let succeeded = places.iter().filter(|&&place| outcomes[place].is_ok()).count();
             let Some(worst) = places.iter().copied().find(again) else {
                 self.deposit(succeeded);
                 break;
@@ -184,22 +174,17 @@ mod tests {
     async fn only_refused_entries_are_sent_again_and_outcomes_keep_their_order() {
         let log = RefCell::new(Vec::new());
         let outcomes = retry()
-            .each(
-                vec![0, 1, 2, 3],
-                Error::is_retryable,
-                &Shutdown::never(),
-                |batch| {
-                    let round = log.borrow().len();
-                    log.borrow_mut().push(batch.clone());
-                    let answer = |&entry: &i32| match (entry, round) {
-                        (1, 0) | (3, 0 | 1) => Err(error(ErrorKind::Throttled)),
-                        (2, _) => Err(error(ErrorKind::TooLarge)),
-                        _ => Ok(entry * 10),
-                    };
-                    let outcomes = batch.iter().map(answer).collect();
-                    async { (batch, outcomes) }
-                },
-            )
+            .each(vec![0, 1, 2, 3], Error::is_retryable, &Shutdown::never(), |batch| {
+                let round = log.borrow().len();
+                log.borrow_mut().push(batch.clone());
+                let answer = |&entry: &i32| match (entry, round) {
+                    (1, 0) | (3, 0 | 1) => Err(error(ErrorKind::Throttled)),
+                    (2, _) => Err(error(ErrorKind::TooLarge)),
+                    _ => Ok(entry * 10),
+                };
+                let outcomes = batch.iter().map(answer).collect();
+                async { (batch, outcomes) }
+            })
             .await;
         assert_eq!(*log.borrow(), [vec![0, 1, 2, 3], vec![1, 3], vec![3]]);
         let values: Vec<_> = outcomes.iter().map(|o| o.as_ref().ok().copied()).collect();
@@ -210,15 +195,10 @@ mod tests {
     async fn a_missing_outcome_makes_the_batch_ambiguous() {
         let mut first = true;
         let outcomes = retry()
-            .each(
-                vec![0, 1],
-                Error::is_retryable,
-                &Shutdown::never(),
-                |batch| {
-                    let answers = if std::mem::take(&mut first) { 1 } else { 2 };
-                    async move { (batch, vec![Ok(()); answers]) }
-                },
-            )
+            .each(vec![0, 1], Error::is_retryable, &Shutdown::never(), |batch| {
+                let answers = if std::mem::take(&mut first) { 1 } else { 2 };
+                async move { (batch, vec![Ok(()); answers]) }
+            })
             .await;
         assert!(!first && outcomes.len() == 2 && outcomes.iter().all(Result::is_ok));
     }

@@ -42,13 +42,7 @@ impl Shutdown {
 
     /// Waits until it is requested; for ever, if the trigger is gone without having been used.
     pub async fn requested(&self) {
-        if self
-            .0
-            .clone()
-            .wait_for(|requested| *requested)
-            .await
-            .is_err()
-        {
+        if self.0.clone().wait_for(|requested| *requested).await.is_err() {
             std::future::pending::<()>().await;
         }
     }

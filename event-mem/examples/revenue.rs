@@ -43,10 +43,7 @@ impl Books {
         }
         if event.event_type == EventType::Sale {
             let amount = event.price * event.qty as f64 * (1.0 - event.discount / 100.0);
-            let sum = self
-                .by_category
-                .entry(event.category.into_owned())
-                .or_default();
+            let sum = self.by_category.entry(event.category.into_owned()).or_default();
             *sum += if event.is_return { -amount } else { amount };
         }
         // A report that must survive the process would be written here, before the answer: what
@@ -63,10 +60,7 @@ async fn main() -> event_core::Result<()> {
     let consumer = Consumer::new(Arc::new(queue.clone()), revenue.clone(), quarantine);
 
     let events = Duplicates::new(Synthetic::new(SyntheticOptions::default())?, 0.2, 1)?;
-    let options = ProducerOptions {
-        total: Some(10_000),
-        ..ProducerOptions::default()
-    };
+    let options = ProducerOptions { total: Some(10_000), ..ProducerOptions::default() };
     let producer = Producer::new(Arc::new(queue.clone()), events).options(options);
 
     let (stop, shutdown) = Shutdown::new();

@@ -33,10 +33,7 @@ struct Shelves {
 impl Handler for Warehouse {
     async fn handle(&self, batch: &[Delivery], _: &Shutdown) -> Vec<Outcome> {
         let mut shelves = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        batch
-            .iter()
-            .map(|delivery| shelves.fill(delivery))
-            .collect()
+        batch.iter().map(|delivery| shelves.fill(delivery)).collect()
     }
 }
 
@@ -59,10 +56,7 @@ impl Shelves {
         } else if delivery.receive_count < TRIES {
             return Outcome::Retry(Duration::from_millis(200));
         } else {
-            let detail = format!(
-                "{} of {} ordered, {pieces} there",
-                event.qty, event.category
-            );
+            let detail = format!("{} of {} ordered, {pieces} there", event.qty, event.category);
             return Outcome::Quarantine(Reason::new("out_of_stock", detail));
         }
         self.done.insert(event.request_id.into_owned());
@@ -78,10 +72,7 @@ async fn main() -> event_core::Result<()> {
     let quarantine = Quarantine::new(store.clone(), Layout::default());
     let consumer = Consumer::new(Arc::new(queue.clone()), warehouse.clone(), quarantine);
 
-    let options = ProducerOptions {
-        total: Some(1000),
-        ..ProducerOptions::default()
-    };
+    let options = ProducerOptions { total: Some(1000), ..ProducerOptions::default() };
     let events = Synthetic::new(SyntheticOptions::default())?;
     let producer = Producer::new(Arc::new(queue.clone()), events).options(options);
 
@@ -97,9 +88,8 @@ async fn main() -> event_core::Result<()> {
     );
     let (sent, report) = (sent?.sent, report?);
 
-    let out_of_stock = event_core::list_all(&*store, "quarantine/reason=out_of_stock/")
-        .await?
-        .len();
+    let out_of_stock =
+        event_core::list_all(&*store, "quarantine/reason=out_of_stock/").await?.len();
     let shelves = warehouse.0.lock().unwrap_or_else(PoisonError::into_inner);
     for (category, pieces) in &shelves.pieces {
         println!("{category:<14} {pieces:>6} pieces");

@@ -14,10 +14,7 @@ pub(crate) struct Clock {
 
 impl Clock {
     pub(crate) fn start() -> Self {
-        Self {
-            started: Instant::now(),
-            at: SystemTime::now(),
-        }
+        Self { started: Instant::now(), at: SystemTime::now() }
     }
 
     pub(crate) fn time_at(&self, now: Instant) -> SystemTime {

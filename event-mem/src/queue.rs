@@ -93,9 +93,7 @@ impl MemQueue {
             arrival: Notify::new(),
             emptied: Notify::new(),
         };
-        Self {
-            inner: Arc::new(inner),
-        }
+        Self { inner: Arc::new(inner) }
     }
 
     /// Waits until the queue holds no message in any state.
@@ -197,10 +195,7 @@ impl MemQueue {
     ) -> Vec<Result<U>> {
         let max = self.inner.options.limits.batch_entries;
         if batch.len() > max {
-            let message = format!(
-                "{} entries in a batch, at most {max} are taken",
-                batch.len()
-            );
+            let message = format!("{} entries in a batch, at most {max} are taken", batch.len());
             return refuse(batch, &Error::invalid(operation, message));
         }
         self.with(|state, now| batch.iter().map(|entry| apply(state, entry, now)).collect())
@@ -224,10 +219,8 @@ impl Queue for MemQueue {
         let fits = |size: &usize| *size <= limits.message_bytes;
         let bytes: usize = batch.iter().map(Message::size).filter(fits).sum();
         if bytes > limits.batch_bytes {
-            let message = format!(
-                "{bytes} bytes in a batch, at most {} are taken",
-                limits.batch_bytes
-            );
+            let message =
+                format!("{bytes} bytes in a batch, at most {} are taken", limits.batch_bytes);
             return refuse(batch, &Error::new(ErrorKind::TooLarge, "send", message));
         }
         self.each("send", batch, |state, message, now| {
@@ -235,10 +228,8 @@ impl Queue for MemQueue {
             if fits(&size) {
                 return Ok(state.send(message.clone(), self.inner.options.delay, now));
             }
-            let message = format!(
-                "a message of {size} bytes, at most {} are taken",
-                limits.message_bytes
-            );
+            let message =
+                format!("a message of {size} bytes, at most {} are taken", limits.message_bytes);
             Err(Error::new(ErrorKind::TooLarge, "send", message))
         })
     }
@@ -276,18 +267,14 @@ impl Queue for MemQueue {
     }
 
     async fn delete(&self, receipts: &[Receipt]) -> Vec<Result<()>> {
-        self.each("delete", receipts, |state, receipt, _| {
-            state.delete(receipt)
-        })
+        self.each("delete", receipts, |state, receipt, _| state.delete(receipt))
     }
 
     async fn change_visibility(&self, changes: &[(Receipt, Duration)]) -> Vec<Result<()>> {
         let max = self.inner.options.limits.max_visibility;
-        self.each(
-            "change_visibility",
-            changes,
-            |state, (receipt, time), now| state.change_visibility(receipt, *time, max, now),
-        )
+        self.each("change_visibility", changes, |state, (receipt, time), now| {
+            state.change_visibility(receipt, *time, max, now)
+        })
     }
 
     async fn depth(&self) -> Result<Depth> {
@@ -299,10 +286,7 @@ fn check(request: &ReceiveRequest, limits: &QueueLimits) -> Result<()> {
     let fault = if !(1..=limits.receive_max).contains(&request.max) {
         format!("max is {}, give 1 to {}", request.max, limits.receive_max)
     } else if request.wait > limits.max_wait {
-        format!(
-            "wait is {:?}, at most {:?} is allowed",
-            request.wait, limits.max_wait
-        )
+        format!("wait is {:?}, at most {:?} is allowed", request.wait, limits.max_wait)
     } else if request.visibility > limits.max_visibility {
         format!(
             "visibility is {:?}, at most {:?} is allowed",
@@ -322,8 +306,6 @@ impl Default for MemQueue {
 
 impl fmt::Debug for MemQueue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MemQueue")
-            .field("options", &self.inner.options)
-            .finish_non_exhaustive()
+        f.debug_struct("MemQueue").field("options", &self.inner.options).finish_non_exhaustive()
     }
 }

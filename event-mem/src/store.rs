@@ -45,10 +45,7 @@ type Objects = BTreeMap<String, (Bytes, SystemTime)>;
 impl MemStore {
     /// An empty store.
     pub fn new() -> Self {
-        Self {
-            clock: Clock::start(),
-            objects: Arc::default(),
-        }
+        Self { clock: Clock::start(), objects: Arc::default() }
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Objects> {
@@ -114,11 +111,7 @@ impl ObjectStore for MemStore {
 }
 
 fn meta((key, (body, modified)): (&String, &(Bytes, SystemTime))) -> ObjectMeta {
-    ObjectMeta {
-        key: key.clone(),
-        size: body.len() as u64,
-        modified: *modified,
-    }
+    ObjectMeta { key: key.clone(), size: body.len() as u64, modified: *modified }
 }
 
 impl Default for MemStore {
@@ -130,9 +123,7 @@ impl Default for MemStore {
 impl fmt::Debug for MemStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let objects = self.read().len();
-        f.debug_struct("MemStore")
-            .field("objects", &objects)
-            .finish_non_exhaustive()
+        f.debug_struct("MemStore").field("objects", &objects).finish_non_exhaustive()
     }
 }
 
@@ -159,26 +150,17 @@ mod tests {
             store.list(ListRequest { prefix, after, max })
         };
         let keys = |page: &Page| -> Vec<String> {
-            page.objects
-                .iter()
-                .map(|object| object.key.clone())
-                .collect()
+            page.objects.iter().map(|object| object.key.clone()).collect()
         };
         let page = list("b/", None, 2).await.unwrap();
-        assert_eq!(
-            (keys(&page), page.more),
-            (vec!["b/1".into(), "b/2".into()], true)
-        );
+        assert_eq!((keys(&page), page.more), (vec!["b/1".into(), "b/2".into()], true));
         let page = list("b/", Some("b/2"), 2).await.unwrap();
         assert_eq!((keys(&page), page.more), (vec!["b/3".into()], false));
         let page = list("b/", Some("a"), 3).await.unwrap();
         assert_eq!((keys(&page).len(), page.more), (3, false));
         let page = list("b/", Some("c"), 3).await.unwrap();
         assert_eq!((keys(&page).len(), page.more), (0, false));
-        assert_eq!(
-            list("", None, 0).await.unwrap_err().kind(),
-            ErrorKind::Invalid
-        );
+        assert_eq!(list("", None, 0).await.unwrap_err().kind(), ErrorKind::Invalid);
         assert_eq!(list_all(&store, "").await.unwrap().len(), 5);
     }
 
@@ -188,14 +170,8 @@ mod tests {
         for key in [String::new(), "k".repeat(MAX + 1)] {
             let put = store.put(&key, Bytes::new(), PutMode::Overwrite).await;
             assert_eq!(put.unwrap_err().kind(), ErrorKind::Invalid);
-            assert_eq!(
-                store.get(&key).await.unwrap_err().kind(),
-                ErrorKind::Invalid
-            );
-            assert_eq!(
-                store.head(&key).await.unwrap_err().kind(),
-                ErrorKind::Invalid
-            );
+            assert_eq!(store.get(&key).await.unwrap_err().kind(), ErrorKind::Invalid);
+            assert_eq!(store.head(&key).await.unwrap_err().kind(), ErrorKind::Invalid);
             let both = store.delete(&[key, "k".repeat(MAX)]).await;
             assert!(both[0].is_err() && both[1].is_ok());
         }
@@ -208,10 +184,7 @@ mod tests {
         let store = store_of(&["a"]).await;
         let written = store.head("a").await.unwrap().unwrap().modified;
         tokio::time::advance(Duration::from_secs(60)).await;
-        store
-            .put("a", "new".into(), PutMode::Overwrite)
-            .await
-            .unwrap();
+        store.put("a", "new".into(), PutMode::Overwrite).await.unwrap();
         let meta = store.head("a").await.unwrap().unwrap();
         assert_eq!(meta.modified, written + Duration::from_secs(60));
         assert_eq!(meta.size, 3);

@@ -49,19 +49,11 @@ pub struct Faulty<B> {
 impl<B> Faulty<B> {
     /// Wraps a backend.
     pub fn new(inner: B, plan: impl Fn(Call) -> Option<Error> + Send + Sync + 'static) -> Self {
-        Self {
-            inner,
-            plan: Arc::new(plan),
-            calls: AtomicU64::new(0),
-        }
+        Self { inner, plan: Arc::new(plan), calls: AtomicU64::new(0) }
     }
 
     fn call(&self, operation: &'static str) -> Call {
-        Call {
-            operation,
-            number: self.calls.fetch_add(1, Ordering::SeqCst),
-            entry: 0,
-        }
+        Call { operation, number: self.calls.fetch_add(1, Ordering::SeqCst), entry: 0 }
     }
 
     fn check(&self, operation: &'static str) -> Result<()> {
@@ -71,13 +63,9 @@ impl<B> Faulty<B> {
     /// The faults of a batch, and the entries that are left.
     fn part<E: Clone>(&self, operation: &'static str, batch: &[E]) -> (Vec<Option<Error>>, Vec<E>) {
         let call = self.call(operation);
-        let faults: Vec<_> = (0..batch.len())
-            .map(|entry| (self.plan)(Call { entry, ..call }))
-            .collect();
-        let left = batch
-            .iter()
-            .zip(&faults)
-            .filter(|(_, fault)| fault.is_none());
+        let faults: Vec<_> =
+            (0..batch.len()).map(|entry| (self.plan)(Call { entry, ..call })).collect();
+        let left = batch.iter().zip(&faults).filter(|(_, fault)| fault.is_none());
         let left = left.map(|(entry, _)| entry.clone()).collect();
         (faults, left)
     }

@@ -21,10 +21,7 @@ impl Capacity {
         let (options, limits) = (&settings.options, &settings.limits);
         let fit = options.max_bytes / limits.message_bytes.max(1);
         Self {
-            receive_max: options
-                .receive_max
-                .min(options.max_messages)
-                .min(fit.max(1)),
+            receive_max: options.receive_max.min(options.max_messages).min(fit.max(1)),
             max_messages: options.max_messages,
             max_bytes: options.max_bytes,
             message_bytes: limits.message_bytes,
@@ -38,9 +35,8 @@ impl Capacity {
     /// is no room for a full one. Smaller receives would cost as much and bring less; only the
     /// end of the quota is worth one.
     pub(super) fn reserve(&mut self) -> Option<usize> {
-        let left = self.quota.map_or(usize::MAX, |left| {
-            usize::try_from(left).unwrap_or(usize::MAX)
-        });
+        let left =
+            self.quota.map_or(usize::MAX, |left| usize::try_from(left).unwrap_or(usize::MAX));
         let ask = self.receive_max.min(left);
         let room = self.messages + ask <= self.max_messages
             && self.bytes + ask * self.message_bytes <= self.max_bytes;
@@ -106,16 +102,9 @@ mod tests {
     use crate::queue::QueueLimits;
 
     fn capacity(max_messages: usize, max_bytes: usize, total: Option<u64>) -> Capacity {
-        let options = ConsumerOptions {
-            max_messages,
-            max_bytes,
-            total,
-            ..ConsumerOptions::default()
-        };
-        let limits = QueueLimits {
-            message_bytes: 100,
-            ..QueueLimits::SQS
-        };
+        let options =
+            ConsumerOptions { max_messages, max_bytes, total, ..ConsumerOptions::default() };
+        let limits = QueueLimits { message_bytes: 100, ..QueueLimits::SQS };
         Capacity::new(&options.resolve(&limits).unwrap())
     }
 

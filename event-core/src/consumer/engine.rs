@@ -4,14 +4,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::stream::{self, StreamExt};
 use tokio::task::{self, AbortHandle, JoinError, JoinSet};
 use tokio::time::Instant;
 
 use super::capacity::Capacity;
-use super::leases::{Extension, Leases};
+use super::leases::Leases;
 use super::options::Settings;
 use super::pollers::Pollers;
+use super::requests::Done;
 use super::{Consumer, ConsumerReport};
 use crate::batch::{BatchLimits, Batcher};
 use crate::error::{Error, ErrorKind, Result};
@@ -23,7 +23,7 @@ use crate::timer::wait_until;
 /// All state of a running consumer, owned by one task. Requests and handlers run in tasks of
 /// their own and answer with a [`Done`].
 pub(super) struct Engine {
-    parts: Arc<Consumer>,
+    consumer: Arc<Consumer>,
     settings: Settings,
     capacity: Capacity,
     pollers: Pollers,
@@ -59,20 +59,6 @@ struct Drain {
     error: Option<Error>,
 }
 
-enum Done {
-    Received {
-        asked: usize,
-        answer: Result<Vec<Delivery>>,
-    },
-    Handled(Vec<Outcome>),
-    Deleted(Vec<Result<()>>),
-    Released(Vec<Result<()>>),
-    Extended {
-        asked: Instant,
-        extensions: Vec<(Extension, Result<()>)>,
-    },
-}
-
 impl Engine {
     pub(super) fn new(consumer: Consumer, settings: Settings) -> Self {
         let now = Instant::now();
@@ -94,7 +80,7 @@ impl Engine {
             drain: None,
             stop: Shutdown::new(),
             report: ConsumerReport::default(),
-            parts: Arc::new(consumer.retry(retry)),
+            consumer: Arc::new(consumer.retry(retry)),
             settings,
         }
     }
@@ -131,29 +117,16 @@ impl Engine {
 
     fn poll(&mut self, now: Instant) {
         while self.drain.is_none() && self.pollers.may_start(now) {
-            let Some(asked) = self.capacity.reserve() else {
+            let Some(max) = self.capacity.reserve() else {
                 break;
             };
             self.pollers.started();
             let request = ReceiveRequest {
-                max: asked,
+                max,
                 wait: self.settings.options.wait,
                 visibility: self.settings.visibility,
             };
-            let cancel_safe = self.settings.limits.cancel_safe_receive;
-            let (parts, stop) = (Arc::clone(&self.parts), self.stop.1.clone());
-            self.tasks.spawn(async move {
-                let queue = &parts.queue;
-                let receive = parts
-                    .retry
-                    .one(Error::is_retryable, &stop, || queue.receive(request));
-                let answer = tokio::select! {
-                    biased;
-                    answer = receive => answer,
-                    () = stop.requested(), if cancel_safe => Ok(Vec::new()),
-                };
-                Done::Received { asked, answer }
-            });
+            self.tasks.spawn(self.consumer().receive(request, self.stop.1.clone()));
         }
     }
 
@@ -164,24 +137,13 @@ impl Engine {
                 Some(_) => self.gathered.drain(),
             };
             let Some(batch) = batch else { break };
-            self.parts
-                .observer
-                .flushed(batch.reason, batch.items.len(), batch.bytes);
+            self.consumer.observer.flushed(batch.reason, batch.items.len(), batch.bytes);
             let (leases, deliveries): (Vec<_>, Vec<_>) = batch.items.into_iter().unzip();
             let deliveries = Arc::new(deliveries);
-            let task = handle_and_quarantine(
-                Arc::clone(&self.parts),
-                Arc::clone(&deliveries),
-                self.settings.visibility,
-                self.stop.1.clone(),
-            );
-            let abort = self.tasks.spawn(async move { Done::Handled(task.await) });
-            let handling = Handling {
-                leases,
-                deliveries,
-                bytes: batch.bytes,
-                abort,
-            };
+            let (later, stop) = (self.settings.visibility, self.stop.1.clone());
+            let handle = self.consumer().handle(Arc::clone(&deliveries), later, stop);
+            let abort = self.tasks.spawn(handle);
+            let handling = Handling { leases, deliveries, bytes: batch.bytes, abort };
             self.handling.insert(handling.abort.id(), handling);
         }
     }
@@ -190,82 +152,34 @@ impl Engine {
         // While a drain still brings acknowledgements, wait for them: full batches are cheaper.
         let last = self.drain.is_some() && self.handling.is_empty() && self.gathered.is_empty();
         loop {
-            let batch = if last {
-                self.acknowledged.drain()
-            } else {
-                self.acknowledged.next(now)
-            };
+            let batch = if last { self.acknowledged.drain() } else { self.acknowledged.next(now) };
             let Some(batch) = batch else { break };
-            let (parts, never) = (Arc::clone(&self.parts), Shutdown::never());
-            self.tasks.spawn(async move {
-                let delete = |receipts: Vec<Receipt>| async {
-                    let outcomes = parts.queue.delete(&receipts).await;
-                    (receipts, outcomes)
-                };
-                Done::Deleted(
-                    parts
-                        .retry
-                        .each(batch.items, Error::is_retryable, &never, delete)
-                        .await,
-                )
-            });
+            self.tasks.spawn(self.consumer().delete(batch.items));
         }
     }
 
     fn release(&mut self) {
-        let busy = |&mut (id, _): &mut (u64, Duration)| !self.leases.is_busy(id);
-        let ready: Vec<_> = self.released.extract_if(.., busy).collect();
+        let ready = |&mut (id, _): &mut (u64, Duration)| !self.leases.is_busy(id);
+        let ready: Vec<_> = self.released.extract_if(.., ready).collect();
         let longest = self.settings.limits.max_visibility;
-        let changes: Vec<_> = ready
-            .into_iter()
-            .filter_map(|(id, delay)| Some((self.leases.remove(id)?, delay.min(longest))))
-            .collect();
-        for chunk in changes.chunks(self.settings.limits.batch_entries) {
-            let (parts, never, chunk) =
-                (Arc::clone(&self.parts), Shutdown::never(), chunk.to_vec());
-            self.tasks.spawn(async move {
-                let change = |changes: Vec<(Receipt, Duration)>| async {
-                    let outcomes = parts.queue.change_visibility(&changes).await;
-                    (changes, outcomes)
-                };
-                Done::Released(
-                    parts
-                        .retry
-                        .each(chunk, Error::is_retryable, &never, change)
-                        .await,
-                )
-            });
+        let change =
+            |(id, delay): (u64, Duration)| Some((self.leases.remove(id)?, delay.min(longest)));
+        let changes: Vec<_> = ready.into_iter().filter_map(change).collect();
+        for batch in changes.chunks(self.settings.limits.batch_entries) {
+            self.tasks.spawn(self.consumer().release(batch.to_vec()));
         }
     }
 
     fn extend(&mut self, now: Instant) {
         let mut due = self.leases.due(now).into_iter().peekable();
         while due.peek().is_some() {
-            let batch: Vec<_> = due
-                .by_ref()
-                .take(self.settings.limits.batch_entries)
-                .collect();
-            let parts = Arc::clone(&self.parts);
-            // Not repeated here: the leases are looked at again before they expire.
-            self.tasks.spawn(async move {
-                let asked = Instant::now();
-                let changes: Vec<_> = batch
-                    .iter()
-                    .map(|e| (e.receipt.clone(), e.visibility))
-                    .collect();
-                let mut outcomes = parts.queue.change_visibility(&changes).await.into_iter();
-                let missing = || {
-                    Err(Error::new(
-                        ErrorKind::Ambiguous,
-                        "change_visibility",
-                        "no outcome",
-                    ))
-                };
-                let pair = |extension| (extension, outcomes.next().unwrap_or_else(missing));
-                let extensions = batch.into_iter().map(pair).collect();
-                Done::Extended { asked, extensions }
-            });
+            let batch = due.by_ref().take(self.settings.limits.batch_entries).collect();
+            self.tasks.spawn(self.consumer().extend(batch));
         }
+    }
+
+    fn consumer(&self) -> Arc<Consumer> {
+        Arc::clone(&self.consumer)
     }
 
     fn ended(&mut self, ended: Result<(task::Id, Done), JoinError>) {
@@ -277,15 +191,14 @@ impl Engine {
             Ok((_, Done::Released(outcomes))) => {
                 self.capacity.released(outcomes.len());
                 self.report.released += outcomes.len() as u64;
-                self.parts.observer.released(outcomes.len());
+                self.consumer.observer.released(outcomes.len());
             }
             Ok((_, Done::Extended { asked, extensions })) => {
                 for (extension, outcome) in extensions {
                     if let Err(error) = &outcome {
                         tracing::warn!(%error, "a message may be received again while it is handled");
                     }
-                    self.leases
-                        .extended(extension.id, &outcome, extension.visibility, asked);
+                    self.leases.extended(extension.id, &outcome, extension.visibility, asked);
                 }
             }
             Err(error) => self.broke(&error, now),
@@ -304,14 +217,11 @@ impl Engine {
                 return;
             }
         };
-        let bytes = deliveries
-            .iter()
-            .map(|delivery| delivery.message.size())
-            .sum();
+        let bytes = deliveries.iter().map(|delivery| delivery.message.size()).sum();
         self.capacity.received(asked, deliveries.len(), bytes);
         self.pollers.answered(asked, deliveries.len(), now);
         self.report.received += deliveries.len() as u64;
-        self.parts.observer.received(&deliveries);
+        self.consumer.observer.received(&deliveries);
         for delivery in deliveries {
             let lease = self.leases.add(delivery.receipt.clone(), now);
             let size = delivery.message.size();
@@ -325,22 +235,16 @@ impl Engine {
             return;
         };
         self.capacity.free_bytes(batch.bytes);
-        if outcomes
-            .iter()
-            .all(|outcome| matches!(outcome, Outcome::Retry(_)))
-        {
-            let pace = |times| self.parts.retry.pace(times);
+        if outcomes.iter().all(|outcome| matches!(outcome, Outcome::Retry(_))) {
+            let pace = |times| self.consumer.retry.pace(times);
             self.pollers.no_progress(now, pace);
         } else {
             self.pollers.progress();
         }
-        for ((lease, delivery), outcome) in batch
-            .leases
-            .into_iter()
-            .zip(&*batch.deliveries)
-            .zip(outcomes)
+        for ((lease, delivery), outcome) in
+            batch.leases.into_iter().zip(&*batch.deliveries).zip(outcomes)
         {
-            self.parts.observer.handled(delivery, &outcome);
+            self.consumer.observer.handled(delivery, &outcome);
             match outcome {
                 Outcome::Ack => self.report.acknowledged += 1,
                 Outcome::Duplicate => self.report.suppressed += 1,
@@ -369,7 +273,7 @@ impl Engine {
         self.capacity.settled(outcomes.len());
         self.report.deleted += deleted as u64;
         self.report.undeleted += (outcomes.len() - deleted) as u64;
-        self.parts.observer.deleted(deleted);
+        self.consumer.observer.deleted(deleted);
     }
 
     /// A task did not come to its end: it panicked, or it was a handler that was cut off.
@@ -408,10 +312,8 @@ impl Engine {
 
     /// Once handlers have had their time, whatever is not settled is given back.
     fn cut_off_handlers(&mut self, now: Instant) {
-        let Some(drain) = self
-            .drain
-            .as_mut()
-            .filter(|drain| drain.cut_off.is_some_and(|at| at <= now))
+        let Some(drain) =
+            self.drain.as_mut().filter(|drain| drain.cut_off.is_some_and(|at| at <= now))
         else {
             return;
         };
@@ -421,10 +323,7 @@ impl Engine {
         }
         while let Some(batch) = self.gathered.drain() {
             self.capacity.free_bytes(batch.bytes);
-            let leases = batch
-                .items
-                .into_iter()
-                .map(|(lease, _)| (lease, Duration::ZERO));
+            let leases = batch.items.into_iter().map(|(lease, _)| (lease, Duration::ZERO));
             self.released.extend(leases);
         }
     }
@@ -444,70 +343,11 @@ impl Engine {
     fn wake_at(&self, now: Instant) -> Option<Instant> {
         let handler_is_free = self.handling.len() < self.settings.options.handlers;
         let gathered = self.gathered.deadline(now).filter(|_| handler_is_free);
-        let drain = self
-            .drain
-            .as_ref()
-            .map(|drain| drain.cut_off.unwrap_or(drain.end));
+        let drain = self.drain.as_ref().map(|drain| drain.cut_off.unwrap_or(drain.end));
         let poll = self.pollers.wake_at(now).filter(|_| self.drain.is_none());
-        [
-            gathered,
-            self.acknowledged.deadline(now),
-            self.leases.wake_at(),
-            poll,
-            drain,
-        ]
-        .into_iter()
-        .flatten()
-        .min()
-    }
-}
-
-async fn handle_and_quarantine(
-    parts: Arc<Consumer>,
-    deliveries: Arc<Vec<Delivery>>,
-    visibility: Duration,
-    stop: Shutdown,
-) -> Vec<Outcome> {
-    let mut outcomes = parts.handler.handle(&deliveries, &stop).await;
-    if outcomes.len() != deliveries.len() {
-        tracing::error!(
-            deliveries = deliveries.len(),
-            outcomes = outcomes.len(),
-            "the handler must answer one outcome for each delivery: all of them are retried"
-        );
-        // Nobody can tell which outcome is whose.
-        outcomes = vec![Outcome::Retry(visibility); deliveries.len()];
-    }
-    if !outcomes
-        .iter()
-        .any(|outcome| matches!(outcome, Outcome::Quarantine(_)))
-    {
-        return outcomes;
-    }
-    let puts: Vec<_> = outcomes
-        .into_iter()
-        .zip(&*deliveries)
-        .map(|(outcome, delivery)| put_aside(&parts, delivery, outcome, &stop))
-        .collect();
-    stream::iter(puts).buffered(32).collect().await
-}
-
-/// Makes a quarantine durable, or turns it into a retry; leaves other outcomes as they are.
-async fn put_aside(
-    parts: &Consumer,
-    delivery: &Delivery,
-    outcome: Outcome,
-    stop: &Shutdown,
-) -> Outcome {
-    let Outcome::Quarantine(reason) = &outcome else {
-        return outcome;
-    };
-    match parts
-        .quarantine
-        .put(&delivery.message, reason, &parts.retry, stop)
-        .await
-    {
-        Ok(()) => outcome,
-        Err(_) => Outcome::Retry(Duration::ZERO),
+        [gathered, self.acknowledged.deadline(now), self.leases.wake_at(), poll, drain]
+            .into_iter()
+            .flatten()
+            .min()
     }
 }

@@ -43,13 +43,7 @@ pub(super) struct Extension {
 
 impl Leases {
     pub(super) fn new(visibility: Duration, max_visibility: Duration) -> Self {
-        Self {
-            visibility,
-            max_visibility,
-            held: BTreeMap::new(),
-            next_id: 0,
-            next_look: None,
-        }
+        Self { visibility, max_visibility, held: BTreeMap::new(), next_id: 0, next_look: None }
     }
 
     /// Takes charge of a delivery that was received now.
@@ -186,10 +180,7 @@ mod tests {
     fn a_failed_extension_is_tried_again_and_a_lost_receipt_is_not() {
         let start = Instant::now();
         let mut leases = Leases::new(V, HOURS);
-        let (a, b) = (
-            leases.add(Receipt::new("a"), start),
-            leases.add(Receipt::new("b"), start),
-        );
+        let (a, b) = (leases.add(Receipt::new("a"), start), leases.add(Receipt::new("b"), start));
         let now = start + V / 2;
         assert_eq!(ids(&leases.due(now)), [a, b]);
         assert!(leases.is_busy(a));

@@ -5,6 +5,7 @@ mod engine;
 mod leases;
 mod options;
 mod pollers;
+mod requests;
 mod store_writer;
 
 use std::sync::Arc;

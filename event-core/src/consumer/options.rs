@@ -69,11 +69,7 @@ impl Default for ConsumerOptions {
             pause: Duration::ZERO,
             max_messages: 1000,
             max_bytes: 64 * 1024 * 1024,
-            batch: BatchLimits {
-                count: 10,
-                bytes: 16 * 1024 * 1024,
-                linger: Duration::ZERO,
-            },
+            batch: BatchLimits { count: 10, bytes: 16 * 1024 * 1024, linger: Duration::ZERO },
             handlers: 64,
             delete_linger: Duration::from_millis(100),
             total: None,
@@ -110,21 +106,12 @@ impl ConsumerOptions {
             }
         }
         if self.receive_max > limits.receive_max {
-            let would_do = format!(
-                "1 to {}, the most that this queue answers",
-                limits.receive_max
-            );
-            return Err(wrong(
-                "receive_max (MAX_MSGS_PER_BATCH)",
-                self.receive_max,
-                would_do,
-            ));
+            let would_do = format!("1 to {}, the most that this queue answers", limits.receive_max);
+            return Err(wrong("receive_max (MAX_MSGS_PER_BATCH)", self.receive_max, would_do));
         }
         if self.wait > limits.max_wait {
-            let would_do = format!(
-                "at most {:?}, the longest that this queue waits",
-                limits.max_wait
-            );
+            let would_do =
+                format!("at most {:?}, the longest that this queue waits", limits.max_wait);
             return Err(wrong("wait", format!("{:?}", self.wait), would_do));
         }
         if self.wait.is_zero() && self.idle_backoff.is_none_or(|first| first.is_zero()) {
@@ -141,17 +128,11 @@ impl ConsumerOptions {
                 "less than the visibility timeout of {visibility:?}, or messages would come again \
                  before their batch is flushed"
             );
-            return Err(wrong(
-                "batch.linger",
-                format!("{:?}", self.batch.linger),
-                would_do,
-            ));
+            return Err(wrong("batch.linger", format!("{:?}", self.batch.linger), would_do));
         }
         if self.max_bytes < limits.message_bytes {
-            let would_do = format!(
-                "at least {}, the largest message of this queue",
-                limits.message_bytes
-            );
+            let would_do =
+                format!("at least {}, the largest message of this queue", limits.message_bytes);
             return Err(wrong("max_bytes", self.max_bytes, would_do));
         }
         let longest = [
@@ -166,21 +147,13 @@ impl ConsumerOptions {
         ];
         for (name, value, max) in longest {
             if value > max {
-                return Err(wrong(
-                    name,
-                    format!("{value:?}"),
-                    format!("at most {max:?}"),
-                ));
+                return Err(wrong(name, format!("{value:?}"), format!("at most {max:?}")));
             }
         }
         if self.total == Some(0) {
             return Err(wrong("total (TOT_MSGS_TO_PROCESS)", "0", "1 or more"));
         }
-        Ok(Settings {
-            options: self.clone(),
-            limits: *limits,
-            visibility,
-        })
+        Ok(Settings { options: self.clone(), limits: *limits, visibility })
     }
 }
 
@@ -202,10 +175,7 @@ mod tests {
         };
         assert_eq!(with(|_| ()), "");
         for (change, named) in [
-            (
-                (|o| o.receive_max = 0) as fn(&mut ConsumerOptions),
-                "MAX_MSGS_PER_BATCH",
-            ),
+            ((|o| o.receive_max = 0) as fn(&mut ConsumerOptions), "MAX_MSGS_PER_BATCH"),
             (|o| o.receive_max = 11, "1 to 10"),
             (|o| o.pollers = 0, "pollers"),
             (|o| o.max_messages = 0, "max_messages"),
@@ -217,20 +187,14 @@ mod tests {
             (|o| o.wait = Duration::ZERO, "MSG_POLL_BACKOFF"),
             (|o| o.visibility = Some(Duration::ZERO), "visibility"),
             (|o| o.visibility = Some(Duration::MAX), "visibility"),
-            (
-                |o| o.idle_backoff = Some(Duration::from_secs(513)),
-                "MSG_POLL_BACKOFF",
-            ),
+            (|o| o.idle_backoff = Some(Duration::from_secs(513)), "MSG_POLL_BACKOFF"),
             (|o| o.pause = Duration::MAX, "MSG_PROCESS_DELAY"),
             (|o| o.delete_linger = Duration::MAX, "delete_linger"),
             (|o| o.grace = Duration::MAX, "grace"),
             (|o| o.total = Some(0), "TOT_MSGS_TO_PROCESS"),
         ] {
             let fault = with(change);
-            assert!(
-                fault.contains(named) && !fault.contains('\n'),
-                "{named}: {fault}"
-            );
+            assert!(fault.contains(named) && !fault.contains('\n'), "{named}: {fault}");
         }
     }
 }

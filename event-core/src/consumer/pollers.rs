@@ -24,11 +24,7 @@ pub(super) struct Pollers {
 impl Pollers {
     pub(super) fn new(options: &ConsumerOptions, now: Instant) -> Self {
         Self {
-            max: if options.pause.is_zero() {
-                options.pollers
-            } else {
-                1
-            },
+            max: if options.pause.is_zero() { options.pollers } else { 1 },
             target: 1,
             active: 0,
             idle: options.idle_backoff.map(IdleBackoff::new),
@@ -113,10 +109,7 @@ mod tests {
 
     #[test]
     fn pollers_grow_with_full_polls_to_their_bound_and_shrink_to_one() {
-        let (mut p, now) = pollers(&ConsumerOptions {
-            pollers: 3,
-            ..ConsumerOptions::default()
-        });
+        let (mut p, now) = pollers(&ConsumerOptions { pollers: 3, ..ConsumerOptions::default() });
         assert_eq!(start_all(&mut p, now), 1);
         for _ in 0..5 {
             p.answered(10, 10, now);

@@ -47,12 +47,7 @@ pub struct StoreWriter {
 impl StoreWriter {
     /// A writer into this store that makes up to 32 puts of a batch at once.
     pub fn new(store: Arc<dyn ObjectStore>, layout: Layout) -> Self {
-        Self {
-            store,
-            layout,
-            retry: Retry::default(),
-            puts: 32,
-        }
+        Self { store, layout, retry: Retry::default(), puts: 32 }
     }
 
     /// With this retry loop, to share a budget or to fix the seed of the jitter.
@@ -69,9 +64,8 @@ impl StoreWriter {
         };
         let key = self.layout.event_key(&event);
         let not_about_the_event = |error: &Error| !error.is_about_entry();
-        let stored = self.retry.one(not_about_the_event, shutdown, || {
-            self.put_or_look(&key, message)
-        });
+        let stored =
+            self.retry.one(not_about_the_event, shutdown, || self.put_or_look(&key, message));
         match stored.await {
             Ok(outcome) => outcome,
             Err(error) if error.is_about_entry() => {
@@ -107,10 +101,8 @@ impl StoreWriter {
 #[async_trait]
 impl Handler for StoreWriter {
     async fn handle(&self, batch: &[Delivery], shutdown: &Shutdown) -> Vec<Outcome> {
-        let puts: Vec<_> = batch
-            .iter()
-            .map(|delivery| self.store(&delivery.message, shutdown))
-            .collect();
+        let puts: Vec<_> =
+            batch.iter().map(|delivery| self.store(&delivery.message, shutdown)).collect();
         stream::iter(puts).buffered(self.puts).collect().await
     }
 }
@@ -154,12 +146,8 @@ mod tests {
 
     fn with_object_there(there: &'static str) -> MockStore {
         let mut mock = MockStore::new();
-        mock.expect_put()
-            .once()
-            .return_once(|_, _, _| Ok(PutOutcome::Exists));
-        mock.expect_get()
-            .once()
-            .return_once(move |_| Ok(Some(there.into())));
+        mock.expect_put().once().return_once(|_, _, _| Ok(PutOutcome::Exists));
+        mock.expect_get().once().return_once(move |_| Ok(Some(there.into())));
         mock
     }
 
@@ -200,11 +188,7 @@ mod tests {
                 .once()
                 .in_sequence(&mut order)
                 .returning(|_, _, _| Ok(PutOutcome::Written));
-            assert_eq!(
-                store(mock, &Shutdown::never()).await,
-                Outcome::Ack,
-                "{kind:?}"
-            );
+            assert_eq!(store(mock, &Shutdown::never()).await, Outcome::Ack, "{kind:?}");
         }
     }
 
@@ -237,9 +221,7 @@ mod tests {
     #[tokio::test]
     async fn what_the_store_will_never_take_is_quarantined() {
         let mut mock = MockStore::new();
-        mock.expect_put()
-            .once()
-            .returning(|_, _, _| Err(error(ErrorKind::Invalid)));
+        mock.expect_put().once().returning(|_, _, _| Err(error(ErrorKind::Invalid)));
         let outcome = store(mock, &Shutdown::never()).await;
         assert!(matches!(outcome, Outcome::Quarantine(reason) if reason.code() == Reason::REFUSED));
     }

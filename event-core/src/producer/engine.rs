@@ -129,8 +129,7 @@ impl Engine {
         match taken {
             Ok(messages) if messages.is_empty() => self.drain = Some(Drain::default()),
             Ok(messages) => {
-                self.pace
-                    .took(messages.len(), self.batch_entries.max(asked), now);
+                self.pace.took(messages.len(), self.batch_entries.max(asked), now);
                 self.unsettled += messages.len() as u64;
                 self.left = self.left.saturating_sub(messages.len() as u64);
                 if self.left == 0 {
@@ -194,10 +193,7 @@ impl Engine {
     }
 
     fn fail(&mut self, error: Error) {
-        self.drain
-            .get_or_insert_default()
-            .error
-            .get_or_insert(error);
+        self.drain.get_or_insert_default().error.get_or_insert(error);
     }
 
     fn is_hurried(&self) -> bool {
@@ -251,10 +247,8 @@ impl Sender {
             let outcomes = self.queue.send(&batch).await;
             (batch, outcomes)
         };
-        let outcomes = self
-            .retry
-            .each(messages.clone(), Error::is_retryable, &self.give_up.1, send)
-            .await;
+        let outcomes =
+            self.retry.each(messages.clone(), Error::is_retryable, &self.give_up.1, send).await;
         let mut sent = Sent::default();
         if outcomes.iter().all(Result::is_ok) {
             self.observer.sent(&messages);
@@ -284,10 +278,7 @@ impl Sender {
             return;
         };
         let reason = Reason::new(Reason::REFUSED, error.to_string());
-        match quarantine
-            .put(&message, &reason, &self.retry, &self.give_up.1)
-            .await
-        {
+        match quarantine.put(&message, &reason, &self.retry, &self.give_up.1).await {
             Ok(()) => {
                 self.observer.rejected(&message, &reason);
                 sent.quarantined += 1;

@@ -15,10 +15,7 @@ pub(super) struct Pace {
 impl Pace {
     /// The first message may go at once.
     pub(super) fn new(interval: Duration, now: Instant) -> Self {
-        Self {
-            interval,
-            next: now,
-        }
+        Self { interval, next: now }
     }
 
     /// How many of `wanted` messages may go now.
@@ -41,8 +38,7 @@ impl Pace {
     /// So many messages went, of `wanted` at most.
     pub(super) fn took(&mut self, messages: usize, wanted: usize, now: Instant) {
         let times = |messages: usize| {
-            self.interval
-                .saturating_mul(u32::try_from(messages).unwrap_or(u32::MAX))
+            self.interval.saturating_mul(u32::try_from(messages).unwrap_or(u32::MAX))
         };
         // After a stall, the arrears are those of one batch.
         let oldest = now.checked_sub(times(wanted)).unwrap_or(now);

@@ -28,11 +28,7 @@ impl Root {
             fs::create_dir_all(path.join(TEMP))?;
             // A later change of the working directory shall not move the store.
             let path = path.canonicalize()?;
-            let root = Self {
-                temp: path.join(TEMP),
-                path,
-                fsync: false,
-            };
+            let root = Self { temp: path.join(TEMP), path, fsync: false };
             root.temporary()?.close()?;
             Ok(root)
         };

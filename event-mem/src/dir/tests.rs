@@ -48,20 +48,11 @@ async fn an_object_is_a_file_at_its_key() {
 async fn create_only_leaves_what_is_there_and_no_trace() {
     let (dir, store) = store();
     for store in [store.clone(), store.fsync(true)] {
-        store
-            .put("a/b", "old".into(), PutMode::Overwrite)
-            .await
-            .unwrap();
-        let again = store
-            .put("a/b", "new".into(), PutMode::Create)
-            .await
-            .unwrap();
+        store.put("a/b", "old".into(), PutMode::Overwrite).await.unwrap();
+        let again = store.put("a/b", "new".into(), PutMode::Create).await.unwrap();
         assert_eq!(again, PutOutcome::Exists);
         assert_eq!(store.get("a/b").await.unwrap(), Some("old".into()));
-        store
-            .put("a/b", "new".into(), PutMode::Overwrite)
-            .await
-            .unwrap();
+        store.put("a/b", "new".into(), PutMode::Overwrite).await.unwrap();
         assert_eq!(store.get("a/b").await.unwrap(), Some("new".into()));
         assert_eq!(fs::read_dir(dir.path().join(".tmp")).unwrap().count(), 0);
     }
@@ -105,10 +96,7 @@ async fn keys_that_could_leave_their_place_are_refused_and_nothing_is_written() 
             Some(ErrorKind::Invalid),
             "{key:?}"
         );
-        assert_eq!(
-            kind(put(&store, key, PutMode::Overwrite).await),
-            Some(ErrorKind::Invalid)
-        );
+        assert_eq!(kind(put(&store, key, PutMode::Overwrite).await), Some(ErrorKind::Invalid));
         assert_eq!(kind(store.get(key).await), Some(ErrorKind::Invalid));
         assert_eq!(kind(store.head(key).await), Some(ErrorKind::Invalid));
         let mut deleted = store.delete(&[key.to_owned(), "a".to_owned()]).await;
@@ -172,10 +160,7 @@ async fn links_and_foreign_files_are_no_objects() {
     assert_eq!(keys(&store, "etc/").await, [""; 0]);
     assert_eq!(store.get("link").await.unwrap(), None);
     assert_eq!(store.head("etc").await.unwrap(), None);
-    assert_eq!(
-        kind(put(&store, "link", PutMode::Create).await),
-        Some(ErrorKind::Invalid)
-    );
+    assert_eq!(kind(put(&store, "link", PutMode::Create).await), Some(ErrorKind::Invalid));
     assert!(store.delete(&["link".to_owned()]).await[0].is_ok());
     assert!(dir.path().join("link").exists());
 }
@@ -184,17 +169,11 @@ async fn links_and_foreign_files_are_no_objects() {
 async fn a_store_that_is_gone_is_told_from_a_missing_object() {
     let (dir, store) = store();
     drop(dir);
-    assert_eq!(
-        kind(put(&store, "a", PutMode::Create).await),
-        Some(ErrorKind::NotFound)
-    );
+    assert_eq!(kind(put(&store, "a", PutMode::Create).await), Some(ErrorKind::NotFound));
     assert_eq!(kind(store.get("a").await), Some(ErrorKind::NotFound));
     assert_eq!(kind(store.head("a").await), Some(ErrorKind::NotFound));
     assert_eq!(kind(list_all(&store, "").await), Some(ErrorKind::NotFound));
-    assert_eq!(
-        kind(store.delete(&["a".to_owned()]).await.remove(0)),
-        Some(ErrorKind::NotFound)
-    );
+    assert_eq!(kind(store.delete(&["a".to_owned()]).await.remove(0)), Some(ErrorKind::NotFound));
 }
 
 #[test]
@@ -206,10 +185,7 @@ fn a_path_that_can_be_no_store_is_refused_by_name() {
         let error = DirStore::open(&path).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Invalid);
         let line = error.to_string();
-        assert!(
-            line.contains(path.to_str().unwrap()) && !line.contains('\n'),
-            "{line}"
-        );
+        assert!(line.contains(path.to_str().unwrap()) && !line.contains('\n'), "{line}");
     }
     assert!(DirStore::open(dir.path().join("made/on/demand")).is_ok());
 }
@@ -222,12 +198,7 @@ async fn files_have_the_permissions_of_any_new_file() {
     let (dir, store) = store();
     put(&store, "a", PutMode::Create).await.unwrap();
     fs::write(dir.path().join("b"), "").unwrap();
-    let mode = |name| {
-        fs::metadata(dir.path().join(name))
-            .unwrap()
-            .permissions()
-            .mode()
-    };
+    let mode = |name| fs::metadata(dir.path().join(name)).unwrap().permissions().mode();
     assert_eq!(mode("a"), mode("b"));
 }
 
@@ -246,18 +217,11 @@ async fn listings_agree(keys: &[String], prefix: &str, after: Option<&str>, max:
     let (_dir, store, model) = both(keys).await;
     let mut after = after.map(str::to_owned);
     loop {
-        let request = ListRequest {
-            prefix: prefix.to_owned(),
-            after,
-            max,
-        };
+        let request = ListRequest { prefix: prefix.to_owned(), after, max };
         let page = store.list(request.clone()).await.unwrap();
         let expected = model.list(request).await.unwrap();
         let key = |page: &Page| -> Vec<(String, u64)> {
-            page.objects
-                .iter()
-                .map(|o| (o.key.clone(), o.size))
-                .collect()
+            page.objects.iter().map(|o| (o.key.clone(), o.size)).collect()
         };
         assert_eq!((key(&page), page.more), (key(&expected), expected.more));
         if !page.more {

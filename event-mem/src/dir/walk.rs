@@ -20,10 +20,7 @@ pub(super) struct Walk {
 
 impl Walk {
     pub(super) fn new(request: ListRequest) -> Self {
-        Self {
-            request,
-            page: Page::default(),
-        }
+        Self { request, page: Page::default() }
     }
 
     /// Fails with `NotFound` where the root itself is missing.
@@ -107,11 +104,7 @@ impl Walk {
     fn wants(&self, key: &str) -> bool {
         key.len() <= MAX_KEY_BYTES
             && key.starts_with(&self.request.prefix)
-            && self
-                .request
-                .after
-                .as_deref()
-                .is_none_or(|after| key > after)
+            && self.request.after.as_deref().is_none_or(|after| key > after)
     }
 
     /// Whether keys that start with `start` can be wanted.

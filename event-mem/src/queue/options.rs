@@ -33,10 +33,7 @@ impl Default for MemQueueOptions {
     fn default() -> Self {
         Self {
             delay: Duration::ZERO,
-            limits: QueueLimits {
-                cancel_safe_receive: true,
-                ..QueueLimits::SQS
-            },
+            limits: QueueLimits { cancel_safe_receive: true, ..QueueLimits::SQS },
             max_in_flight: 120_000,
             redrive: None,
         }

@@ -81,11 +81,7 @@ impl State {
 
     pub(super) fn send(&mut self, message: Message, delay: Duration, now: Instant) -> MessageId {
         let id = MessageId::new(text(format_args!("{}{}", self.prefix, self.next)));
-        let letter = Letter {
-            message,
-            id: id.clone(),
-            sent_at: self.clock.time_at(now),
-        };
+        let letter = Letter { message, id: id.clone(), sent_at: self.clock.time_at(now) };
         self.adopt(letter, delay, now);
         id
     }
@@ -102,12 +98,7 @@ impl State {
             self.delayed += 1;
             Place::Delayed
         };
-        let entry = Entry {
-            letter,
-            arrived: now,
-            receives: 0,
-            place,
-        };
+        let entry = Entry { letter, arrived: now, receives: 0, place };
         self.entries.insert(seq, entry);
     }
 
@@ -273,10 +264,7 @@ impl State {
             seq < self.next && receives > 0 && entry.is_none_or(|e| receives <= e.receives)
         };
         numbers.filter(given).ok_or_else(|| {
-            Error::invalid(
-                operation,
-                format!("{text:?} is not a receipt of this queue"),
-            )
+            Error::invalid(operation, format!("{text:?} is not a receipt of this queue"))
         })
     }
 }

@@ -19,11 +19,7 @@ fn messages(count: usize) -> Vec<Message> {
 }
 
 fn request(max: usize, wait: u32, visibility: u32) -> ReceiveRequest {
-    ReceiveRequest {
-        max,
-        wait: SECOND * wait,
-        visibility: SECOND * visibility,
-    }
+    ReceiveRequest { max, wait: SECOND * wait, visibility: SECOND * visibility }
 }
 
 async fn send(queue: &MemQueue, count: usize) {
@@ -35,10 +31,7 @@ async fn receive(queue: &MemQueue, max: usize, wait: u32, visibility: u32) -> Ve
 }
 
 async fn delete(queue: &MemQueue, delivery: &Delivery) -> Result<()> {
-    queue
-        .delete(std::slice::from_ref(&delivery.receipt))
-        .await
-        .remove(0)
+    queue.delete(std::slice::from_ref(&delivery.receipt)).await.remove(0)
 }
 
 async fn change(queue: &MemQueue, delivery: &Delivery, seconds: u32) -> Result<()> {
@@ -62,17 +55,9 @@ async fn settle() {
 async fn a_batch_over_the_limits_is_refused_whole() {
     let queue = queue(|o| (o.limits.batch_bytes, o.limits.message_bytes) = (10, 8));
     let sent = queue.send(&vec![Message::default(); 11]).await;
-    assert!(
-        sent.iter()
-            .all(|o| o.as_ref().unwrap_err().kind() == ErrorKind::Invalid)
-    );
-    let sent = queue
-        .send(&[Message::new("12345678"), Message::new("123")])
-        .await;
-    assert!(
-        sent.iter()
-            .all(|o| o.as_ref().unwrap_err().kind() == ErrorKind::TooLarge)
-    );
+    assert!(sent.iter().all(|o| o.as_ref().unwrap_err().kind() == ErrorKind::Invalid));
+    let sent = queue.send(&[Message::new("12345678"), Message::new("123")]).await;
+    assert!(sent.iter().all(|o| o.as_ref().unwrap_err().kind() == ErrorKind::TooLarge));
     assert_eq!(queue.send(&[]).await.len(), 0);
     assert_eq!(counts(&queue).await, (0, 0, 0));
 }
@@ -94,10 +79,7 @@ async fn a_request_out_of_range_is_refused_by_name() {
         (request(0, 0, 0), "max is 0, give 1 to 10"),
         (request(11, 0, 0), "max is 11"),
         (request(1, 21, 0), "wait is 21s, at most 20s"),
-        (
-            request(1, 0, 43_201),
-            "visibility is 43201s, at most 43200s",
-        ),
+        (request(1, 0, 43_201), "visibility is 43201s, at most 43200s"),
     ] {
         let error = queue.receive(request).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Invalid);
@@ -149,27 +131,16 @@ async fn receipts_that_were_never_given_out_fail_alone() {
     let own = receive(&queue, 1, 0, 30).await.remove(0).receipt;
     let next_receive = own.as_str().replace("-0-1", "-0-2");
     let next_message = own.as_str().replace("-0-1", "-1-1");
-    let mut receipts: Vec<Receipt> = ["", "nonsense", "-0-1", &next_receive, &next_message]
-        .map(Receipt::new)
-        .into();
+    let mut receipts: Vec<Receipt> =
+        ["", "nonsense", "-0-1", &next_receive, &next_message].map(Receipt::new).into();
     receipts.extend([foreign, own]);
     let changes: Vec<_> = receipts.iter().map(|r| (r.clone(), SECOND)).collect();
-    for outcomes in [
-        queue.change_visibility(&changes).await,
-        queue.delete(&receipts).await,
-    ] {
+    for outcomes in [queue.change_visibility(&changes).await, queue.delete(&receipts).await] {
         let (own, others) = outcomes.split_last().unwrap();
         assert!(own.is_ok());
-        assert!(
-            others
-                .iter()
-                .all(|o| o.as_ref().unwrap_err().kind() == ErrorKind::Invalid)
-        );
+        assert!(others.iter().all(|o| o.as_ref().unwrap_err().kind() == ErrorKind::Invalid));
     }
-    assert_eq!(
-        (counts(&queue).await, counts(&other).await),
-        ((0, 0, 0), (0, 1, 0))
-    );
+    assert_eq!((counts(&queue).await, counts(&other).await), ((0, 0, 0), (0, 1, 0)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -178,21 +149,9 @@ async fn more_entries_than_a_batch_holds_are_refused_whole() {
     send(&queue, 1).await;
     let receipt = receive(&queue, 1, 0, 30).await.remove(0).receipt;
     let outcomes = queue.delete(&vec![receipt.clone(); 11]).await;
-    assert_eq!(
-        (
-            outcomes.len(),
-            outcomes.iter().filter(|o| o.is_err()).count()
-        ),
-        (11, 11)
-    );
+    assert_eq!((outcomes.len(), outcomes.iter().filter(|o| o.is_err()).count()), (11, 11));
     let outcomes = queue.change_visibility(&vec![(receipt, SECOND); 11]).await;
-    assert_eq!(
-        (
-            outcomes.len(),
-            outcomes.iter().filter(|o| o.is_err()).count()
-        ),
-        (11, 11)
-    );
+    assert_eq!((outcomes.len(), outcomes.iter().filter(|o| o.is_err()).count()), (11, 11));
     assert_eq!(counts(&queue).await, (0, 1, 0));
 }
 
@@ -216,15 +175,9 @@ async fn an_endless_visibility_is_survived() {
     let queue =
         queue(|o| (o.limits.max_visibility, o.limits.max_wait) = (Duration::MAX, Duration::MAX));
     send(&queue, 1).await;
-    let endless = ReceiveRequest {
-        max: 1,
-        wait: Duration::MAX,
-        visibility: Duration::MAX,
-    };
+    let endless = ReceiveRequest { max: 1, wait: Duration::MAX, visibility: Duration::MAX };
     let delivery = queue.receive(endless).await.unwrap().remove(0);
-    let outcome = queue
-        .change_visibility(&[(delivery.receipt, Duration::MAX)])
-        .await;
+    let outcome = queue.change_visibility(&[(delivery.receipt, Duration::MAX)]).await;
     assert!(outcome[0].is_ok());
     assert_eq!(counts(&queue).await, (0, 1, 0));
 }
@@ -248,11 +201,7 @@ async fn a_waiting_receive_wakes_when_something_can_be_received() {
     settle().await;
     change(&queue, &delivery[0], 2).await.unwrap();
     let (delivery, after) = second.await.unwrap();
-    assert_eq!(
-        (delivery.len(), after),
-        (1, SECOND * 3),
-        "a visibility that lapses"
-    );
+    assert_eq!((delivery.len(), after), (1, SECOND * 3), "a visibility that lapses");
 
     let third = waiting(30);
     settle().await;
@@ -334,19 +283,14 @@ async fn the_bound_in_flight_holds_until_something_is_settled() {
 #[tokio::test(start_paused = true)]
 async fn a_message_received_too_often_moves_with_its_names() {
     let dead_letter = MemQueue::default();
-    let redrive = Redrive {
-        max_receives: 2,
-        dead_letter: dead_letter.clone(),
-    };
+    let redrive = Redrive { max_receives: 2, dead_letter: dead_letter.clone() };
     let queue = queue(|o| o.redrive = Some(redrive));
     send(&queue, 2).await;
     let first = receive(&queue, 1, 0, 0).await.remove(0);
     advance(SECOND).await;
     // It went behind the other.
-    let (other, again) = (
-        receive(&queue, 1, 0, 30).await.remove(0),
-        receive(&queue, 1, 0, 0).await.remove(0),
-    );
+    let (other, again) =
+        (receive(&queue, 1, 0, 30).await.remove(0), receive(&queue, 1, 0, 0).await.remove(0));
     assert_eq!((&first.id, again.receive_count), (&again.id, 2));
     delete(&queue, &other).await.unwrap();
 
@@ -364,36 +308,23 @@ async fn a_message_received_too_often_moves_with_its_names() {
     assert!(receive(&queue, 10, 0, 30).await.is_empty());
     drained.await.unwrap();
     let dead = waiting.await.unwrap().remove(0);
-    assert_eq!(
-        (dead.id, dead.sent_at, dead.receive_count),
-        (first.id, first.sent_at, 1)
-    );
+    assert_eq!((dead.id, dead.sent_at, dead.receive_count), (first.id, first.sent_at, 1));
     assert_eq!(dead.message, first.message);
     let depth = dead_letter.depth().await.unwrap();
-    assert_eq!(
-        depth.oldest,
-        Some(Duration::ZERO),
-        "the age counts from the move"
-    );
+    assert_eq!(depth.oldest, Some(Duration::ZERO), "the age counts from the move");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_redrive_sends_visible_messages_anew() {
     let dead_letter = MemQueue::default();
     let queue = queue(|o| {
-        o.redrive = Some(Redrive {
-            max_receives: 1,
-            dead_letter: dead_letter.clone(),
-        });
+        o.redrive = Some(Redrive { max_receives: 1, dead_letter: dead_letter.clone() });
     });
     for (from, to) in [(&dead_letter, &queue), (&queue, &dead_letter)] {
         send(from, 3).await;
         let held = receive(from, 1, 0, 30).await.remove(0);
         assert_eq!(from.redrive_to(to), 2);
-        assert_eq!(
-            (counts(from).await, counts(to).await),
-            ((0, 1, 0), (2, 0, 0))
-        );
+        assert_eq!((counts(from).await, counts(to).await), ((0, 1, 0), (2, 0, 0)));
         delete(from, &held).await.unwrap();
         for moved in receive(to, 10, 0, 30).await {
             assert_ne!(moved.id, held.id);
@@ -419,16 +350,12 @@ async fn depth_tells_states_and_the_age_of_the_oldest() {
     advance(SECOND).await;
     assert_eq!(queue.depth().await.unwrap().oldest, Some(SECOND * 3));
     delete(&queue, &held).await.unwrap();
-    delete(&queue, &receive(&queue, 1, 0, 30).await[0])
-        .await
-        .unwrap();
+    delete(&queue, &receive(&queue, 1, 0, 30).await[0]).await.unwrap();
     assert_eq!(queue.depth().await.unwrap().oldest, Some(SECOND));
 }
 
 fn run(future: impl Future<Output = ()>) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .build();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
     runtime.unwrap().block_on(future);
 }
 
@@ -456,13 +383,7 @@ fn no_wake_up_is_lost_between_threads() {
                 send(&queue, n % 5).await;
                 queue.drained().await;
             }
-            assert!(
-                queue
-                    .send(&vec![Message::new("stop"); 3])
-                    .await
-                    .iter()
-                    .all(Result::is_ok)
-            );
+            assert!(queue.send(&vec![Message::new("stop"); 3]).await.iter().all(Result::is_ok));
         });
     });
 }
@@ -471,10 +392,7 @@ fn no_wake_up_is_lost_between_threads() {
 #[test]
 fn messages_move_both_ways_between_threads_without_loss() {
     let dead_letter = MemQueue::default();
-    let redrive = Redrive {
-        max_receives: 1,
-        dead_letter: dead_letter.clone(),
-    };
+    let redrive = Redrive { max_receives: 1, dead_letter: dead_letter.clone() };
     let queue = queue(|o| o.redrive = Some(redrive));
     std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -498,10 +416,7 @@ fn messages_move_both_ways_between_threads_without_loss() {
         });
     });
     run(async {
-        let (here, there) = (
-            queue.depth().await.unwrap(),
-            dead_letter.depth().await.unwrap(),
-        );
+        let (here, there) = (queue.depth().await.unwrap(), dead_letter.depth().await.unwrap());
         assert_eq!(here.total() + there.total(), 1_000);
     });
 }

@@ -102,13 +102,7 @@ impl Replay {
             let message = format!("no thread could be started to read {name}");
             Err(Error::new(ErrorKind::Transient, "replay", message).with_source(error))
         });
-        Self {
-            name,
-            lines,
-            ready: VecDeque::new(),
-            ended,
-            inspect: None,
-        }
+        Self { name, lines, ready: VecDeque::new(), ended, inspect: None }
     }
 
     /// Calls this with each line when its message is answered, in order: the number of the line
@@ -236,29 +230,20 @@ impl Splitter {
         }
         let (message, fault) = match decode_line(line) {
             Ok(message) => (message, None),
-            Err(fault) => (
-                Message::new(Bytes::copy_from_slice(line)),
-                Some(fault.into()),
-            ),
+            Err(fault) => (Message::new(Bytes::copy_from_slice(line)), Some(fault.into())),
         };
-        lines.push(Line {
-            number: self.lines,
-            message,
-            fault,
-        });
+        lines.push(Line { number: self.lines, message, fault });
     }
 }
 
 fn open_fault(name: &str, error: io::Error) -> Error {
     let (kind, message) = match error.kind() {
-        io::ErrorKind::NotFound => (
-            ErrorKind::NotFound,
-            format!("{name} is not there: name a file of JSON lines"),
-        ),
-        io::ErrorKind::PermissionDenied => (
-            ErrorKind::Denied,
-            format!("{name} may not be read: allow it or name another file"),
-        ),
+        io::ErrorKind::NotFound => {
+            (ErrorKind::NotFound, format!("{name} is not there: name a file of JSON lines"))
+        }
+        io::ErrorKind::PermissionDenied => {
+            (ErrorKind::Denied, format!("{name} may not be read: allow it or name another file"))
+        }
         _ => (ErrorKind::Unknown, format!("{name} cannot be opened")),
     };
     Error::new(kind, "replay", message).with_source(error)
@@ -279,8 +264,6 @@ fn too_long(name: &str, line: u64) -> Error {
 
 impl fmt::Debug for Replay {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Replay")
-            .field("name", &self.name)
-            .finish_non_exhaustive()
+        f.debug_struct("Replay").field("name", &self.name).finish_non_exhaustive()
     }
 }

@@ -26,9 +26,7 @@ pub struct Scripted {
 impl Scripted {
     /// A source of these messages.
     pub fn new(messages: impl IntoIterator<Item = Message>) -> Self {
-        Self {
-            rest: messages.into_iter().collect(),
-        }
+        Self { rest: messages.into_iter().collect() }
     }
 }
 

@@ -32,17 +32,13 @@ pub struct Shared<S> {
 impl<S: EventSource> Shared<S> {
     /// Makes this source one that can be cloned.
     pub fn new(source: S) -> Self {
-        Self {
-            source: Arc::new(Mutex::new(source)),
-        }
+        Self { source: Arc::new(Mutex::new(source)) }
     }
 }
 
 impl<S> Clone for Shared<S> {
     fn clone(&self) -> Self {
-        Self {
-            source: Arc::clone(&self.source),
-        }
+        Self { source: Arc::clone(&self.source) }
     }
 }
 

@@ -82,15 +82,8 @@ impl Synthetic {
     /// A source with these options; fails with `Invalid` for a rate that is none.
     pub fn new(options: SyntheticOptions) -> Result<Self> {
         check_rate("synthetic", "invalid_rate", options.invalid_rate)?;
-        let SyntheticOptions {
-            seed,
-            invalid_rate,
-            start,
-        } = options;
-        let nanos = start
-            .time()
-            .duration_since(jiff::civil::Time::midnight())
-            .as_nanos();
+        let SyntheticOptions { seed, invalid_rate, start } = options;
+        let nanos = start.time().duration_since(jiff::civil::Time::midnight()).as_nanos();
         let of = |event_type: EventType| {
             ["False", "True"].map(|priority| {
                 Attributes::from_iter([
@@ -163,10 +156,7 @@ impl Synthetic {
             self.date = self.date.tomorrow().unwrap_or(self.date);
         }
         let attributes = &self.attributes[usize::from(is_sale)][usize::from(priority)];
-        Message {
-            body: Bytes::copy_from_slice(&self.body),
-            attributes: attributes.clone(),
-        }
+        Message { body: Bytes::copy_from_slice(&self.body), attributes: attributes.clone() }
     }
 }
 
@@ -176,19 +166,13 @@ impl EventSource for Synthetic {
         // Nothing below waits: a loop over this source would keep the rest of its thread from
         // running.
         consume_budget().await;
-        Ok((0..max.min(MAX_BATCH))
-            .map(|_| self.next_message())
-            .collect())
+        Ok((0..max.min(MAX_BATCH)).map(|_| self.next_message()).collect())
     }
 }
 
 impl Default for SyntheticOptions {
     fn default() -> Self {
-        Self {
-            seed: 0,
-            invalid_rate: 0.1,
-            start: jiff::civil::date(2026, 1, 1).at(0, 0, 0, 0),
-        }
+        Self { seed: 0, invalid_rate: 0.1, start: jiff::civil::date(2026, 1, 1).at(0, 0, 0, 0) }
     }
 }
 

@@ -20,10 +20,7 @@ use crate::support::{
 const INSTANTLY: Duration = Duration::ZERO;
 
 fn acknowledge(takes: Duration) -> Each<impl Fn(&Delivery) -> Outcome> {
-    Each {
-        takes,
-        outcome: |_: &Delivery| Outcome::Ack,
-    }
+    Each { takes, outcome: |_: &Delivery| Outcome::Ack }
 }
 
 #[tokio::test(start_paused = true)]
@@ -52,22 +49,10 @@ async fn each_outcome_has_its_own_end() {
     let consumer =
         consumer(Arc::new(queue.clone()), handler, Arc::new(store.clone())).options(options());
     let report = run_until_drained(consumer, &queue).await;
-    assert_eq!(
-        (report.received, report.acknowledged, report.suppressed),
-        (5, 2, 1)
-    );
-    assert_eq!(
-        (report.quarantined, report.released, report.deleted),
-        (1, 1, 4)
-    );
-    assert!(
-        start.elapsed() >= Duration::from_secs(60),
-        "the delay of the retry was not kept"
-    );
-    assert_eq!(
-        keys(&store, "quarantine/reason=unknown_sku/").await.len(),
-        1
-    );
+    assert_eq!((report.received, report.acknowledged, report.suppressed), (5, 2, 1));
+    assert_eq!((report.quarantined, report.released, report.deleted), (1, 1, 4));
+    assert!(start.elapsed() >= Duration::from_secs(60), "the delay of the retry was not kept");
+    assert_eq!(keys(&store, "quarantine/reason=unknown_sku/").await.len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -87,11 +72,8 @@ async fn visibility_is_extended_for_as_long_as_a_handler_works() {
 async fn visibility_is_extended_while_messages_wait_for_a_busy_handler() {
     let queue = MemQueue::default();
     send(&queue, &events(50)).await;
-    let consumer =
-        with_handler(&queue, acknowledge(Duration::from_secs(100))).options(ConsumerOptions {
-            handlers: 1,
-            ..options()
-        });
+    let consumer = with_handler(&queue, acknowledge(Duration::from_secs(100)))
+        .options(ConsumerOptions { handlers: 1, ..options() });
     let report = run_until_drained(consumer, &queue).await;
     assert_eq!((report.received, report.acknowledged), (50, 50));
 }
@@ -111,11 +93,9 @@ async fn after_the_acknowledgement_visibility_is_not_extended() {
         (call.operation == "delete" && early).then(|| transient("delete"))
     });
     let store = MemStore::new();
-    let report = run_until_drained(
-        writer(Arc::new(stubborn), Arc::new(store)).options(options()),
-        &queue,
-    )
-    .await;
+    let report =
+        run_until_drained(writer(Arc::new(stubborn), Arc::new(store)).options(options()), &queue)
+            .await;
     assert_eq!(changes.entries(), []);
     assert_eq!(report.acknowledged, 3);
     assert!(report.suppressed > 0, "the messages must have come again");
@@ -134,19 +114,11 @@ async fn deletes_go_in_full_batches_and_refused_ones_are_sent_again() {
         let first = log.entries().len() <= 10;
         (first && call.entry == 3).then(|| transient("delete"))
     });
-    let consumer = consumer(
-        Arc::new(flaky),
-        acknowledge(INSTANTLY),
-        Arc::new(MemStore::new()),
-    );
+    let consumer = consumer(Arc::new(flaky), acknowledge(INSTANTLY), Arc::new(MemStore::new()));
     let report = run_until_drained(consumer, &queue).await;
     assert_eq!((report.deleted, report.undeleted), (100, 0));
     let mut requests = deletes.entries();
-    assert_eq!(
-        requests.len(),
-        101,
-        "only the refused entry may be deleted again"
-    );
+    assert_eq!(requests.len(), 101, "only the refused entry may be deleted again");
     requests.dedup();
     assert_eq!(requests.len(), 11);
 }
@@ -164,10 +136,7 @@ async fn a_panicking_handler_loses_nothing_and_the_consumer_goes_on() {
         },
     };
     let report = run_until_drained(with_handler(&queue, handler).options(options()), &queue).await;
-    assert_eq!(
-        (report.acknowledged, report.released, report.deleted),
-        (20, 10, 20)
-    );
+    assert_eq!((report.acknowledged, report.released, report.deleted), (20, 10, 20));
 }
 
 struct TooFew;
@@ -188,10 +157,7 @@ async fn a_handler_that_answers_too_few_outcomes_acknowledges_nothing() {
     sleep(Duration::from_secs(10)).await;
     stop.shutdown();
     let report = running.await.unwrap();
-    assert_eq!(
-        (report.acknowledged, report.deleted, report.released),
-        (0, 0, 10)
-    );
+    assert_eq!((report.acknowledged, report.deleted, report.released), (0, 0, 10));
 }
 
 /// Watches what a consumer holds: messages until they are deleted, bytes until they are handled.
@@ -211,16 +177,12 @@ fn raise(now: &AtomicUsize, most: &AtomicUsize, by: usize) {
 impl Observer for Held {
     fn received(&self, deliveries: &[Delivery]) {
         raise(&self.messages, &self.most_messages, deliveries.len());
-        let bytes = deliveries
-            .iter()
-            .map(|delivery| delivery.message.size())
-            .sum();
+        let bytes = deliveries.iter().map(|delivery| delivery.message.size()).sum();
         raise(&self.bytes, &self.most_bytes, bytes);
     }
 
     fn handled(&self, delivery: &Delivery, _: &Outcome) {
-        self.bytes
-            .fetch_sub(delivery.message.size(), Ordering::SeqCst);
+        self.bytes.fetch_sub(delivery.message.size(), Ordering::SeqCst);
     }
 
     fn deleted(&self, messages: usize) {
@@ -233,38 +195,21 @@ async fn held_messages_stay_within_their_bound() {
     let (queue, held) = (MemQueue::default(), Arc::new(Held::default()));
     send(&queue, &events(500)).await;
     let consumer = with_handler(&queue, acknowledge(Duration::from_secs(5))).observer(held.clone());
-    let consumer = consumer.options(ConsumerOptions {
-        max_messages: 35,
-        ..options()
-    });
+    let consumer = consumer.options(ConsumerOptions { max_messages: 35, ..options() });
     let report = run_until_drained(consumer, &queue).await;
     assert_eq!(report.acknowledged, 500);
-    assert_eq!(
-        held.most_messages.load(Ordering::SeqCst),
-        30,
-        "full receives of ten within 35"
-    );
+    assert_eq!(held.most_messages.load(Ordering::SeqCst), 30, "full receives of ten within 35");
 }
 
 #[tokio::test(start_paused = true)]
 async fn held_bytes_stay_within_their_bound() {
-    let limits = QueueLimits {
-        message_bytes: 1000,
-        cancel_safe_receive: true,
-        ..QueueLimits::SQS
-    };
-    let queue = MemQueue::new(MemQueueOptions {
-        limits,
-        ..MemQueueOptions::default()
-    });
+    let limits = QueueLimits { message_bytes: 1000, cancel_safe_receive: true, ..QueueLimits::SQS };
+    let queue = MemQueue::new(MemQueueOptions { limits, ..MemQueueOptions::default() });
     let messages: Vec<_> = (0..100).map(|_| sale(vec![b'x'; 900])).collect();
     send(&queue, &messages).await;
     let held = Arc::new(Held::default());
     let consumer = with_handler(&queue, acknowledge(Duration::from_secs(5))).observer(held.clone());
-    let consumer = consumer.options(ConsumerOptions {
-        max_bytes: 25_000,
-        ..options()
-    });
+    let consumer = consumer.options(ConsumerOptions { max_bytes: 25_000, ..options() });
     assert_eq!(run_until_drained(consumer, &queue).await.acknowledged, 100);
     // 926 bytes each with their attribute, and room for 10,000 before each receive.
     assert_eq!(held.most_bytes.load(Ordering::SeqCst), 20 * 926);
@@ -282,10 +227,8 @@ async fn the_total_is_kept_to_the_message_and_what_came_back_does_not_count() {
             _ => Outcome::Ack,
         },
     };
-    let consumer = with_handler(&queue, handler).options(ConsumerOptions {
-        total: Some(23),
-        ..options()
-    });
+    let consumer =
+        with_handler(&queue, handler).options(ConsumerOptions { total: Some(23), ..options() });
     let report = spawn(consumer, &Shutdown::never()).await.unwrap();
     assert_eq!((report.acknowledged, report.released), (23, 7));
     sleep(Duration::from_secs(1)).await;
@@ -301,10 +244,7 @@ async fn an_idle_consumer_makes_three_receives_a_minute() {
         None
     });
     let (stop, shutdown) = Shutdown::new();
-    let running = spawn(
-        writer(Arc::new(counted), Arc::new(MemStore::new())),
-        &shutdown,
-    );
+    let running = spawn(writer(Arc::new(counted), Arc::new(MemStore::new())), &shutdown);
     sleep(Duration::from_secs(299)).await;
     assert_eq!(receives.entries(), ["receive"; 15]);
     stop.shutdown();
@@ -314,43 +254,30 @@ async fn an_idle_consumer_makes_three_receives_a_minute() {
 #[tokio::test(start_paused = true)]
 async fn an_outage_of_the_store_sends_no_good_message_to_the_dead_letter_queue() {
     let dead_letter = MemQueue::default();
-    let redrive = Redrive {
-        max_receives: 3,
-        dead_letter: dead_letter.clone(),
-    };
-    let queue = MemQueue::new(MemQueueOptions {
-        redrive: Some(redrive),
-        ..MemQueueOptions::default()
-    });
+    let redrive = Redrive { max_receives: 3, dead_letter: dead_letter.clone() };
+    let queue =
+        MemQueue::new(MemQueueOptions { redrive: Some(redrive), ..MemQueueOptions::default() });
     send(&queue, &events(300)).await;
     let (memory, start) = (MemStore::new(), Instant::now());
     let six_hours = Duration::from_secs(6 * 3600);
     let store = Faulty::new(memory.clone(), move |_| {
         (start.elapsed() < six_hours).then(|| transient("put"))
     });
-    let consumer = writer(Arc::new(queue.clone()), Arc::new(store)).options(ConsumerOptions {
-        max_messages: 100,
-        ..options()
-    });
+    let consumer = writer(Arc::new(queue.clone()), Arc::new(store))
+        .options(ConsumerOptions { max_messages: 100, ..options() });
     let report = run_until_drained(consumer, &queue).await;
     assert_eq!(dead_letter.depth().await.unwrap().total(), 0);
     assert_eq!(keys(&memory, "store_events/").await.len(), 300);
     assert_eq!(report.received, 300, "held messages must not come again");
     let recovery = start.elapsed() - six_hours;
-    assert!(
-        recovery < Duration::from_secs(120),
-        "{recovery:?} to recover"
-    );
+    assert!(recovery < Duration::from_secs(120), "{recovery:?} to recover");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_handler_that_gets_nothing_done_slows_receiving_down() {
     let queue = MemQueue::default();
     send(&queue, &events(10)).await;
-    let handler = Each {
-        takes: INSTANTLY,
-        outcome: |_: &Delivery| Outcome::Retry(Duration::ZERO),
-    };
+    let handler = Each { takes: INSTANTLY, outcome: |_: &Delivery| Outcome::Retry(Duration::ZERO) };
     let (stop, shutdown) = Shutdown::new();
     let running = spawn(with_handler(&queue, handler).options(options()), &shutdown);
     sleep(Duration::from_secs(600)).await;
@@ -365,10 +292,7 @@ async fn a_shutdown_settles_everything_that_is_held() {
     for after_ms in (0..300).step_by(37) {
         let (queue, store) = (MemQueue::default(), MemStore::new());
         send(&queue, &events(300)).await;
-        let slow = Each {
-            takes: Duration::from_millis(100),
-            outcome: |_: &Delivery| Outcome::Ack,
-        };
+        let slow = Each { takes: Duration::from_millis(100), outcome: |_: &Delivery| Outcome::Ack };
         let consumer =
             consumer(Arc::new(queue.clone()), slow, Arc::new(store)).options(ConsumerOptions {
                 batch: BatchLimits {
@@ -387,11 +311,7 @@ async fn a_shutdown_settles_everything_that_is_held() {
         let depth = queue.depth().await.unwrap();
         assert_eq!(report.abandoned, 0, "after {after_ms} ms");
         assert_eq!(depth.in_flight, 0, "after {after_ms} ms: {report:?}");
-        assert_eq!(
-            depth.visible + report.deleted,
-            300,
-            "after {after_ms} ms: {report:?}"
-        );
+        assert_eq!(depth.visible + report.deleted, 300, "after {after_ms} ms: {report:?}");
     }
 }
 
@@ -406,11 +326,7 @@ async fn a_handler_that_hangs_is_cut_off_and_its_messages_are_free_within_the_gr
     let start = Instant::now();
     stop.shutdown();
     let report = running.await.unwrap();
-    assert!(
-        start.elapsed() < ConsumerOptions::default().grace,
-        "{:?}",
-        start.elapsed()
-    );
+    assert!(start.elapsed() < ConsumerOptions::default().grace, "{:?}", start.elapsed());
     assert_eq!((report.released, report.abandoned), (20, 0));
     assert_eq!(queue.depth().await.unwrap().visible, 20);
 }
@@ -423,19 +339,13 @@ async fn a_queue_that_hangs_cannot_keep_the_consumer_past_its_grace() {
         (call.operation == "delete").then(|| transient("delete"))
     });
     let (stop, shutdown) = Shutdown::new();
-    let running = spawn(
-        writer(Arc::new(broken), Arc::new(MemStore::new())),
-        &shutdown,
-    );
+    let running = spawn(writer(Arc::new(broken), Arc::new(MemStore::new())), &shutdown);
     sleep(Duration::from_secs(3)).await;
     let start = Instant::now();
     stop.shutdown();
     let report = running.await.unwrap();
     assert_eq!(start.elapsed(), ConsumerOptions::default().grace);
-    assert_eq!(
-        (report.acknowledged, report.deleted, report.abandoned),
-        (5, 0, 5)
-    );
+    assert_eq!((report.acknowledged, report.deleted, report.abandoned), (5, 0, 5));
 }
 
 #[tokio::test(start_paused = true)]
@@ -444,13 +354,7 @@ async fn an_error_that_will_not_heal_ends_the_consumer_after_a_drain() {
     send(&queue, &events(10)).await;
     let gone = Faulty::new(queue.clone(), |call| {
         let gone = call.operation == "receive" && call.number > 0;
-        gone.then(|| {
-            Error::new(
-                ErrorKind::NotFound,
-                "receive",
-                "queue orders does not exist",
-            )
-        })
+        gone.then(|| Error::new(ErrorKind::NotFound, "receive", "queue orders does not exist"))
     });
     let store = MemStore::new();
     let consumer = writer(Arc::new(gone), Arc::new(store.clone()));
@@ -497,10 +401,7 @@ async fn of_two_events_with_one_identity_the_first_is_stored_and_the_second_quar
     send(&queue, &[first.clone(), second.clone(), first.clone()]).await;
     let consumer = writer(Arc::new(queue.clone()), Arc::new(store.clone()));
     let report = run_until_drained(consumer, &queue).await;
-    assert_eq!(
-        (report.acknowledged, report.suppressed, report.quarantined),
-        (1, 1, 1)
-    );
+    assert_eq!((report.acknowledged, report.suppressed, report.quarantined), (1, 1, 1));
     let stored = keys(&store, "store_events/").await;
     assert_eq!(store.get(&stored[0]).await.unwrap().unwrap(), first.body);
     let put_aside = keys(&store, "quarantine/reason=conflict/").await;

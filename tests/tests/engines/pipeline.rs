@@ -25,11 +25,8 @@ async fn stored(store: &MemStore) -> BTreeMap<String, String> {
     let mut events = BTreeMap::new();
     for key in keys(store, "store_events/").await {
         let body = store.get(&key).await.unwrap().unwrap();
-        let kind = if key.contains("event_type=sale_event/") {
-            "sale_event"
-        } else {
-            "inventory_event"
-        };
+        let kind =
+            if key.contains("event_type=sale_event/") { "sale_event" } else { "inventory_event" };
         let message = Message::new(body).with_attribute("event_type", kind);
         let id = Event::parse(&message).unwrap().request_id.into_owned();
         assert!(key.ends_with(&format!("/{id}.json")), "{key}");
@@ -45,28 +42,13 @@ async fn the_capture_of_the_reference_is_stored_byte_for_byte_and_its_bad_events
     send(&queue, &messages).await;
     let consumer = writer(Arc::new(queue.clone()), Arc::new(store.clone()));
     let report = run_until_drained(consumer, &queue).await;
-    assert_eq!(
-        (report.acknowledged, report.quarantined, report.suppressed),
-        (903, 97, 0)
-    );
+    assert_eq!((report.acknowledged, report.quarantined, report.suppressed), (903, 97, 0));
 
     let count = async |prefix: &str| keys(&store, prefix).await.len();
-    assert_eq!(
-        count("store_events/event_type=sale_event/dt=2026_11_22/").await,
-        458
-    );
-    assert_eq!(
-        count("store_events/event_type=inventory_event/dt=2026_11_22/").await,
-        445
-    );
-    assert_eq!(
-        count("quarantine/reason=bad_msg/event_type=sale_event/").await,
-        42
-    );
-    assert_eq!(
-        count("quarantine/reason=bad_msg/event_type=inventory_event/").await,
-        55
-    );
+    assert_eq!(count("store_events/event_type=sale_event/dt=2026_11_22/").await, 458);
+    assert_eq!(count("store_events/event_type=inventory_event/dt=2026_11_22/").await, 445);
+    assert_eq!(count("quarantine/reason=bad_msg/event_type=sale_event/").await, 42);
+    assert_eq!(count("quarantine/reason=bad_msg/event_type=inventory_event/").await, 55);
 
     let stored = stored(&store).await;
     let mut cents = 0;
@@ -81,14 +63,8 @@ async fn the_capture_of_the_reference_is_stored_byte_for_byte_and_its_bad_events
     send(&queue, &messages).await;
     let consumer = writer(Arc::new(queue.clone()), Arc::new(store.clone()));
     let report = run_until_drained(consumer, &queue).await;
-    assert_eq!(
-        (report.acknowledged, report.quarantined, report.suppressed),
-        (0, 97, 903)
-    );
-    assert_eq!(
-        (count("store_events/").await, count("quarantine/").await),
-        (903, 97)
-    );
+    assert_eq!((report.acknowledged, report.quarantined, report.suppressed), (0, 97, 903));
+    assert_eq!((count("store_events/").await, count("quarantine/").await), (903, 97));
 }
 
 #[tokio::test(start_paused = true)]
@@ -98,20 +74,12 @@ async fn four_replicas_a_side_with_duplicates_store_each_event_once() {
         ..MemQueueOptions::default()
     });
     let store = MemStore::new();
-    let synthetic = Synthetic::new(SyntheticOptions {
-        seed: 42,
-        ..SyntheticOptions::default()
-    });
+    let synthetic = Synthetic::new(SyntheticOptions { seed: 42, ..SyntheticOptions::default() });
     let source = Shared::new(Duplicates::new(synthetic.unwrap(), 0.2, 7).unwrap());
 
     let (stop, shutdown) = Shutdown::new();
     let consumers: Vec<_> = (0..4)
-        .map(|_| {
-            spawn(
-                writer(Arc::new(queue.clone()), Arc::new(store.clone())),
-                &shutdown,
-            )
-        })
+        .map(|_| spawn(writer(Arc::new(queue.clone()), Arc::new(store.clone())), &shutdown))
         .collect();
     let producers: Vec<_> = (0..4)
         .map(|_| {
@@ -138,40 +106,26 @@ async fn four_replicas_a_side_with_duplicates_store_each_event_once() {
     assert_eq!(acknowledged + suppressed + quarantined, 10_000);
     assert_eq!(stored(&store).await.len() as u64, acknowledged);
     // A fifth of 10,000 repeat a message, of which nine in ten are valid.
-    assert!(
-        (1500..2100).contains(&suppressed),
-        "{suppressed} suppressed"
-    );
-    assert!(
-        (800..1200).contains(&quarantined),
-        "{quarantined} quarantined"
-    );
+    assert!((1500..2100).contains(&suppressed), "{suppressed} suppressed");
+    assert!((800..1200).contains(&quarantined), "{quarantined} quarantined");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_quarantine_can_be_replayed_as_it_is() {
     let (queue, store, messages) = (MemQueue::default(), MemStore::new(), capture());
     send(&queue, &messages).await;
-    run_until_drained(
-        writer(Arc::new(queue.clone()), Arc::new(store.clone())),
-        &queue,
-    )
-    .await;
+    run_until_drained(writer(Arc::new(queue.clone()), Arc::new(store.clone())), &queue).await;
     let mut lines = Vec::new();
     for key in keys(&store, "quarantine/").await {
         lines.extend(store.get(&key).await.unwrap().unwrap());
     }
     let replay = Replay::from_reader(std::io::Cursor::new(lines), "quarantine");
-    let report = Producer::new(Arc::new(queue.clone()), replay)
-        .run(Shutdown::never())
-        .await
-        .unwrap();
+    let report =
+        Producer::new(Arc::new(queue.clone()), replay).run(Shutdown::never()).await.unwrap();
     assert_eq!(report.sent, 97);
     let mut again = Vec::new();
-    let mut bad: Vec<_> = messages
-        .into_iter()
-        .filter(|message| Event::parse(message).is_err())
-        .collect();
+    let mut bad: Vec<_> =
+        messages.into_iter().filter(|message| Event::parse(message).is_err()).collect();
     loop {
         let deliveries = queue.receive(crate::support::AT_ONCE).await.unwrap();
         if deliveries.is_empty() {

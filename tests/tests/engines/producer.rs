@@ -24,9 +24,7 @@ async fn bodies(queue: &MemQueue) -> Vec<String> {
         if deliveries.is_empty() {
             return bodies;
         }
-        let texts = deliveries
-            .iter()
-            .map(|d| String::from_utf8(d.message.body.to_vec()).unwrap());
+        let texts = deliveries.iter().map(|d| String::from_utf8(d.message.body.to_vec()).unwrap());
         bodies.extend(texts);
     }
 }
@@ -39,10 +37,7 @@ async fn everything_is_sent_once_in_full_batches() {
         log.push(call.number);
         None
     });
-    let report = producer(counted, Scripted::new(events(95)))
-        .run(Shutdown::never())
-        .await
-        .unwrap();
+    let report = producer(counted, Scripted::new(events(95))).run(Shutdown::never()).await.unwrap();
     assert_eq!(report.sent, 95);
     let mut requests = calls.entries();
     requests.dedup();
@@ -61,17 +56,10 @@ async fn refused_entries_are_sent_again_and_accepted_ones_are_not() {
         (call.entry % 3 == 0 && call.number % 5 != 4)
             .then(|| Error::new(ErrorKind::Throttled, "send", "on purpose"))
     });
-    let report = producer(flaky, Scripted::new(events(200)))
-        .run(Shutdown::never())
-        .await
-        .unwrap();
+    let report = producer(flaky, Scripted::new(events(200))).run(Shutdown::never()).await.unwrap();
     assert_eq!(report.sent, 200);
     let mut sent = bodies(&queue).await;
-    assert_eq!(
-        sent.len(),
-        200,
-        "an accepted entry was sent twice, or one was lost"
-    );
+    assert_eq!(sent.len(), 200, "an accepted entry was sent twice, or one was lost");
     sent.sort();
     sent.dedup();
     assert_eq!(sent.len(), 200);
@@ -93,15 +81,10 @@ async fn an_oversized_message_goes_to_quarantine_and_the_rest_goes_on() {
 async fn without_a_quarantine_an_oversized_message_stops_the_producer() {
     let queue = MemQueue::default();
     let messages = [sale(vec![b'x'; 2 * 1024 * 1024])];
-    let error = producer(queue, Scripted::new(messages))
-        .run(Shutdown::never())
-        .await
-        .unwrap_err();
+    let error = producer(queue, Scripted::new(messages)).run(Shutdown::never()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TooLarge);
     assert!(
-        error
-            .to_string()
-            .contains("1 messages were taken from the source and not sent"),
+        error.to_string().contains("1 messages were taken from the source and not sent"),
         "{error}"
     );
 }
@@ -109,10 +92,7 @@ async fn without_a_quarantine_an_oversized_message_stops_the_producer() {
 #[tokio::test(start_paused = true)]
 async fn the_total_is_kept_to_the_message() {
     let queue = MemQueue::default();
-    let options = ProducerOptions {
-        total: Some(23),
-        ..ProducerOptions::default()
-    };
+    let options = ProducerOptions { total: Some(23), ..ProducerOptions::default() };
     let producer = producer(queue.clone(), Scripted::new(events(100))).options(options);
     assert_eq!(producer.run(Shutdown::never()).await.unwrap().sent, 23);
     assert_eq!(queue.depth().await.unwrap().total(), 23);
@@ -141,9 +121,7 @@ async fn a_shutdown_sends_what_was_taken_and_returns() {
         linger: Duration::from_secs(60),
         ..ProducerOptions::default()
     };
-    let run = producer(queue.clone(), Scripted::new(events(10_000)))
-        .options(options)
-        .run(shutdown);
+    let run = producer(queue.clone(), Scripted::new(events(10_000))).options(options).run(shutdown);
     let running = tokio::spawn(run);
     sleep(Duration::from_millis(12_345)).await;
     stop.shutdown();
@@ -163,32 +141,18 @@ async fn a_queue_that_stays_away_ends_a_shutdown_within_its_grace() {
     let error = running.await.unwrap().unwrap_err();
     assert!(start.elapsed() <= ProducerOptions::default().grace);
     assert!(
-        error
-            .to_string()
-            .contains("5 messages were taken from the source and not sent"),
+        error.to_string().contains("5 messages were taken from the source and not sent"),
         "{error}"
     );
 }
 
 #[tokio::test(start_paused = true)]
 async fn access_denied_stops_the_producer_and_says_what_was_not_sent() {
-    let denied = |_| {
-        Some(Error::new(
-            ErrorKind::Denied,
-            "send",
-            "no access to queue orders",
-        ))
-    };
-    let run = producer(
-        Faulty::new(MemQueue::default(), denied),
-        Scripted::new(events(5)),
-    );
+    let denied = |_| Some(Error::new(ErrorKind::Denied, "send", "no access to queue orders"));
+    let run = producer(Faulty::new(MemQueue::default(), denied), Scripted::new(events(5)));
     let error = run.run(Shutdown::never()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Denied);
-    assert!(
-        error.to_string().contains("no access to queue orders"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("no access to queue orders"), "{error}");
 }
 
 struct Broken(Vec<Message>);
@@ -197,11 +161,7 @@ struct Broken(Vec<Message>);
 impl EventSource for Broken {
     async fn next_batch(&mut self, max: usize) -> event_core::Result<Vec<Message>> {
         if self.0.is_empty() {
-            return Err(Error::new(
-                ErrorKind::Transient,
-                "next_batch",
-                "the disk is gone",
-            ));
+            return Err(Error::new(ErrorKind::Transient, "next_batch", "the disk is gone"));
         }
         Ok(self.0.drain(..max.min(self.0.len())).collect())
     }
@@ -210,10 +170,8 @@ impl EventSource for Broken {
 #[tokio::test(start_paused = true)]
 async fn a_broken_source_ends_the_producer_after_what_it_gave_is_sent() {
     let queue = MemQueue::default();
-    let error = producer(queue.clone(), Broken(events(13)))
-        .run(Shutdown::never())
-        .await
-        .unwrap_err();
+    let error =
+        producer(queue.clone(), Broken(events(13))).run(Shutdown::never()).await.unwrap_err();
     assert!(error.to_string().contains("the disk is gone"), "{error}");
     assert_eq!(queue.depth().await.unwrap().total(), 13);
 }

@@ -17,34 +17,20 @@ use crate::support::{
 async fn a_failed_put_never_leads_to_a_delete() {
     let (queue, memory) = (MemQueue::default(), MemStore::new());
     send(&queue, &events(20)).await;
-    let store = Faulty::new(memory.clone(), |call| {
-        (call.operation == "put").then(|| transient("put"))
-    });
+    let store =
+        Faulty::new(memory.clone(), |call| (call.operation == "put").then(|| transient("put")));
     let (stop, shutdown) = Shutdown::new();
-    let running = spawn(
-        writer(Arc::new(queue.clone()), Arc::new(store)).options(options()),
-        &shutdown,
-    );
+    let running =
+        spawn(writer(Arc::new(queue.clone()), Arc::new(store)).options(options()), &shutdown);
     sleep(Duration::from_secs(3600)).await;
-    assert_eq!(
-        queue.depth().await.unwrap().total(),
-        20,
-        "a message was deleted"
-    );
+    assert_eq!(queue.depth().await.unwrap().total(), 20, "a message was deleted");
     stop.shutdown();
     let report = running.await.unwrap();
     assert_eq!((report.deleted, report.released), (0, 20));
-    assert_eq!(
-        queue.depth().await.unwrap().visible,
-        20,
-        "what is not done must be free at once"
-    );
+    assert_eq!(queue.depth().await.unwrap().visible, 20, "what is not done must be free at once");
 
-    let report = run_until_drained(
-        writer(Arc::new(queue.clone()), Arc::new(memory.clone())),
-        &queue,
-    )
-    .await;
+    let report =
+        run_until_drained(writer(Arc::new(queue.clone()), Arc::new(memory.clone())), &queue).await;
     assert_eq!(report.acknowledged, 20);
     assert_eq!(keys(&memory, "store_events/").await.len(), 20);
 }
@@ -57,12 +43,7 @@ async fn two_pods_at_the_same_instant_overwrite_nothing() {
     send(&queue, &events(500)).await;
     let (stop, shutdown) = Shutdown::new();
     let pods: Vec<_> = (0..2)
-        .map(|_| {
-            spawn(
-                writer(Arc::new(queue.clone()), Arc::new(store.clone())),
-                &shutdown,
-            )
-        })
+        .map(|_| spawn(writer(Arc::new(queue.clone()), Arc::new(store.clone())), &shutdown))
         .collect();
     queue.drained().await;
     stop.shutdown();
@@ -78,10 +59,7 @@ async fn two_pods_at_the_same_instant_overwrite_nothing() {
     assert_eq!(keys(&store, "store_events/").await.len(), 500);
     for id in 0..500 {
         let key = format!("store_events/event_type=sale_event/dt=2026_11_22/{id}.json");
-        assert_eq!(
-            store.get(&key).await.unwrap().unwrap(),
-            body(&id.to_string())
-        );
+        assert_eq!(store.get(&key).await.unwrap().unwrap(), body(&id.to_string()));
     }
 }
 
@@ -119,42 +97,22 @@ async fn one_undecodable_message_harms_nothing_beside_it() {
     let mut batch = events(9);
     batch.insert(4, sale("{\"request_id\": "));
     send(&queue, &batch).await;
-    let report = run_until_drained(
-        writer(Arc::new(queue.clone()), Arc::new(store.clone())),
-        &queue,
-    )
-    .await;
-    assert_eq!(
-        (report.received, report.acknowledged, report.quarantined),
-        (10, 9, 1)
-    );
+    let report =
+        run_until_drained(writer(Arc::new(queue.clone()), Arc::new(store.clone())), &queue).await;
+    assert_eq!((report.received, report.acknowledged, report.quarantined), (10, 9, 1));
     assert_eq!(keys(&store, "store_events/").await.len(), 9);
-    assert_eq!(
-        keys(&store, "quarantine/reason=not_json/event_type=sale_event/")
-            .await
-            .len(),
-        1
-    );
+    assert_eq!(keys(&store, "quarantine/reason=not_json/event_type=sale_event/").await.len(), 1);
 }
 
 /// The reference stores bad events beside good ones.
 #[tokio::test(start_paused = true)]
 async fn bad_events_are_quarantined_whole_and_never_stored_beside_good_ones() {
     let (queue, store) = (MemQueue::default(), MemStore::new());
-    let marked = body("bad")
-        .replace("\"store_id\": 8, ", "")
-        .replace('}', ", \"bad_msg\": true}");
+    let marked = body("bad").replace("\"store_id\": 8, ", "").replace('}', ", \"bad_msg\": true}");
     send(&queue, &[sale(body("good")), sale(marked.clone())]).await;
-    run_until_drained(
-        writer(Arc::new(queue.clone()), Arc::new(store.clone())),
-        &queue,
-    )
-    .await;
+    run_until_drained(writer(Arc::new(queue.clone()), Arc::new(store.clone())), &queue).await;
     let stored = keys(&store, "store_events/").await;
-    assert_eq!(
-        stored,
-        ["store_events/event_type=sale_event/dt=2026_11_22/good.json"]
-    );
+    assert_eq!(stored, ["store_events/event_type=sale_event/dt=2026_11_22/good.json"]);
     let put_aside = keys(&store, "quarantine/").await;
     assert_eq!(put_aside.len(), 1);
     assert!(put_aside[0].starts_with("quarantine/reason=bad_msg/event_type=sale_event/"));

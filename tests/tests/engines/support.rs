@@ -45,19 +45,12 @@ pub(crate) fn transient(operation: &'static str) -> Error {
 }
 
 /// A request to receive everything there is, at once.
-pub(crate) const AT_ONCE: ReceiveRequest = ReceiveRequest {
-    max: 10,
-    wait: Duration::ZERO,
-    visibility: Duration::from_secs(30),
-};
+pub(crate) const AT_ONCE: ReceiveRequest =
+    ReceiveRequest { max: 10, wait: Duration::ZERO, visibility: Duration::from_secs(30) };
 
 /// Jitter from a fixed seed.
 pub(crate) fn retry() -> Retry {
-    Retry::new(
-        RetryBackoff::default(),
-        fastrand::Rng::with_seed(1),
-        Arc::new(()),
-    )
+    Retry::new(RetryBackoff::default(), fastrand::Rng::with_seed(1), Arc::new(()))
 }
 
 /// A consumer that writes events from this queue to this store.
@@ -96,10 +89,7 @@ pub(crate) async fn run_until_drained(consumer: Consumer, queue: &MemQueue) -> C
 
 /// Options for tests that must not wait for a batch of deletes.
 pub(crate) fn options() -> ConsumerOptions {
-    ConsumerOptions {
-        delete_linger: Duration::ZERO,
-        ..ConsumerOptions::default()
-    }
+    ConsumerOptions { delete_linger: Duration::ZERO, ..ConsumerOptions::default() }
 }
 
 /// A handler made of a function of each delivery, after a time.

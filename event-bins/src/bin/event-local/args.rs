@@ -142,17 +142,13 @@ fn seconds(text: &str) -> Result<Duration, String> {
 fn rate(text: &str) -> Result<Duration, String> {
     let rate = number(text)?;
     let interval = Duration::try_from_secs_f64(1.0 / rate).ok();
-    interval
-        .filter(|_| rate > 0.0)
-        .ok_or_else(|| "give messages a second, more than 0".to_owned())
+    interval.filter(|_| rate > 0.0).ok_or_else(|| "give messages a second, more than 0".to_owned())
 }
 
 fn share(text: &str) -> Result<f64, String> {
     let share = number(text)?;
     let sound = (0.0..=1.0).contains(&share);
-    sound
-        .then_some(share)
-        .ok_or_else(|| "give a share from 0 to 1".to_owned())
+    sound.then_some(share).ok_or_else(|| "give a share from 0 to 1".to_owned())
 }
 
 /// As the reference's users write it, `True` and `False` included.

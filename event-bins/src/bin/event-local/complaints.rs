@@ -23,10 +23,7 @@ struct Found {
 impl Complaints {
     /// `input` is the name of the input.
     pub(crate) fn about(input: String) -> Self {
-        Self {
-            input,
-            found: Arc::default(),
-        }
+        Self { input, found: Arc::default() }
     }
 
     /// Looks at a line: at what it says if it is no record, else at the event in it. Events that
@@ -35,10 +32,7 @@ impl Complaints {
         let wrong = if let Some(fault) = fault {
             format!("no message record: {fault}")
         } else if message.size() > largest {
-            format!(
-                "the message has {} bytes, the queue takes {largest}",
-                message.size()
-            )
+            format!("the message has {} bytes, the queue takes {largest}", message.size())
         } else {
             match Event::parse(message) {
                 Err(reason) if !reason.is_intended() => reason.to_string(),
@@ -59,10 +53,7 @@ impl Complaints {
         let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
         let mut lines = found.lines.clone();
         if found.more > 0 {
-            lines.push(format!(
-                "{}: and {} more such lines",
-                self.input, found.more
-            ));
+            lines.push(format!("{}: and {} more such lines", self.input, found.more));
         }
         lines
     }

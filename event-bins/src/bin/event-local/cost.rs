@@ -30,12 +30,7 @@ impl Cost {
         let (s3_puts, s3_gets) = (r.put + r.list, r.get + r.head);
         let usd =
             sqs_requests as f64 * SQS_REQUEST + s3_puts as f64 * S3_PUT + s3_gets as f64 * S3_GET;
-        Self {
-            sqs_requests,
-            s3_puts,
-            s3_gets,
-            usd,
-        }
+        Self { sqs_requests, s3_puts, s3_gets, usd }
     }
 }
 

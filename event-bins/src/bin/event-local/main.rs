@@ -36,22 +36,12 @@ fn main() -> ExitCode {
 fn start() -> Result<(Args, Ended), String> {
     let args = Args::read()?;
     let filter = EnvFilter::try_new(&args.log_level).map_err(|error| {
-        format!(
-            "--log-level (or the variable LOG_LEVEL) is {:?}: {error}",
-            args.log_level
-        )
+        format!("--log-level (or the variable LOG_LEVEL) is {:?}: {error}", args.log_level)
     })?;
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .init();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| format!("the runtime does not start: {error}"))?;
-    let ended = runtime
-        .block_on(run::run(&args))
-        .map_err(|error| error.to_string())?;
+    let ended = runtime.block_on(run::run(&args)).map_err(|error| error.to_string())?;
     // A read of standard input that waits for a line nobody needs any more must not keep it up.
     runtime.shutdown_background();
     Ok((args, ended))

@@ -90,10 +90,7 @@ pub(crate) async fn run(args: &Args) -> Result<Ended, Error> {
     };
     Ok(Ended {
         summary: run.into(),
-        complaints: events
-            .complaints
-            .map(|complaints| complaints.lines())
-            .unwrap_or_default(),
+        complaints: events.complaints.map(|complaints| complaints.lines()).unwrap_or_default(),
         error: sent.and(consumed).err(),
     })
 }
@@ -186,11 +183,7 @@ impl Events {
                     },
                 };
                 let synthetic = Synthetic::new(options)?;
-                (
-                    Box::new(synthetic),
-                    Some(args.count.unwrap_or(DEFAULT_COUNT)),
-                    None,
-                )
+                (Box::new(synthetic), Some(args.count.unwrap_or(DEFAULT_COUNT)), None)
             }
         };
         let source: Box<dyn EventSource> = if args.duplicate_rate > 0.0 {
@@ -208,19 +201,11 @@ impl Events {
 }
 
 fn replay(input: &Path) -> Result<Replay, Error> {
-    if input == Path::new("-") {
-        Ok(Replay::stdin())
-    } else {
-        Replay::open(input)
-    }
+    if input == Path::new("-") { Ok(Replay::stdin()) } else { Replay::open(input) }
 }
 
 fn name(input: &Path) -> String {
-    if input == Path::new("-") {
-        "standard input".to_owned()
-    } else {
-        input.display().to_string()
-    }
+    if input == Path::new("-") { "standard input".to_owned() } else { input.display().to_string() }
 }
 
 fn now() -> DateTime {

@@ -104,12 +104,7 @@ impl fmt::Display for Summary {
             line(self.sent),
             self.elapsed_s
         )?;
-        writeln!(
-            f,
-            "stored      {}   {}",
-            line(self.stored),
-            by_name(&self.stored_by_type)
-        )?;
+        writeln!(f, "stored      {}   {}", line(self.stored), by_name(&self.stored_by_type))?;
         writeln!(
             f,
             "quarantined {}   {}",
@@ -122,11 +117,8 @@ impl fmt::Display for Summary {
             line(self.suppressed)
         )?;
         let sum = self.stored + self.quarantined + self.suppressed;
-        let balance = if self.balanced {
-            "balanced: nothing lost, nothing twice"
-        } else {
-            "NOT BALANCED"
-        };
+        let balance =
+            if self.balanced { "balanced: nothing lost, nothing twice" } else { "NOT BALANCED" };
         writeln!(f, "accounted   {}   {balance}", line(sum))?;
         writeln!(f)?;
         let latency = &self.send_to_durable;
@@ -136,15 +128,8 @@ impl fmt::Display for Summary {
             latency.p50_ms, latency.p99_ms, latency.max_ms
         )?;
         let out = self.out.display();
-        writeln!(
-            f,
-            "events            {out}/{}/event_type=…/dt=…/<request_id>.json",
-            self.prefix
-        )?;
-        writeln!(
-            f,
-            "quarantine        {out}/quarantine/reason=…/event_type=…/<sha-256>.json"
-        )?;
+        writeln!(f, "events            {out}/{}/event_type=…/dt=…/<request_id>.json", self.prefix)?;
+        writeln!(f, "quarantine        {out}/quarantine/reason=…/event_type=…/<sha-256>.json")?;
         if let Some(seed) = self.seed {
             writeln!(f, "seed              {seed}")?;
         }
@@ -161,10 +146,8 @@ impl fmt::Display for Summary {
 }
 
 fn by_name(counts: &BTreeMap<String, u64>) -> String {
-    let each: Vec<_> = counts
-        .iter()
-        .map(|(name, count)| format!("{} {name}", thousands(*count)))
-        .collect();
+    let each: Vec<_> =
+        counts.iter().map(|(name, count)| format!("{} {name}", thousands(*count))).collect();
     each.join(", ")
 }
 

@@ -135,9 +135,7 @@ impl Observer for Tally {
             // It comes again.
             Outcome::Retry(_) => return,
         }
-        let age = SystemTime::now()
-            .duration_since(delivery.sent_at)
-            .unwrap_or_default();
+        let age = SystemTime::now().duration_since(delivery.sent_at).unwrap_or_default();
         let micros = u64::try_from(age.as_micros()).unwrap_or(u64::MAX);
         details.latency.saturating_record(micros);
     }

@@ -44,18 +44,13 @@ struct Model {
 impl Model {
     fn visible(&self) -> impl Iterator<Item = (&MessageId, &Modelled)> {
         let now = Instant::now();
-        self.messages
-            .iter()
-            .filter(move |(_, message)| message.due <= now)
+        self.messages.iter().filter(move |(_, message)| message.due <= now)
     }
 
     fn counts(&self) -> (u64, u64, u64) {
         let now = Instant::now();
         let hidden = |in_flight| {
-            let hidden = self
-                .messages
-                .values()
-                .filter(|m| m.due > now && m.in_flight == in_flight);
+            let hidden = self.messages.values().filter(|m| m.due > now && m.in_flight == in_flight);
             hidden.count() as u64
         };
         (self.visible().count() as u64, hidden(true), hidden(false))
@@ -72,10 +67,7 @@ async fn agrees_with_the_model(steps: Vec<Step>, delay: u32) {
     let dead_letter = MemQueue::default();
     let queue = queue(|o| {
         o.delay = SECOND * delay;
-        o.redrive = Some(Redrive {
-            max_receives: MAX_RECEIVES,
-            dead_letter: dead_letter.clone(),
-        });
+        o.redrive = Some(Redrive { max_receives: MAX_RECEIVES, dead_letter: dead_letter.clone() });
     });
     let mut model = Model::default();
     for step in steps {
@@ -84,11 +76,8 @@ async fn agrees_with_the_model(steps: Vec<Step>, delay: u32) {
             Step::Send(count) => {
                 for id in queue.send(&messages(count)).await {
                     model.sent += 1;
-                    let message = Modelled {
-                        due: now + SECOND * delay,
-                        in_flight: false,
-                        receives: 0,
-                    };
+                    let message =
+                        Modelled { due: now + SECOND * delay, in_flight: false, receives: 0 };
                     assert!(model.messages.insert(id.unwrap(), message).is_none());
                 }
             }
@@ -103,9 +92,7 @@ async fn agrees_with_the_model(steps: Vec<Step>, delay: u32) {
                     message.receives += 1;
                     assert_eq!(delivery.receive_count, message.receives);
                     (message.due, message.in_flight) = (now + SECOND * visibility, true);
-                    model
-                        .receipts
-                        .push((delivery.receipt, delivery.id, delivery.receive_count));
+                    model.receipts.push((delivery.receipt, delivery.id, delivery.receive_count));
                 }
                 // How many moved depends on how far the receive had to look.
                 while let Some(letter) = receive(&dead_letter, 1, 0, 40_000).await.pop() {
@@ -116,11 +103,7 @@ async fn agrees_with_the_model(steps: Vec<Step>, delay: u32) {
             Step::Delete(which) => {
                 if let Some((receipt, id, receives)) = model.chosen(which) {
                     assert!(queue.delete(&[receipt]).await[0].is_ok());
-                    if model
-                        .messages
-                        .get(&id)
-                        .is_some_and(|m| m.receives == receives)
-                    {
+                    if model.messages.get(&id).is_some_and(|m| m.receives == receives) {
                         model.messages.remove(&id);
                         model.deleted += 1;
                     }
@@ -128,10 +111,8 @@ async fn agrees_with_the_model(steps: Vec<Step>, delay: u32) {
             }
             Step::Change(which, time) => {
                 if let Some((receipt, id, receives)) = model.chosen(which) {
-                    let outcome = queue
-                        .change_visibility(&[(receipt, SECOND * time)])
-                        .await
-                        .remove(0);
+                    let outcome =
+                        queue.change_visibility(&[(receipt, SECOND * time)]).await.remove(0);
                     let message = model.messages.get_mut(&id);
                     let held = message.filter(|m| m.receives == receives && m.due > now);
                     assert_eq!(outcome.is_ok(), held.is_some());

@@ -57,19 +57,14 @@ async fn lines_that_are_no_records_are_messages_and_are_reported_with_their_numb
     input.extend(encode_quarantined(&record, &Reason::new("x", "y")));
     input.extend_from_slice(b"{\"body\": \"last\"}");
     let (mut source, seen) = seen(Replay::from_reader(io::Cursor::new(input), "test"));
-    assert_eq!(
-        source.next_batch(1).await.unwrap(),
-        std::slice::from_ref(&record)
-    );
+    assert_eq!(source.next_batch(1).await.unwrap(), std::slice::from_ref(&record));
     assert_eq!(seen.lock().unwrap().len(), 1, "only what was answered");
     let rest = read_all(&mut source, 10).await;
     assert_eq!(rest[0], Message::new("not a record"));
     assert_eq!(rest[1], Message::new(&b"\xff\xfe"[..]));
     assert_eq!(rest[2..], [record, Message::new("last")]);
     let seen = seen.lock().unwrap();
-    let faults = seen
-        .iter()
-        .map(|(number, _, fault)| (*number, fault.is_some()));
+    let faults = seen.iter().map(|(number, _, fault)| (*number, fault.is_some()));
     let expected = [(1, false), (4, true), (5, true), (6, false), (7, false)];
     assert_eq!(faults.collect::<Vec<_>>(), expected);
 }
@@ -105,10 +100,7 @@ async fn a_read_that_fails_names_file_and_line_and_does_not_look_like_the_end() 
     assert_eq!(source.next_batch(10).await.unwrap(), [Message::new("a")]);
     for _ in 0..2 {
         let error = source.next_batch(10).await.unwrap_err().to_string();
-        assert!(
-            error.contains("orders.ndjson line 2") && error.contains("cable"),
-            "{error}"
-        );
+        assert!(error.contains("orders.ndjson line 2") && error.contains("cable"), "{error}");
     }
 }
 
@@ -150,10 +142,7 @@ async fn a_file_is_read_and_a_wrong_path_is_refused_by_name() {
     let path = dir.path().join("capture.ndjson");
     let error = Replay::open(&path).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
-    assert!(
-        error.to_string().contains("capture.ndjson is not there"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("capture.ndjson is not there"), "{error}");
     let error = Replay::open(dir.path()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid);
     assert!(error.to_string().contains("is a directory"), "{error}");
@@ -163,11 +152,8 @@ async fn a_file_is_read_and_a_wrong_path_is_refused_by_name() {
 }
 
 async fn pieces_do_not_matter(input: Vec<u8>, cuts: Vec<usize>, max: usize) {
-    let whole = read_all(
-        &mut Replay::from_reader(io::Cursor::new(input.clone()), "whole"),
-        1000,
-    )
-    .await;
+    let whole =
+        read_all(&mut Replay::from_reader(io::Cursor::new(input.clone()), "whole"), 1000).await;
     let mut pieces = VecDeque::new();
     let mut rest = &input[..];
     for cut in cuts {

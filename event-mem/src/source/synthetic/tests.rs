@@ -3,11 +3,7 @@ use event_core::{Event, Reason};
 use std::collections::{BTreeSet, HashSet};
 
 async fn messages(options: &SyntheticOptions, count: usize) -> Vec<Message> {
-    Synthetic::new(*options)
-        .unwrap()
-        .next_batch(count)
-        .await
-        .unwrap()
+    Synthetic::new(*options).unwrap().next_batch(count).await.unwrap()
 }
 
 fn text(message: &Message) -> &str {
@@ -33,11 +29,7 @@ fn as_reference(event: &Event<'_>) -> String {
         event.variant,
         event.priority_shipping,
         event.ts.strftime("%Y-%m-%dT%H:%M:%S%.6f"),
-        if event.is_return {
-            ", \"is_return\": true"
-        } else {
-            ""
-        },
+        if event.is_return { ", \"is_return\": true" } else { "" },
     )
 }
 
@@ -45,10 +37,7 @@ fn as_reference(event: &Event<'_>) -> String {
 async fn an_event_looks_as_the_references_does() {
     let captured = r#"{"request_id": "4ce60f04-2059-451c-804e-136ecdce5689", "store_id": 1, "cust_id": 513, "category": "Monitors", "sku": 136420, "price": 27.6, "qty": 13, "discount": 6.1, "gift_wrap": false, "variant": "black", "priority_shipping": true, "ts": "2026-11-22T22:16:48.512324", "contact_me": "github.com/miztiik", "is_return": true}"#;
     let captured = Message::new(captured).with_attribute(EVENT_TYPE, "sale_event");
-    let options = SyntheticOptions {
-        invalid_rate: 0.0,
-        ..SyntheticOptions::default()
-    };
+    let options = SyntheticOptions { invalid_rate: 0.0, ..SyntheticOptions::default() };
     let made = messages(&options, 10_000).await;
     for message in [captured].iter().chain(&made) {
         assert_eq!(text(message), as_reference(&Event::parse(message).unwrap()));
@@ -72,16 +61,9 @@ async fn the_same_options_give_the_same_bytes_in_batches_of_any_size() {
 #[tokio::test]
 async fn events_are_valid_in_range_and_in_order() {
     let start = jiff::civil::datetime(2026, 12, 31, 23, 59, 59, 0);
-    let options = SyntheticOptions {
-        seed: 2,
-        invalid_rate: 0.0,
-        start,
-    };
+    let options = SyntheticOptions { seed: 2, invalid_rate: 0.0, start };
     let all = messages(&options, 10_000).await;
-    let events: Vec<_> = all
-        .iter()
-        .map(|message| Event::parse(message).unwrap())
-        .collect();
+    let events: Vec<_> = all.iter().map(|message| Event::parse(message).unwrap()).collect();
     let ids: HashSet<_> = events.iter().map(|event| &event.request_id).collect();
     assert_eq!(ids.len(), all.len());
     assert_eq!(events[0].ts, start);
@@ -92,10 +74,7 @@ async fn events_are_valid_in_range_and_in_order() {
     }
     let ranges = |value: fn(&Event<'_>) -> f64| {
         let (least, most) = (f64::min, f64::max);
-        (
-            events.iter().map(value).fold(f64::MAX, least),
-            events.iter().map(value).fold(0.0, most),
-        )
+        (events.iter().map(value).fold(f64::MAX, least), events.iter().map(value).fold(0.0, most))
     };
     assert_eq!(ranges(|event| event.store_id as f64), (1.0, 10.0));
     assert_eq!(ranges(|event| event.cust_id as f64), (100.0, 999.0));
@@ -108,10 +87,7 @@ async fn events_are_valid_in_range_and_in_order() {
     let categories: BTreeSet<_> = events.iter().map(|event| &*event.category).collect();
     assert_eq!(categories, BTreeSet::from(CATEGORIES));
     for half in [
-        events
-            .iter()
-            .filter(|event| event.event_type == EventType::Sale)
-            .count(),
+        events.iter().filter(|event| event.event_type == EventType::Sale).count(),
         events.iter().filter(|event| event.is_return).count(),
         events.iter().filter(|event| event.variant == "red").count(),
     ] {
@@ -126,17 +102,10 @@ async fn events_are_valid_in_range_and_in_order() {
 #[tokio::test]
 async fn invalid_events_come_at_the_rate() {
     for (invalid_rate, expected) in [(0.0, 0..=0), (0.1, 900..=1_100), (1.0, 10_000..=10_000)] {
-        let options = SyntheticOptions {
-            invalid_rate,
-            ..SyntheticOptions::default()
-        };
+        let options = SyntheticOptions { invalid_rate, ..SyntheticOptions::default() };
         let all = messages(&options, 10_000).await;
         let faults: Vec<_> = all.iter().filter(|m| Event::parse(m).is_err()).collect();
-        assert!(
-            expected.contains(&faults.len()),
-            "{invalid_rate}: {}",
-            faults.len()
-        );
+        assert!(expected.contains(&faults.len()), "{invalid_rate}: {}", faults.len());
         for message in faults {
             assert_eq!(Event::parse(message).unwrap_err().code(), Reason::BAD_MSG);
             assert!(!text(message).contains("store_id"));
@@ -165,15 +134,8 @@ fn floats_are_printed_as_python_prints_them() {
 #[test]
 fn a_rate_that_is_no_share_is_refused() {
     for invalid_rate in [-0.1, 1.1, f64::NAN] {
-        let options = SyntheticOptions {
-            invalid_rate,
-            ..SyntheticOptions::default()
-        };
+        let options = SyntheticOptions { invalid_rate, ..SyntheticOptions::default() };
         let error = Synthetic::new(options).unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .contains(&format!("invalid_rate is {invalid_rate}"))
-        );
+        assert!(error.to_string().contains(&format!("invalid_rate is {invalid_rate}")));
     }
 }

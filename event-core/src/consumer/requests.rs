@@ -1,0 +1,110 @@
+//! What a consumer asks of its queue, its handler and its quarantine: each in a task of its own,
+//! which answers with a [`Done`].
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::stream::{self, StreamExt};
+use tokio::time::Instant;
+
+use super::Consumer;
+use super::leases::Extension;
+use crate::error::{Error, ErrorKind, Result};
+use crate::handler::Outcome;
+use crate::queue::{Delivery, Receipt, ReceiveRequest};
+use crate::shutdown::Shutdown;
+
+/// How a task of the consumer ended.
+pub(super) enum Done {
+    Received { asked: usize, answer: Result<Vec<Delivery>> },
+    Handled(Vec<Outcome>),
+    Deleted(Vec<Result<()>>),
+    Released(Vec<Result<()>>),
+    Extended { asked: Instant, extensions: Vec<(Extension, Result<()>)> },
+}
+
+impl Consumer {
+    /// Receives once, with retries until `stop`. A receive under way is awaited even then, unless
+    /// the queue says that it may be abandoned.
+    pub(super) async fn receive(self: Arc<Self>, request: ReceiveRequest, stop: Shutdown) -> Done {
+        let cancel_safe = self.queue.limits().cancel_safe_receive;
+        let receive = || self.queue.receive(request);
+        let answer = tokio::select! {
+            biased;
+            answer = self.retry.one(Error::is_retryable, &stop, receive) => answer,
+            () = stop.requested(), if cancel_safe => Ok(Vec::new()),
+        };
+        Done::Received { asked: request.max, answer }
+    }
+
+    /// Has a batch handled, and what is to be quarantined made durable. `later` is when to try
+    /// again what the handler gives no outcome for.
+    pub(super) async fn handle(
+        self: Arc<Self>,
+        deliveries: Arc<Vec<Delivery>>,
+        later: Duration,
+        stop: Shutdown,
+    ) -> Done {
+        let mut outcomes = self.handler.handle(&deliveries, &stop).await;
+        if outcomes.len() != deliveries.len() {
+            tracing::error!(
+                deliveries = deliveries.len(),
+                outcomes = outcomes.len(),
+                "the handler must answer one outcome for each delivery: all of them are retried"
+            );
+            // Nobody can tell which outcome is whose.
+            outcomes = vec![Outcome::Retry(later); deliveries.len()];
+        }
+        if outcomes.iter().any(|outcome| matches!(outcome, Outcome::Quarantine(_))) {
+            let pairs = outcomes.into_iter().zip(&*deliveries);
+            let puts: Vec<_> =
+                pairs.map(|(outcome, delivery)| self.put_aside(delivery, outcome, &stop)).collect();
+            outcomes = stream::iter(puts).buffered(32).collect().await;
+        }
+        Done::Handled(outcomes)
+    }
+
+    /// Makes a quarantine durable, or turns it into a retry; leaves other outcomes as they are.
+    async fn put_aside(&self, delivery: &Delivery, outcome: Outcome, stop: &Shutdown) -> Outcome {
+        let Outcome::Quarantine(reason) = &outcome else {
+            return outcome;
+        };
+        match self.quarantine.put(&delivery.message, reason, &self.retry, stop).await {
+            Ok(()) => outcome,
+            Err(_) => Outcome::Retry(Duration::ZERO),
+        }
+    }
+
+    /// Deletes what is done. Tries until the consumer returns: the effect is durable, so nothing
+    /// is gained by giving up earlier.
+    pub(super) async fn delete(self: Arc<Self>, receipts: Vec<Receipt>) -> Done {
+        let delete = |receipts: Vec<Receipt>| async {
+            let outcomes = self.queue.delete(&receipts).await;
+            (receipts, outcomes)
+        };
+        let never = Shutdown::never();
+        Done::Deleted(self.retry.each(receipts, Error::is_retryable, &never, delete).await)
+    }
+
+    /// Gives back what is not done, hidden for a time. Tries until the consumer returns.
+    pub(super) async fn release(self: Arc<Self>, changes: Vec<(Receipt, Duration)>) -> Done {
+        let change = |changes: Vec<(Receipt, Duration)>| async {
+            let outcomes = self.queue.change_visibility(&changes).await;
+            (changes, outcomes)
+        };
+        let never = Shutdown::never();
+        Done::Released(self.retry.each(changes, Error::is_retryable, &never, change).await)
+    }
+
+    /// Extends leases, once: they are looked at again before they expire.
+    pub(super) async fn extend(self: Arc<Self>, extensions: Vec<Extension>) -> Done {
+        let asked = Instant::now();
+        let change = |extension: &Extension| (extension.receipt.clone(), extension.visibility);
+        let changes: Vec<_> = extensions.iter().map(change).collect();
+        let mut outcomes = self.queue.change_visibility(&changes).await.into_iter();
+        let missing =
+            || Err(Error::new(ErrorKind::Ambiguous, "change_visibility", "no outcome was given"));
+        let pair = |extension| (extension, outcomes.next().unwrap_or_else(missing));
+        Done::Extended { asked, extensions: extensions.into_iter().map(pair).collect() }
+    }
+}

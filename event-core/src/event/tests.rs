@@ -1,0 +1,155 @@
+use super::*;
+use serde_json::{Value, json};
+
+fn body() -> Value {
+    json!({
+        "request_id": "fbcb6bb3-3652-4287-b51e-118f96d8480e", "store_id": 8, "cust_id": 538,
+        "category": "Games", "sku": 42515, "price": 64.08, "qty": 5, "discount": 4.9,
+        "gift_wrap": false, "variant": "black", "priority_shipping": true,
+        "ts": "2026-11-22T22:16:48.469759", "contact_me": "someone", "is_return": true
+    })
+}
+
+fn message(body: impl Into<bytes::Bytes>) -> Message {
+    Message::new(body).with_attribute(EVENT_TYPE, "sale_event")
+}
+
+fn fault_of(body: impl Into<bytes::Bytes>) -> String {
+    let message = message(body);
+    let reason = Event::parse(&message).expect_err("the body must be refused");
+    reason.code().to_owned()
+}
+
+fn fault_with(field: &str, value: Value) -> String {
+    let mut body = body();
+    body[field] = value;
+    fault_of(body.to_string())
+}
+
+#[test]
+fn a_valid_event_is_read() {
+    let message = message(body().to_string());
+    let event = Event::parse(&message).unwrap();
+    assert_eq!(event.request_id, "fbcb6bb3-3652-4287-b51e-118f96d8480e");
+    assert_eq!((event.store_id, event.sku, event.qty), (8, 42515, 5));
+    assert_eq!(event.ts, jiff::civil::datetime(2026, 11, 22, 22, 16, 48, 469_759_000));
+    assert!(event.is_return);
+}
+
+#[test]
+fn each_field_but_is_return_is_required() {
+    let whole = body();
+    for name in whole.as_object().unwrap().keys() {
+        let mut body = whole.clone();
+        body.as_object_mut().unwrap().remove(name);
+        let message = message(body.to_string());
+        let fault = Event::parse(&message).err();
+        let code = fault.as_ref().map(Reason::code);
+        match name.as_str() {
+            "is_return" | "contact_me" => assert_eq!(code, None, "{name}"),
+            "store_id" => assert_eq!(code, Some(Reason::MISSING_STORE_ID)),
+            _ => assert_eq!(code, Some(Reason::MISSING_FIELD), "{name}"),
+        }
+    }
+}
+
+#[test]
+fn bad_msg_marks_an_event_whatever_its_value() {
+    for value in [json!(true), json!(false), json!(null), json!({"a": [1]})] {
+        assert_eq!(fault_with("bad_msg", value), Reason::BAD_MSG);
+    }
+}
+
+#[test]
+fn bad_msg_is_named_before_the_missing_store_id() {
+    let mut body = body();
+    body.as_object_mut().unwrap().remove("store_id");
+    body["bad_msg"] = json!(true);
+    assert_eq!(fault_of(body.to_string()), Reason::BAD_MSG);
+}
+
+#[test]
+fn what_is_not_json_is_refused() {
+    for body in ["", "{", "{\"a\": }", "not json", "{} {}", "\u{0}"] {
+        assert_eq!(fault_of(body), Reason::NOT_JSON, "{body:?}");
+    }
+    let mut broken = body().to_string().into_bytes();
+    let quote = broken.windows(5).position(|w| w == b"Games").unwrap();
+    broken[quote] = 0xff;
+    assert_eq!(fault_of(broken), Reason::NOT_JSON);
+}
+
+#[test]
+fn wrong_types_are_refused() {
+    for (field, value) in [
+        ("store_id", json!("8")),
+        ("store_id", json!(-1)),
+        ("qty", json!(1.5)),
+        ("price", json!("64.08")),
+        ("gift_wrap", json!(1)),
+        ("request_id", json!(17)),
+        ("ts", json!(1_763_849_808)),
+    ] {
+        assert_eq!(fault_with(field, value), Reason::WRONG_TYPE, "{field}");
+    }
+    for body in ["[]", "7", "\"text\"", "null"] {
+        assert_eq!(fault_of(body), Reason::WRONG_TYPE, "{body}");
+    }
+}
+
+#[test]
+fn a_field_given_twice_is_refused() {
+    let twice = body().to_string().replacen('{', r#"{"store_id": 1, "#, 1);
+    assert_eq!(fault_of(twice), Reason::WRONG_TYPE);
+}
+
+#[test]
+fn absurd_values_are_refused() {
+    for (field, value) in [
+        ("request_id", json!("")),
+        ("request_id", json!("a\nb")),
+        ("request_id", json!("x".repeat(257))),
+        ("store_id", json!(0)),
+        ("price", json!(-0.01)),
+        ("discount", json!(100.1)),
+        ("ts", json!("")),
+        ("ts", json!("yesterday")),
+        ("ts", json!("2026-11-22")),
+        ("ts", json!("2026-02-30T00:00:00")),
+        ("ts", json!("1999-12-31T23:59:59")),
+        ("ts", json!("2100-01-01T00:00:00")),
+        ("ts", json!("../../2026-11-22T00:00:00")),
+    ] {
+        let got = fault_with(field, value.clone());
+        assert_eq!(got, Reason::OUT_OF_RANGE, "{field} {value}");
+    }
+}
+
+#[test]
+fn the_day_is_that_of_the_stores_wall_clock() {
+    for ts in ["2026-11-22T23:59:59", "2026-11-22T23:59:59Z", "2026-11-22T23:59:59.5-11:00"] {
+        let mut body = body();
+        body["ts"] = json!(ts);
+        let message = message(body.to_string());
+        let date = Event::parse(&message).unwrap().ts.date();
+        assert_eq!(date, jiff::civil::date(2026, 11, 22), "{ts}");
+    }
+}
+
+#[test]
+fn the_event_type_comes_from_the_attribute_alone() {
+    let untyped = Message::new(body().to_string());
+    for hostile in ["../../etc", "", "SALE_EVENT", "sale_event\n", "sale_event/"] {
+        let message = untyped.clone().with_attribute(EVENT_TYPE, hostile);
+        let reason = Event::parse(&message).unwrap_err();
+        assert_eq!(reason.code(), Reason::UNKNOWN_EVENT_TYPE, "{hostile:?}");
+    }
+    assert!(Event::parse(&untyped).is_err());
+}
+
+#[test]
+fn deep_nesting_in_an_unknown_field_is_survived() {
+    let deep = format!("{}{}", "[".repeat(500_000), "]".repeat(500_000));
+    let body = body().to_string().replacen('{', &format!(r#"{{"extra": {deep}, "#), 1);
+    assert!(Event::parse(&message(body)).is_ok());
+}

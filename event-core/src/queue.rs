@@ -22,15 +22,18 @@ use crate::message::Message;
 /// Every promise is a case of the conformance suite in `event-tests`, under the name given here.
 /// A backend that cannot keep one declares so there. Classify errors by
 /// [`ErrorKind`](crate::ErrorKind); when in doubt, `Unknown`, and `Ambiguous` where the request
-/// may have been applied.
+/// may have been applied. An empty batch has no outcomes, and need not be sent.
 ///
 /// 1. `send_reports_each_entry`: [`send`](Self::send) answers one outcome for each entry, in
-///    order; an accepted entry will be received, a refused one never.
+///    order; an accepted entry will be received under the id that it answers, a refused one
+///    never.
 /// 2. `send_refuses_what_is_too_large`: an entry over [`QueueLimits::message_bytes`] is refused
-///    with `TooLarge`, and the entries beside it are accepted.
+///    with `TooLarge`, and the entries beside it are accepted, as if it were not in the batch.
 /// 3. `send_refuses_a_batch_over_the_limits`: more entries or bytes than a batch may hold are
 ///    refused with `Invalid` or `TooLarge`, each of them, and none is sent.
-/// 4. `messages_survive_as_they_are`: body and attributes are received as they were sent.
+/// 4. `messages_survive_as_they_are`: body and attributes are received as they were sent. What a
+///    service cannot carry (an empty body, one that is not UTF-8) is refused with `Invalid`,
+///    never changed.
 /// 5. `receive_keeps_to_its_maximum`: [`receive`](Self::receive) answers at most
 ///    [`ReceiveRequest::max`] deliveries.
 /// 6. `receive_waits_no_longer_than_asked`: with nothing to receive it answers an empty list
@@ -51,7 +54,7 @@ use crate::message::Message;
 ///     new time from now.
 /// 16. `visibility_zero_releases`: with zero the message can be received at once.
 /// 17. `change_visibility_reports_each_entry`: as 13, and a time over
-///     [`QueueLimits::max_visibility`] fails alone.
+///     [`QueueLimits::max_visibility`] fails alone, with `Invalid`.
 /// 18. `delay_hides_new_messages`: on a queue with a delay, a message is first received after it.
 /// 19. `redrive_moves_to_the_dead_letter_queue`: a message received as often as the redrive
 ///     policy allows goes to the dead-letter queue instead of being received once more.

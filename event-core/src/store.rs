@@ -23,7 +23,8 @@ use crate::error::Result;
 /// 3. `create_only_leaves_what_is_there`: [`PutMode::Create`] on a key that exists answers
 ///    [`PutOutcome::Exists`] and changes nothing.
 /// 4. `create_only_has_one_winner`: of creations at the same time exactly one is
-///    [`PutOutcome::Written`], and its bytes are there.
+///    [`PutOutcome::Written`], and its bytes are there. The others are
+///    [`PutOutcome::Exists`] or fail with an error that can be retried.
 /// 5. `puts_are_whole`: a reader sees an object whole or not at all, while it is overwritten
 ///    too; a put that answered has happened.
 /// 6. `missing_objects_are_none`: [`get`](Self::get) and [`head`](Self::head) answer `None`.
@@ -31,13 +32,15 @@ use crate::error::Result;
 /// 8. `list_is_ordered`: [`list`](Self::list) answers keys in order of their bytes.
 /// 9. `list_keeps_to_its_prefix`: the prefix is a prefix of the key's text, not of segments.
 /// 10. `list_is_paged_and_resumable`: at most [`ListRequest::max`] objects, strictly after
-///     [`ListRequest::after`]; [`Page::more`] says whether there are others.
+///     [`ListRequest::after`]; [`Page::more`] says whether there are others, and a page before
+///     the last is not empty.
 /// 11. `delete_removes`: a deleted object is gone, and its key can be created again.
-/// 12. `delete_is_idempotent`: deleting what is not there succeeds.
+/// 12. `delete_is_idempotent`: deleting what is not there succeeds. A batch of any size is taken.
 /// 13. `keys_keep_their_bytes`: every key of the [`Layout`](crate::Layout) is stored under its
 ///     own name, and listed so.
-/// 14. `unsafe_keys_are_refused`: an empty key or one over 1,024 bytes fails with `Invalid`;
-///     a store that maps keys to paths refuses those that would leave their place as well.
+/// 14. `unsafe_keys_are_refused`: an empty key or one over 1,024 bytes fails with `Invalid` in
+///     every call, alone in its batch; a store that maps keys to paths refuses those that would
+///     leave their place as well.
 /// 15. `a_key_may_also_be_a_prefix`: `a` and `a/b` can both be there.
 #[async_trait]
 pub trait ObjectStore: Send + Sync + 'static {

@@ -1,3 +1,18 @@
-//! temporary
+#![allow(clippy::unwrap_used, reason = "a panic is how a case fails")]
+//! The tests that need more than one crate, and what a backend or a handler can be tested with.
+//!
+//! - [`conformance`] is the suite that any backend can be held against; it says how to run it on
+//!   one of your own.
+//! - [`Faulty`] makes a backend fail on purpose.
+
+pub mod backends;
+pub mod conformance;
 mod faults;
+
 pub use faults::{Call, Faulty};
+pub use libtest_mimic;
+
+/// The code in the README, compiled and run as it stands there.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -59,6 +59,10 @@ impl Retry {
         Fut: Future<Output = (Vec<E>, Vec<Result<T>>)>,
     {
         let (mut entries, mut outcomes) = checked(request(entries).await);
+        if outcomes.iter().all(Result::is_ok) {
+            self.deposit(outcomes.len());
+            return outcomes;
+        }
         // Where in `outcomes` each of `entries` belongs.
         let mut places: Vec<usize> = (0..entries.len()).collect();
         for retry in 0.. {

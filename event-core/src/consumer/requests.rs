@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::stream::{self, StreamExt};
+use futures_util::future::join_all;
 use tokio::time::Instant;
 
 use super::Consumer;
@@ -57,9 +57,8 @@ impl Consumer {
         }
         if outcomes.iter().any(|outcome| matches!(outcome, Outcome::Quarantine(_))) {
             let pairs = outcomes.into_iter().zip(&*deliveries);
-            let puts: Vec<_> =
-                pairs.map(|(outcome, delivery)| self.put_aside(delivery, outcome, &stop)).collect();
-            outcomes = stream::iter(puts).buffered(32).collect().await;
+            let put_aside = |(outcome, delivery)| self.put_aside(delivery, outcome, &stop);
+            outcomes = join_all(pairs.map(put_aside)).await;
         }
         Done::Handled(outcomes)
     }

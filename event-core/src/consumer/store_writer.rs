@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures_util::stream::{self, StreamExt};
+use futures_util::future::join_all;
+use tokio::sync::Semaphore;
 
 use crate::error::{Error, ErrorKind};
 use crate::event::Event;
@@ -41,13 +42,22 @@ pub struct StoreWriter {
     store: Arc<dyn ObjectStore>,
     layout: Layout,
     retry: Retry,
-    puts: usize,
+    puts: Semaphore,
 }
 
 impl StoreWriter {
-    /// A writer into this store that makes up to 32 puts of a batch at once.
+    /// A writer into this store, with up to 64 events at the store at once.
     pub fn new(store: Arc<dyn ObjectStore>, layout: Layout) -> Self {
-        Self { store, layout, retry: Retry::default(), puts: 32 }
+        let puts = Semaphore::new(64);
+        Self { store, layout, retry: Retry::default(), puts }
+    }
+
+    /// With so many events at the store at once, over all batches; at least 1. An event stays
+    /// there between two tries, so this bounds the requests that an outage is answered with, too.
+    #[must_use]
+    pub fn puts(mut self, puts: usize) -> Self {
+        self.puts = Semaphore::new(puts.max(1));
+        self
     }
 
     /// With this retry loop, to share a budget or to fix the seed of the jitter.
@@ -63,6 +73,9 @@ impl StoreWriter {
             Err(reason) => return Outcome::Quarantine(reason),
         };
         let key = self.layout.event_key(&event);
+        // Never closed, so there always is a turn. No shutdown ends this wait: whoever is before
+        // us stops waiting then, and one try is quick.
+        let _turn = self.puts.acquire().await;
         let not_about_the_event = |error: &Error| !error.is_about_entry();
         let stored =
             self.retry.one(not_about_the_event, shutdown, || self.put_or_look(&key, message));
@@ -101,9 +114,7 @@ impl StoreWriter {
 #[async_trait]
 impl Handler for StoreWriter {
     async fn handle(&self, batch: &[Delivery], shutdown: &Shutdown) -> Vec<Outcome> {
-        let puts: Vec<_> =
-            batch.iter().map(|delivery| self.store(&delivery.message, shutdown)).collect();
-        stream::iter(puts).buffered(self.puts).collect().await
+        join_all(batch.iter().map(|delivery| self.store(&delivery.message, shutdown))).await
     }
 }
 

@@ -233,6 +233,8 @@ fn wrong_arguments_are_refused_in_one_line_that_names_them() {
         (&["--rate", "-5"], "--rate"),
         (&["--rate", "0"], "more than 0"),
         (&["--wait-secs-between-msgs", "-1"], "WAIT_SECS_BETWEEN_MSGS"),
+        (&["--wait-secs-between-msgs", "1e9"], "0 to 86400"),
+        (&["--seed", "-1"], "--seed"),
         (&["--duplicate-rate", "1.5"], "--duplicate-rate"),
         (&["--invalid-rate", "NaN"], "--invalid-rate"),
         (&["--count", "0"], "TOT_MSGS_TO_PRODUCE"),

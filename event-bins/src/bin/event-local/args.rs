@@ -11,7 +11,7 @@ use event_core::Layout;
 /// Runs the whole path on this machine: a producer, a queue in memory, a consumer, and a
 /// directory as the store.
 #[derive(Debug, Parser)]
-#[command(name = "event-local", version, max_term_width = 100)]
+#[command(name = "event-local", version, max_term_width = 100, allow_negative_numbers = true)]
 pub(crate) struct Args {
     /// Replay the messages of this file, one JSON record a line; `-` is standard input.
     /// Without it, messages are made up
@@ -32,11 +32,11 @@ pub(crate) struct Args {
 
     /// Pause between two messages in seconds, fractions allowed; 0 is as fast as it goes
     #[arg(long, value_name = "SECONDS", env = "WAIT_SECS_BETWEEN_MSGS", default_value = "0",
-          value_parser = seconds, allow_negative_numbers = true)]
+          value_parser = seconds)]
     pub(crate) wait_secs_between_msgs: Duration,
 
     /// Messages a second, in place of the pause
-    #[arg(long, value_name = "N", value_parser = rate, allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", value_parser = rate)]
     pub(crate) rate: Option<Duration>,
 
     /// Producers that share the messages
@@ -48,11 +48,11 @@ pub(crate) struct Args {
     pub(crate) consumers: u16,
 
     /// How many of the messages repeat an earlier one, from 0 to 1
-    #[arg(long, value_name = "SHARE", default_value = "0", value_parser = share, allow_negative_numbers = true)]
+    #[arg(long, value_name = "SHARE", default_value = "0", value_parser = share)]
     pub(crate) duplicate_rate: f64,
 
     /// How many of the made-up events are invalid, from 0 to 1
-    #[arg(long, value_name = "SHARE", default_value = "0.1", value_parser = share, allow_negative_numbers = true)]
+    #[arg(long, value_name = "SHARE", default_value = "0.1", value_parser = share)]
     pub(crate) invalid_rate: f64,
 
     /// Whether any of the made-up events are invalid at all
@@ -77,7 +77,7 @@ pub(crate) struct Args {
 
     /// Pause between two receives in seconds
     #[arg(long, value_name = "SECONDS", env = "MSG_PROCESS_DELAY", default_value = "0",
-          value_parser = seconds, allow_negative_numbers = true)]
+          value_parser = seconds)]
     pub(crate) msg_process_delay: Duration,
 
     /// Bring every object to the disk before its message is deleted, so that it survives a power
@@ -135,14 +135,21 @@ fn number(text: &str) -> Result<f64, String> {
     f64::from_str(text).map_err(|_| "give a number".to_owned())
 }
 
+/// Longer pauses are taken for a mistake in the unit.
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
 fn seconds(text: &str) -> Result<Duration, String> {
-    Duration::try_from_secs_f64(number(text)?).map_err(|_| "give seconds, 0 or more".to_owned())
+    let seconds = Duration::try_from_secs_f64(number(text)?).ok();
+    seconds
+        .filter(|seconds| *seconds <= DAY)
+        .ok_or_else(|| format!("give seconds, 0 to {}", DAY.as_secs()))
 }
 
 fn rate(text: &str) -> Result<Duration, String> {
-    let rate = number(text)?;
-    let interval = Duration::try_from_secs_f64(1.0 / rate).ok();
-    interval.filter(|_| rate > 0.0).ok_or_else(|| "give messages a second, more than 0".to_owned())
+    let interval = Duration::try_from_secs_f64(1.0 / number(text)?).ok();
+    interval
+        .filter(|interval| *interval <= DAY)
+        .ok_or_else(|| "give messages a second, more than 0".to_owned())
 }
 
 fn share(text: &str) -> Result<f64, String> {

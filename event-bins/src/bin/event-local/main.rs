@@ -63,10 +63,11 @@ fn report(args: &Args, ended: &Ended) -> ExitCode {
         eprintln!("event-local: {error}");
     }
     if !summary.balanced {
+        let accounted = summary.stored + summary.quarantined + summary.suppressed;
         eprintln!(
-            "event-local: {} sent, but {} accounted for",
-            summary.sent,
-            summary.stored + summary.quarantined + summary.suppressed
+            "event-local: of {} messages sent, {accounted} are accounted for; the others were on \
+             the queue in memory, which is gone",
+            summary.sent
         );
     }
     match &ended.error {

@@ -72,11 +72,6 @@ impl Capacity {
         self.unspend(messages);
     }
 
-    /// Messages held or reserved.
-    pub(super) fn messages(&self) -> usize {
-        self.messages
-    }
-
     /// Whether the total is reached: nothing is left to receive, and nothing held may come back.
     pub(super) fn total_is_reached(&self) -> bool {
         self.quota == Some(0) && self.messages == 0

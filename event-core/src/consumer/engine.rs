@@ -51,8 +51,8 @@ struct Handling {
 }
 
 struct Drain {
-    /// When handlers are cut off; none once they have been.
-    cut_off: Option<Instant>,
+    /// When handlers are cut off.
+    cut_off: Instant,
     /// When the consumer returns whatever is left.
     end: Instant,
     /// Why, if it was not asked for.
@@ -108,7 +108,9 @@ impl Engine {
                 () = wait_until(wake) => {}
             }
         }
-        self.report.abandoned = self.capacity.messages() as u64;
+        let report = &mut self.report;
+        let settled = report.deleted + report.undeleted + report.released;
+        report.abandoned = report.received - settled;
         match self.drain.and_then(|drain| drain.error) {
             Some(error) => Err(error),
             None => Ok(self.report),
@@ -303,21 +305,19 @@ impl Engine {
         let grace = self.settings.options.grace;
         self.drain = Some(Drain {
             // A fifth is kept for settling receipts.
-            cut_off: Some(now + grace * 4 / 5),
+            cut_off: now + grace * 4 / 5,
             end: now + grace,
             error,
         });
         self.stop.0.shutdown();
     }
 
-    /// Once handlers have had their time, whatever is not settled is given back.
+    /// Once handlers have had their time, whatever is not settled is given back; what a last
+    /// receive still brings, too.
     fn cut_off_handlers(&mut self, now: Instant) {
-        let Some(drain) =
-            self.drain.as_mut().filter(|drain| drain.cut_off.is_some_and(|at| at <= now))
-        else {
+        if self.drain.as_ref().is_none_or(|drain| drain.cut_off > now) {
             return;
-        };
-        drain.cut_off = None;
+        }
         for batch in self.handling.values() {
             batch.abort.abort();
         }
@@ -343,7 +343,8 @@ impl Engine {
     fn wake_at(&self, now: Instant) -> Option<Instant> {
         let handler_is_free = self.handling.len() < self.settings.options.handlers;
         let gathered = self.gathered.deadline(now).filter(|_| handler_is_free);
-        let drain = self.drain.as_ref().map(|drain| drain.cut_off.unwrap_or(drain.end));
+        let drain = self.drain.as_ref();
+        let drain = drain.map(|drain| if drain.cut_off > now { drain.cut_off } else { drain.end });
         let poll = self.pollers.wake_at(now).filter(|_| self.drain.is_none());
         [gathered, self.acknowledged.deadline(now), self.leases.wake_at(), poll, drain]
             .into_iter()

@@ -332,6 +332,40 @@ async fn a_handler_that_hangs_is_cut_off_and_its_messages_are_free_within_the_gr
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_the_last_receive_brings_after_the_cut_off_is_given_back() {
+    // Not to be abandoned, as on SQS: the receive goes on for its 20 s.
+    let limits = QueueLimits { cancel_safe_receive: false, ..QueueLimits::SQS };
+    let queue = MemQueue::new(MemQueueOptions { limits, ..MemQueueOptions::default() });
+    let consumer = with_handler(&queue, acknowledge(Duration::from_secs(1)));
+    let consumer = consumer
+        .options(ConsumerOptions { grace: Duration::from_secs(10), ..ConsumerOptions::default() });
+    let (stop, shutdown) = Shutdown::new();
+    let running = spawn(consumer, &shutdown);
+    sleep(Duration::from_secs(1)).await;
+    stop.shutdown();
+    sleep(Duration::from_secs(9)).await;
+    send(&queue, &events(5)).await;
+    let report = running.await.unwrap();
+    assert_eq!((report.received, report.released, report.abandoned), (5, 5, 0));
+    assert_eq!(queue.depth().await.unwrap().visible, 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_receive_under_way_is_awaited_by_a_shutdown() {
+    let limits = QueueLimits { cancel_safe_receive: false, ..QueueLimits::SQS };
+    let queue = MemQueue::new(MemQueueOptions { limits, ..MemQueueOptions::default() });
+    let consumer = with_handler(&queue, acknowledge(INSTANTLY));
+    let (stop, shutdown) = Shutdown::new();
+    let running = spawn(consumer, &shutdown);
+    sleep(Duration::from_secs(1)).await;
+    stop.shutdown();
+    sleep(Duration::from_secs(15)).await;
+    send(&queue, &events(5)).await;
+    let report = running.await.unwrap();
+    assert_eq!((report.received, report.acknowledged, report.deleted), (5, 5, 5));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_queue_that_hangs_cannot_keep_the_consumer_past_its_grace() {
     let queue = MemQueue::default();
     send(&queue, &events(5)).await;

@@ -14,12 +14,13 @@ use tempfile::TempDir;
 const CAPTURE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/data/seed_messages.ndjson");
 
 /// The variables that it reads, none of which may leak in from where the tests run.
-const VARIABLES: [&str; 8] = [
+const VARIABLES: [&str; 9] = [
     "TOT_MSGS_TO_PRODUCE",
     "WAIT_SECS_BETWEEN_MSGS",
     "TRIGGER_RANDOM_FAILURES",
     "S3_PREFIX",
     "MAX_MSGS_PER_BATCH",
+    "MSG_POLL_BACKOFF",
     "MSG_PROCESS_DELAY",
     "LOG_LEVEL",
     "RUST_LOG",
@@ -158,6 +159,10 @@ fn the_variables_of_the_reference_are_read() {
         .env("TOT_MSGS_TO_PRODUCE", "50")
         .env("TRIGGER_RANDOM_FAILURES", "False")
         .env("S3_PREFIX", "elsewhere")
+        .env("MSG_POLL_BACKOFF", "0.01")
+        .env("MSG_PROCESS_DELAY", "0.001")
+        .env("WAIT_SECS_BETWEEN_MSGS", "0.001")
+        .env("MAX_MSGS_PER_BATCH", "5")
         .output()
         .unwrap();
     assert_eq!(counts(&json(&output)), [50, 50, 0, 0]);
@@ -235,6 +240,8 @@ fn wrong_arguments_are_refused_in_one_line_that_names_them() {
         (&["--wait-secs-between-msgs", "-1"], "WAIT_SECS_BETWEEN_MSGS"),
         (&["--wait-secs-between-msgs", "1e9"], "0 to 86400"),
         (&["--seed", "-1"], "--seed"),
+        (&["--msg-poll-backoff", "0"], "MSG_POLL_BACKOFF"),
+        (&["--msg-poll-backoff", "513"], "up to 512"),
         (&["--duplicate-rate", "1.5"], "--duplicate-rate"),
         (&["--invalid-rate", "NaN"], "--invalid-rate"),
         (&["--count", "0"], "TOT_MSGS_TO_PRODUCE"),

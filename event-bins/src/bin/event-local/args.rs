@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgAction, CommandFactory, Parser};
-use event_core::Layout;
+use event_core::{IdleBackoff, Layout};
 
 /// Runs the whole path on this machine: a producer, a queue in memory, a consumer, and a
 /// directory as the store.
@@ -74,6 +74,11 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", env = "MAX_MSGS_PER_BATCH", default_value = "10",
           value_parser = clap::value_parser!(u16).range(1..=10))]
     pub(crate) max_msgs_per_batch: u16,
+
+    /// Poll without waiting at the queue, and pause after a poll that finds nothing: so many
+    /// seconds, doubling up to 512 [default: wait at the queue]
+    #[arg(long, value_name = "SECONDS", env = "MSG_POLL_BACKOFF", value_parser = backoff)]
+    pub(crate) msg_poll_backoff: Option<Duration>,
 
     /// Pause between two receives in seconds
     #[arg(long, value_name = "SECONDS", env = "MSG_PROCESS_DELAY", default_value = "0",
@@ -143,6 +148,13 @@ fn seconds(text: &str) -> Result<Duration, String> {
     seconds
         .filter(|seconds| *seconds <= DAY)
         .ok_or_else(|| format!("give seconds, 0 to {}", DAY.as_secs()))
+}
+
+fn backoff(text: &str) -> Result<Duration, String> {
+    let first = Duration::try_from_secs_f64(number(text)?).ok();
+    first.filter(|first| !first.is_zero() && *first <= IdleBackoff::MAX).ok_or_else(|| {
+        format!("give seconds, more than 0 and up to {}", IdleBackoff::MAX.as_secs())
+    })
 }
 
 fn rate(text: &str) -> Result<Duration, String> {

@@ -128,10 +128,13 @@ impl Local {
     fn consumers(&self, args: &Args, stop: &Shutdown) -> JoinSet<Result<ConsumerReport, Error>> {
         (0..args.consumers)
             .map(|_| {
+                let defaults = ConsumerOptions::default();
                 let options = ConsumerOptions {
                     receive_max: usize::from(args.max_msgs_per_batch),
+                    wait: args.msg_poll_backoff.map_or(defaults.wait, |_| Duration::ZERO),
+                    idle_backoff: args.msg_poll_backoff,
                     pause: args.msg_process_delay,
-                    ..ConsumerOptions::default()
+                    ..defaults
                 };
                 let writer = StoreWriter::new(Arc::clone(&self.store), args.s3_prefix.clone());
                 Consumer::new(

@@ -126,18 +126,18 @@ impl<'a> Event<'a> {
         };
         let event = Self {
             event_type,
-            request_id: need("request_id", fields.request_id)?,
+            request_id: need("request_id", fields.request_id)?.0,
             store_id,
             cust_id: need("cust_id", fields.cust_id)?,
-            category: need("category", fields.category)?,
+            category: need("category", fields.category)?.0,
             sku: need("sku", fields.sku)?,
             price: need("price", fields.price)?,
             qty: need("qty", fields.qty)?,
             discount: need("discount", fields.discount)?,
             gift_wrap: need("gift_wrap", fields.gift_wrap)?,
-            variant: need("variant", fields.variant)?,
+            variant: need("variant", fields.variant)?.0,
             priority_shipping: need("priority_shipping", fields.priority_shipping)?,
-            ts: timestamp(&need("ts", fields.ts)?)?,
+            ts: timestamp(&need("ts", fields.ts)?.0)?,
             is_return: fields.is_return.unwrap_or(false),
         };
         event.check_ranges()?;
@@ -184,26 +184,32 @@ fn event_type(message: &Message) -> Result<EventType, Reason> {
 #[derive(Deserialize)]
 #[serde(expecting = "a JSON object with the fields of an event")]
 struct Fields<'a> {
-    #[serde(borrow, default)]
-    request_id: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    request_id: Option<Text<'a>>,
     store_id: Option<u64>,
     cust_id: Option<u64>,
-    #[serde(borrow, default)]
-    category: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    category: Option<Text<'a>>,
     sku: Option<u64>,
     price: Option<f64>,
     qty: Option<u64>,
     discount: Option<f64>,
     gift_wrap: Option<bool>,
-    #[serde(borrow, default)]
-    variant: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    variant: Option<Text<'a>>,
     priority_shipping: Option<bool>,
-    #[serde(borrow, default)]
-    ts: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    ts: Option<Text<'a>>,
     is_return: Option<bool>,
     #[serde(default, deserialize_with = "present")]
     bad_msg: bool,
 }
+
+/// A text that is borrowed from the body where it holds no escapes. An `Option<Cow<str>>` would
+/// always be copied: serde borrows a `Cow` only where it is the field itself.
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// True for a field that is there, whatever its value: `null` and `false` too.
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {

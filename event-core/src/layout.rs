@@ -117,19 +117,27 @@ fn message_digest(message: &Message) -> [u8; 32] {
 
 fn push_value(key: &mut String, value: &str) {
     let start = key.len();
-    for byte in value.bytes() {
-        if byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-' {
-            key.push(char::from(byte));
-        } else {
+    // Almost always the whole of it, at once.
+    let mut rest = value;
+    while let Some(odd) = rest.bytes().position(|byte| !is_plain(byte)) {
+        key.push_str(&rest[..odd]);
+        let next = rest.ceil_char_boundary(odd + 1);
+        for byte in rest[odd..next].bytes() {
             key.push('%');
             push_hex(key, &[byte]);
         }
+        rest = &rest[next..];
     }
+    key.push_str(rest);
     if key.len() - start > Layout::MAX_VALUE {
         key.truncate(start + Layout::MAX_VALUE - 65);
         key.push('~');
         push_hex(key, &Sha256::digest(value));
     }
+}
+
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-'
 }
 
 fn push_hex(text: &mut String, bytes: &[u8]) {

@@ -1,6 +1,7 @@
 //! An object store in memory.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fmt;
 use std::ops::Bound;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -61,12 +62,16 @@ impl MemStore {
 impl ObjectStore for MemStore {
     async fn put(&self, key: &str, body: Bytes, mode: PutMode) -> Result<PutOutcome> {
         check_key("put", key)?;
-        let mut objects = self.write();
-        if mode == PutMode::Create && objects.contains_key(key) {
-            return Ok(PutOutcome::Exists);
+        let object = (body, self.clock.time_at(Instant::now()));
+        match self.write().entry(key.to_owned()) {
+            Entry::Occupied(_) if mode == PutMode::Create => return Ok(PutOutcome::Exists),
+            Entry::Occupied(mut there) => {
+                there.insert(object);
+            }
+            Entry::Vacant(free) => {
+                free.insert(object);
+            }
         }
-        let now = self.clock.time_at(Instant::now());
-        objects.insert(key.to_owned(), (body, now));
         Ok(PutOutcome::Written)
     }
 

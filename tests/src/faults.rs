@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use event_core::{
-    Bytes, Delivery, Depth, Error, ListRequest, Message, MessageId, ObjectMeta, ObjectStore, Page,
-    PutMode, PutOutcome, Queue, QueueLimits, Receipt, ReceiveRequest, Result,
+    Bytes, Delivery, Depth, Error, ErrorKind, ListRequest, Message, MessageId, ObjectMeta,
+    ObjectStore, Page, PutMode, PutOutcome, Queue, QueueLimits, Receipt, ReceiveRequest, Result,
 };
 
 /// One entry of one call, about to reach the backend.
@@ -23,8 +23,11 @@ pub struct Call {
 
 type Plan = Arc<dyn Fn(Call) -> Option<Error> + Send + Sync>;
 
-/// A backend that asks a plan before each entry of each call: an entry for which the plan has an
-/// error fails with it and does not reach the backend.
+/// A backend that asks a plan before each entry of each call, and fails those for which the plan
+/// has an error.
+///
+/// An entry that fails does not reach the backend, unless its error is
+/// [`ErrorKind::Ambiguous`]: then it does, and only its answer is lost.
 ///
 /// ```
 /// use event_core::{Error, ErrorKind, ObjectStore, PutMode};
@@ -56,30 +59,44 @@ impl<B> Faulty<B> {
         Call { operation, number: self.calls.fetch_add(1, Ordering::SeqCst), entry: 0 }
     }
 
-    fn check(&self, operation: &'static str) -> Result<()> {
-        (self.plan)(self.call(operation)).map_or(Ok(()), Err)
+    /// Makes a call without a batch, if the plan lets it, and loses its answer if the plan says so.
+    async fn once<T>(
+        &self,
+        operation: &'static str,
+        call: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        match (self.plan)(self.call(operation)) {
+            Some(error) if !is_applied(&error) => Err(error),
+            Some(error) => call.await.and(Err(error)),
+            None => call.await,
+        }
     }
 
-    /// The faults of a batch, and the entries that are left.
-    fn part<E: Clone>(&self, operation: &'static str, batch: &[E]) -> (Vec<Option<Error>>, Vec<E>) {
-        let call = self.call(operation);
+    /// Makes a call with those entries that the plan lets through.
+    async fn each<E: Clone, T>(
+        &self,
+        operation: &'static str,
+        batch: &[E],
+        call: impl AsyncFnOnce(Vec<E>) -> Vec<Result<T>>,
+    ) -> Vec<Result<T>> {
+        let first = self.call(operation);
         let faults: Vec<_> =
-            (0..batch.len()).map(|entry| (self.plan)(Call { entry, ..call })).collect();
-        let left = batch.iter().zip(&faults).filter(|(_, fault)| fault.is_none());
-        let left = left.map(|(entry, _)| entry.clone()).collect();
-        (faults, left)
+            (0..batch.len()).map(|entry| (self.plan)(Call { entry, ..first })).collect();
+        let arrives = |fault: &Option<Error>| fault.as_ref().is_none_or(is_applied);
+        let entries = batch.iter().zip(&faults).filter(|(_, fault)| arrives(fault));
+        let entries = entries.map(|(entry, _)| entry.clone()).collect();
+        let mut outcomes = call(entries).await.into_iter();
+        let outcome = |fault: Option<Error>| match fault {
+            Some(error) if !is_applied(&error) => Some(Err(error)),
+            Some(error) => outcomes.next().map(|_| Err(error)),
+            None => outcomes.next(),
+        };
+        faults.into_iter().filter_map(outcome).collect()
     }
 }
 
-fn join<T>(faults: Vec<Option<Error>>, outcomes: Vec<Result<T>>) -> Vec<Result<T>> {
-    let mut outcomes = outcomes.into_iter();
-    faults
-        .into_iter()
-        .filter_map(|fault| match fault {
-            Some(error) => Some(Err(error)),
-            None => outcomes.next(),
-        })
-        .collect()
+fn is_applied(error: &Error) -> bool {
+    error.kind() == ErrorKind::Ambiguous
 }
 
 #[async_trait]
@@ -89,55 +106,46 @@ impl<Q: Queue> Queue for Faulty<Q> {
     }
 
     async fn send(&self, batch: &[Message]) -> Vec<Result<MessageId>> {
-        let (faults, left) = self.part("send", batch);
-        join(faults, self.inner.send(&left).await)
+        self.each("send", batch, async |left| self.inner.send(&left).await).await
     }
 
     async fn receive(&self, request: ReceiveRequest) -> Result<Vec<Delivery>> {
-        self.check("receive")?;
-        self.inner.receive(request).await
+        self.once("receive", self.inner.receive(request)).await
     }
 
     async fn delete(&self, receipts: &[Receipt]) -> Vec<Result<()>> {
-        let (faults, left) = self.part("delete", receipts);
-        join(faults, self.inner.delete(&left).await)
+        self.each("delete", receipts, async |left| self.inner.delete(&left).await).await
     }
 
     async fn change_visibility(&self, changes: &[(Receipt, Duration)]) -> Vec<Result<()>> {
-        let (faults, left) = self.part("change_visibility", changes);
-        join(faults, self.inner.change_visibility(&left).await)
+        let change = async |left: Vec<_>| self.inner.change_visibility(&left).await;
+        self.each("change_visibility", changes, change).await
     }
 
     async fn depth(&self) -> Result<Depth> {
-        self.check("depth")?;
-        self.inner.depth().await
+        self.once("depth", self.inner.depth()).await
     }
 }
 
 #[async_trait]
 impl<S: ObjectStore> ObjectStore for Faulty<S> {
     async fn put(&self, key: &str, body: Bytes, mode: PutMode) -> Result<PutOutcome> {
-        self.check("put")?;
-        self.inner.put(key, body, mode).await
+        self.once("put", self.inner.put(key, body, mode)).await
     }
 
     async fn get(&self, key: &str) -> Result<Option<Bytes>> {
-        self.check("get")?;
-        self.inner.get(key).await
+        self.once("get", self.inner.get(key)).await
     }
 
     async fn head(&self, key: &str) -> Result<Option<ObjectMeta>> {
-        self.check("head")?;
-        self.inner.head(key).await
+        self.once("head", self.inner.head(key)).await
     }
 
     async fn list(&self, request: ListRequest) -> Result<Page> {
-        self.check("list")?;
-        self.inner.list(request).await
+        self.once("list", self.inner.list(request)).await
     }
 
     async fn delete(&self, keys: &[String]) -> Vec<Result<()>> {
-        let (faults, left) = self.part("delete", keys);
-        join(faults, self.inner.delete(&left).await)
+        self.each("delete", keys, async |left| self.inner.delete(&left).await).await
     }
 }

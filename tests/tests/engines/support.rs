@@ -10,6 +10,7 @@ use event_core::{
 };
 use event_mem::{MemQueue, MemStore};
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 /// The bytes of a valid event.
 pub(crate) fn body(request_id: &str) -> String {
@@ -82,9 +83,15 @@ pub(crate) fn spawn(consumer: Consumer, shutdown: &Shutdown) -> JoinHandle<Consu
 pub(crate) async fn run_until_drained(consumer: Consumer, queue: &MemQueue) -> ConsumerReport {
     let (stop, shutdown) = Shutdown::new();
     let running = spawn(consumer, &shutdown);
-    queue.drained().await;
+    drained(queue).await;
     stop.shutdown();
     running.await.unwrap()
+}
+
+/// Waits until a queue holds nothing; fails after a day.
+pub(crate) async fn drained(queue: &MemQueue) {
+    let day = Duration::from_secs(24 * 60 * 60);
+    timeout(day, queue.drained()).await.expect("the queue must drain within a day");
 }
 
 /// Options for tests that must not wait for a batch of deletes.

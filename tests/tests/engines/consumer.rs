@@ -418,6 +418,20 @@ async fn a_failing_quarantine_deletes_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_shutdown_while_the_quarantine_fails_gives_the_message_back() {
+    let queue = MemQueue::default();
+    send(&queue, &[sale("not json")]).await;
+    let store = Faulty::new(MemStore::new(), |_| Some(transient("put")));
+    let (stop, shutdown) = Shutdown::new();
+    let running = spawn(writer(Arc::new(queue.clone()), Arc::new(store)), &shutdown);
+    sleep(Duration::from_secs(60)).await;
+    stop.shutdown();
+    let report = running.await.unwrap();
+    assert_eq!((report.quarantined, report.deleted, report.released), (0, 0, 1));
+    assert_eq!(queue.depth().await.unwrap().visible, 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_same_bad_message_is_put_aside_once() {
     let (queue, store) = (MemQueue::default(), MemStore::new());
     send(&queue, &vec![sale("not json"); 7]).await;

@@ -1,0 +1,269 @@
+//! How the SDK is configured: chosen, not defaulted.
+
+use std::fmt;
+use std::time::Duration;
+
+use aws_config::identity::IdentityCache;
+use aws_config::retry::RetryConfig;
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_s3::config::retry::RetryPartition;
+use event_core::{Error, Result};
+
+use crate::http;
+
+/// To connect takes milliseconds; one lost packet costs a second, two cost three.
+const CONNECT: Duration = Duration::from_millis(3_100);
+
+/// A long poll answers after 20 s at the latest. Without a bound above that, a receive whose
+/// connection died unnoticed hangs for ever
+/// ([aws-sdk-rust#1034](https://github.com/awslabs/aws-sdk-rust/issues/1034)).
+const RECEIVE_ATTEMPT: Duration = Duration::from_secs(30);
+
+/// Anything else that SQS does takes milliseconds, and a visibility timeout (30 s by default)
+/// is running: two attempts must fit into it.
+const SQS_ATTEMPT: Duration = Duration::from_secs(10);
+
+/// Objects of some megabytes over a slow line, still short enough for a second attempt.
+const S3_ATTEMPT: Duration = Duration::from_secs(15);
+
+/// What is allowed over all attempts beyond their own time: the SDK's wait between them, and
+/// the credentials, which may have to be fetched first.
+const OPERATION_MARGIN: Duration = Duration::from_secs(5);
+
+/// One quick second try, for a connection that broke. All longer patience is in the engines, which
+/// know of shutdown, of leases and of a budget that all requests share; more attempts here would
+/// only hide an outage from them.
+const ATTEMPTS: u32 = 2;
+
+/// An upload or download that moves nothing for so long is given up. The SDK's 5 s give false
+/// alarms on a busy machine
+/// ([aws-sdk-rust#1146](https://github.com/awslabs/aws-sdk-rust/issues/1146)).
+const STALLED_GRACE: Duration = Duration::from_secs(20);
+
+/// Credentials are renewed when they have so long left. The SDK's 10 s are less than a long poll
+/// and its retry take, and leave no time for a second try where the first renewal fails.
+const CREDENTIALS_MARGIN: Duration = Duration::from_secs(120);
+
+/// Where the services are.
+///
+/// What is left out comes from where every AWS tool takes it: the region from `AWS_REGION`, the
+/// profile or the instance, the endpoint from `AWS_ENDPOINT_URL`, `AWS_ENDPOINT_URL_SQS` and
+/// `AWS_ENDPOINT_URL_S3` or the profile. So do credentials, always: environment, profile, web
+/// identity, EKS Pod Identity, instance, in this order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AwsOptions {
+    /// Region, for example `us-east-1`.
+    pub region: Option<String>,
+    /// Endpoint of both services, for example `http://127.0.0.1:4566` for an emulator. With any
+    /// endpoint, buckets are addressed in the path instead of the host name.
+    pub endpoint: Option<String>,
+}
+
+impl AwsOptions {
+    /// Finds region and endpoint, and prepares the clients. Nothing is sent to a service, except
+    /// that a region that is nowhere else is asked of the instance.
+    ///
+    /// # Errors
+    ///
+    /// `Invalid`, if there is no region, or it or an endpoint has not the form of one.
+    pub async fn load(&self) -> Result<Aws> {
+        // Pinned: a later version may change timeouts, retries and the HTTP stack with an update.
+        let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
+            .http_client(http::client())
+            .identity_cache(IdentityCache::lazy().buffer_time(CREDENTIALS_MARGIN).build())
+            .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
+            .stalled_stream_protection(
+                StalledStreamProtectionConfig::enabled().grace_period(STALLED_GRACE).build(),
+            )
+            .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT).build());
+        if let Some(region) = given(self.region.as_deref()) {
+            loader = loader.region(Region::new(region.to_owned()));
+        }
+        for (variable, endpoint) in configured_endpoints() {
+            check_endpoint(variable, &endpoint)?;
+        }
+        if let Some(endpoint) = given(self.endpoint.as_deref()) {
+            check_endpoint("AWS_ENDPOINT_URL", endpoint)?;
+            loader = loader.endpoint_url(endpoint);
+        }
+        let sdk = loader.load().await;
+        check_region(sdk.region().map(AsRef::as_ref).unwrap_or_default())?;
+        // Only AWS itself is sure to have a host name for each bucket.
+        let elsewhere = sdk.endpoint_url().is_some()
+            || configured_endpoints().any(|(variable, _)| variable == S3_ENDPOINT);
+        Ok(Aws::new(sdk, elsewhere))
+    }
+}
+
+const S3_ENDPOINT: &str = "AWS_ENDPOINT_URL_S3";
+
+/// The endpoints that the SDK takes from the environment, checked here since it would answer
+/// each request with a text that quotes the request.
+fn configured_endpoints() -> impl Iterator<Item = (&'static str, String)> {
+    ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_SQS", S3_ENDPOINT]
+        .into_iter()
+        .filter_map(|variable| Some((variable, std::env::var(variable).ok()?)))
+        .filter(|(_, endpoint)| !endpoint.is_empty())
+}
+
+fn given(setting: Option<&str>) -> Option<&str> {
+    setting.map(str::trim).filter(|setting| !setting.is_empty())
+}
+
+fn check_endpoint(variable: &str, endpoint: &str) -> Result<()> {
+    let host = ["http://", "https://"].iter().find_map(|scheme| endpoint.strip_prefix(scheme));
+    if host.is_some_and(|host| !host.is_empty() && !host.contains(char::is_whitespace)) {
+        return Ok(());
+    }
+    let message = format!("{variable} is {endpoint:?}, which is no URL: give http://host:port");
+    Err(Error::invalid("configure", message))
+}
+
+/// Its form alone: only a request tells whether there is such a region.
+fn check_region(region: &str) -> Result<()> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    let message = if region.is_empty() {
+        "there is no region: set AWS_REGION, for example to us-east-1".to_owned()
+    } else if region.bytes().all(allowed) {
+        return Ok(());
+    } else {
+        format!("AWS_REGION is {region:?}, which is no region: give one such as us-east-1")
+    };
+    Err(Error::invalid("configure", message))
+}
+
+/// The SDK's configuration, from which queues and stores are made. All of them share connections
+/// and credentials.
+#[derive(Clone)]
+pub struct Aws {
+    sdk: SdkConfig,
+    path_style: bool,
+}
+
+impl Aws {
+    pub(crate) fn new(sdk: SdkConfig, path_style: bool) -> Self {
+        Self { sdk, path_style }
+    }
+
+    /// The region that requests go to.
+    pub fn region(&self) -> &str {
+        // `load` refuses to go on without one.
+        self.sdk.region().map(AsRef::as_ref).unwrap_or_default()
+    }
+
+    /// A client of SQS for what no [`Queue`](event_core::Queue) does, such as making one.
+    pub fn sqs(&self) -> aws_sdk_sqs::Client {
+        self.sqs_for("control", SQS_ATTEMPT)
+    }
+
+    /// A client of S3 for what no [`ObjectStore`](event_core::ObjectStore) does, such as making a
+    /// bucket.
+    pub fn s3(&self) -> aws_sdk_s3::Client {
+        self.s3_for("control")
+    }
+
+    /// For `ReceiveMessage` alone, whose attempts may take long.
+    pub(crate) fn sqs_receive(&self) -> aws_sdk_sqs::Client {
+        self.sqs_for("receive", RECEIVE_ATTEMPT)
+    }
+
+    /// For one kind of call. Retries take from a bucket of tokens that the SDK would share
+    /// between all clients of a service
+    /// ([smithy-rs#3964](https://github.com/smithy-lang/smithy-rs/issues/3964)): receives
+    /// that fail must not use up those of deletes.
+    pub(crate) fn sqs_for(
+        &self,
+        kind_of_call: &'static str,
+        attempt: Duration,
+    ) -> aws_sdk_sqs::Client {
+        let config = aws_sdk_sqs::config::Builder::from(&self.sdk)
+            .timeout_config(self.timeouts(attempt))
+            .retry_partition(RetryPartition::custom(kind_of_call).build())
+            .build();
+        aws_sdk_sqs::Client::from_conf(config)
+    }
+
+    pub(crate) fn sqs_short(&self, kind_of_call: &'static str) -> aws_sdk_sqs::Client {
+        self.sqs_for(kind_of_call, SQS_ATTEMPT)
+    }
+
+    pub(crate) fn s3_for(&self, kind_of_call: &'static str) -> aws_sdk_s3::Client {
+        let config = aws_sdk_s3::config::Builder::from(&self.sdk)
+            .timeout_config(self.timeouts(S3_ATTEMPT))
+            .retry_partition(RetryPartition::custom(kind_of_call).build())
+            .force_path_style(self.path_style)
+            .build();
+        aws_sdk_s3::Client::from_conf(config)
+    }
+
+    fn timeouts(&self, attempt: Duration) -> TimeoutConfig {
+        let mut timeouts = TimeoutConfig::builder()
+            .operation_attempt_timeout(attempt)
+            .operation_timeout(attempt * ATTEMPTS + OPERATION_MARGIN)
+            .build();
+        if let Some(defaults) = self.sdk.timeout_config() {
+            timeouts.take_defaults_from(defaults);
+        }
+        timeouts
+    }
+}
+
+impl fmt::Debug for Aws {
+    /// Region and endpoint, and nothing of the credentials.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Aws")
+            .field("region", &self.region())
+            .field("endpoint", &self.sdk.endpoint_url())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_is_a_url() {
+        for endpoint in ["http://127.0.0.1:4566", "https://sqs.eu-west-1.amazonaws.com"] {
+            assert!(check_endpoint("AWS_ENDPOINT_URL", endpoint).is_ok(), "{endpoint:?}");
+        }
+        for endpoint in ["127.0.0.1:4566", "http://", "http://a b", "ftp://a"] {
+            let error = check_endpoint("AWS_ENDPOINT_URL", endpoint).unwrap_err();
+            assert!(error.to_string().contains("AWS_ENDPOINT_URL"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_region_is_one_word() {
+        assert!(check_region("us-gov-west-1").is_ok());
+        for region in ["", "us east", "eu-west-1/"] {
+            let error = check_region(region).unwrap_err();
+            assert!(error.to_string().contains("AWS_REGION"), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn timeouts_bound_each_attempt_and_all_of_them() {
+        let options = AwsOptions {
+            region: Some("eu-west-1".into()),
+            endpoint: Some("http://127.0.0.1:1".into()),
+        };
+        let aws = options.load().await.unwrap();
+        assert_eq!(aws.region(), "eu-west-1");
+        let receive = aws.sqs_receive();
+        let timeouts = receive.config().timeout_config().unwrap().clone();
+        assert_eq!(timeouts.connect_timeout(), Some(CONNECT));
+        assert_eq!(timeouts.operation_attempt_timeout(), Some(RECEIVE_ATTEMPT));
+        assert_eq!(timeouts.operation_timeout(), Some(Duration::from_secs(65)));
+        assert!(RECEIVE_ATTEMPT > event_core::QueueLimits::SQS.max_wait);
+        assert_eq!(receive.config().retry_config().unwrap().max_attempts(), ATTEMPTS);
+    }
+
+    #[test]
+    fn no_debug_output_has_a_secret() {
+        let aws = crate::script::Script::default().aws();
+        assert!(!format!("{aws:?}").contains("secret"), "{aws:?}");
+    }
+}

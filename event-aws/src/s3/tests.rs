@@ -1,0 +1,117 @@
+//! What goes over the wire, and what is made of the answers.
+
+use super::*;
+use crate::script::Script;
+
+fn store(answers: &[(u16, &str)]) -> (S3Store, Script) {
+    let script = Script::new(answers);
+    (S3Store::new(&script.aws(), "events"), script)
+}
+
+fn said(code: &str) -> String {
+    format!("<Error><Code>{code}</Code><Message>so it is</Message></Error>")
+}
+
+const BODY: Bytes = Bytes::from_static(b"{}");
+
+#[tokio::test]
+async fn a_creation_is_conditional_and_an_overwrite_is_not() {
+    let exists = said("PreconditionFailed");
+    let (store, script) = store(&[(200, ""), (412, &exists), (200, "")]);
+    let create = |key| store.put(key, BODY, PutMode::Create);
+    assert_eq!(create("a/b").await.unwrap(), PutOutcome::Written);
+    assert_eq!(create("a/b").await.unwrap(), PutOutcome::Exists);
+    let outcome = store.put("a/b", BODY, PutMode::Overwrite).await;
+    assert_eq!(outcome.unwrap(), PutOutcome::Written);
+    let requests = script.requests();
+    let conditions = requests.iter().map(|request| request.header("if-none-match"));
+    assert_eq!(conditions.collect::<Vec<_>>(), [Some("*"), Some("*"), None]);
+    for request in requests {
+        assert!(request.uri.starts_with("http://127.0.0.1:1/events/a/b"), "{}", request.uri);
+        assert!(request.header("x-amz-checksum-crc32").is_some(), "no checksum");
+    }
+}
+
+#[tokio::test]
+async fn errors_of_a_put_have_their_kinds() {
+    let table = [
+        (409, "ConditionalRequestConflict", ErrorKind::Transient),
+        (503, "SlowDown", ErrorKind::Throttled),
+        (404, "NoSuchBucket", ErrorKind::NotFound),
+        (403, "AccessDenied", ErrorKind::Denied),
+        (301, "PermanentRedirect", ErrorKind::NotFound),
+        (418, "Teapot", ErrorKind::Unknown),
+    ];
+    for (status, code, kind) in table {
+        let (store, _) = store(&[(status, &said(code))]);
+        let error = store.put("a", BODY, PutMode::Create).await.unwrap_err();
+        assert_eq!(error.kind(), kind, "{error}");
+        let text = error.to_string();
+        assert!(
+            text.starts_with("put: bucket events: so it is (") && text.contains(code),
+            "{text}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_missing_object_is_none_and_a_missing_bucket_is_an_error() {
+    let [no_key, no_bucket] = [said("NoSuchKey"), said("NoSuchBucket")];
+    let (store, _) =
+        store(&[(404, &no_key), (404, &no_bucket), (404, ""), (200, ""), (404, ""), (404, "")]);
+    assert_eq!(store.get("a").await.unwrap(), None);
+    assert_eq!(store.get("a").await.unwrap_err().kind(), ErrorKind::NotFound);
+    // A head has no body, so that the bucket is looked at.
+    assert_eq!(store.head("a").await.unwrap(), None);
+    let error = store.head("a").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
+    assert!(error.to_string().contains("STORE_EVENTS_BKT"), "{error}");
+}
+
+#[tokio::test]
+async fn a_store_that_ignores_the_condition_is_refused() {
+    let deleted = "<DeleteResult></DeleteResult>";
+    let (careless, _) = store(&[(200, ""), (200, ""), (200, deleted)]);
+    let error = careless.self_test("store_events/").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Invalid);
+    assert!(error.to_string().contains("If-None-Match"), "{error}");
+
+    let exists = said("PreconditionFailed");
+    let (careful, script) = store(&[(200, ""), (412, &exists), (200, deleted)]);
+    careful.self_test("store_events/").await.unwrap();
+    let uris: Vec<_> = script.requests().into_iter().map(|request| request.uri).collect();
+    assert_eq!(uris.len(), 3, "the probe is removed: {uris:?}");
+    assert!(uris[0].contains("/events/store_events/_self_test/"), "{uris:?}");
+}
+
+#[tokio::test]
+async fn an_empty_page_before_the_last_is_passed_over() {
+    let empty = "<ListBucketResult><IsTruncated>true</IsTruncated>\
+                 <NextContinuationToken>on</NextContinuationToken></ListBucketResult>";
+    let last = "<ListBucketResult><IsTruncated>false</IsTruncated><Contents><Key>a/b</Key>\
+                <LastModified>2026-11-23T10:00:00.000Z</LastModified><Size>7</Size></Contents>\
+                </ListBucketResult>";
+    let (store, script) = store(&[(200, empty), (200, last)]);
+    let request = ListRequest { prefix: "a/".into(), after: Some("a/a".into()), max: 5_000 };
+    let page = store.list(request).await.unwrap();
+    assert_eq!((page.objects[0].key.as_str(), page.objects[0].size), ("a/b", 7));
+    assert!(!page.more);
+    let uris: Vec<_> = script.requests().into_iter().map(|request| request.uri).collect();
+    assert!(uris[0].contains("max-keys=1000") && uris[0].contains("start-after=a%2Fa"), "{uris:?}");
+    assert!(uris[1].contains("continuation-token=on"), "{uris:?}");
+}
+
+#[tokio::test]
+async fn keys_that_no_store_takes_are_refused_without_a_request() {
+    let (store, script) =
+        store(&[(200, "<DeleteResult><Deleted><Key>a</Key></Deleted></DeleteResult>")]);
+    let long = "k".repeat(MAX_KEY_BYTES + 1);
+    for key in ["", &long] {
+        let error = store.put(key, BODY, PutMode::Create).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Invalid, "{error}");
+    }
+    assert!(store.delete(&[]).await.is_empty());
+    let outcomes = store.delete(&["a".to_owned(), long, "a".to_owned()]).await;
+    assert!(matches!(&outcomes[..], [Ok(()), Err(_), Ok(())]), "{outcomes:?}");
+    assert_eq!(script.requests().len(), 1);
+}

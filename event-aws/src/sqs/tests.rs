@@ -1,0 +1,160 @@
+//! What goes over the wire, and what is made of the answers.
+
+use super::*;
+use crate::script::Script;
+
+const OK: &str = "99914b932bd37a50b983c5e7c90ae93b";
+
+/// A queue whose requests after those of `connect` are answered so.
+async fn queue(answers: &[(u16, &str)]) -> (SqsQueue, Script) {
+    let connected = [
+        (200, r#"{"QueueUrl": "http://127.0.0.1:1/0/orders"}"#),
+        (200, r#"{"Attributes": {"MaximumMessageSize": "1024", "VisibilityTimeout": "45"}}"#),
+    ];
+    let answers: Vec<_> = connected.iter().chain(answers).copied().collect();
+    let script = Script::new(&answers);
+    let queue = SqsQueue::connect(&script.aws(), "orders").await.unwrap();
+    (queue, script)
+}
+
+/// The bodies of the requests after those of `connect`.
+fn requests(script: &Script) -> Vec<String> {
+    script.requests().into_iter().skip(2).map(|request| request.body).collect()
+}
+
+fn kinds<T>(outcomes: &[Result<T>]) -> Vec<Option<ErrorKind>> {
+    outcomes.iter().map(|outcome| outcome.as_ref().err().map(Error::kind)).collect()
+}
+
+fn sent(id: &str, digest: &str) -> String {
+    format!(r#"{{"Id": "{id}", "MessageId": "m{id}", "MD5OfMessageBody": "{digest}"}}"#)
+}
+
+#[tokio::test]
+async fn limits_are_those_of_the_queue() {
+    let (queue, _) = queue(&[]).await;
+    let expected = QueueLimits {
+        batch_bytes: 1024,
+        message_bytes: 1024,
+        visibility: Duration::from_secs(45),
+        ..QueueLimits::SQS
+    };
+    assert_eq!(queue.limits(), expected);
+}
+
+#[tokio::test]
+async fn what_is_refused_here_is_left_out_of_the_request() {
+    let answer = format!(
+        r#"{{"Successful": [{}], "Failed": [{{"Id": "0", "Code": "InternalError",
+            "SenderFault": false}}]}}"#,
+        sent("3", OK)
+    );
+    let (queue, script) = queue(&[(200, &answer)]).await;
+    let bodies =
+        [Message::new("{}"), Message::new(""), Message::new(vec![b'x'; 2000]), Message::new("{}")];
+    let outcomes = queue.send(&bodies).await;
+    use ErrorKind::{Invalid, TooLarge, Transient};
+    assert_eq!(kinds(&outcomes), [Some(Transient), Some(Invalid), Some(TooLarge), None]);
+    assert_eq!(outcomes[3].as_ref().unwrap().as_str(), "m3");
+    let requests = requests(&script);
+    assert_eq!(requests.len(), 1);
+    let has = |id: &str| requests[0].contains(&format!(r#""Id":"{id}""#));
+    assert_eq!(["0", "1", "2", "3"].map(has), [true, false, false, true], "{requests:?}");
+}
+
+#[tokio::test]
+async fn batches_without_anything_to_send_make_no_request() {
+    let (queue, script) = queue(&[]).await;
+    assert!(queue.send(&[]).await.is_empty());
+    assert!(queue.delete(&[]).await.is_empty());
+    assert!(queue.change_visibility(&[]).await.is_empty());
+    let eleven = vec![Message::new("{}"); 11];
+    assert_eq!(kinds(&queue.send(&eleven).await), [Some(ErrorKind::Invalid); 11]);
+    let halves = vec![Message::new(vec![b'x'; 600]); 2];
+    assert_eq!(kinds(&queue.send(&halves).await), [Some(ErrorKind::TooLarge); 2]);
+    assert_eq!(kinds(&queue.send(&[Message::new("")]).await), [Some(ErrorKind::Invalid)]);
+    assert_eq!(requests(&script), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn an_entry_that_is_missing_or_damaged_is_ambiguous() {
+    let answer =
+        format!(r#"{{"Successful": [{}, {}]}}"#, sent("0", OK), sent("2", &OK.replace('9', "0")));
+    let (queue, _) = queue(&[(200, &answer)]).await;
+    let outcomes = queue.send(&vec![Message::new("{}"); 3]).await;
+    let ambiguous = Some(ErrorKind::Ambiguous);
+    assert_eq!(kinds(&outcomes), [None, ambiguous, ambiguous]);
+}
+
+#[tokio::test]
+async fn one_at_fault_does_not_take_its_batch_with_it() {
+    let refused = r#"{"__type": "com.amazonaws.sqs#InvalidMessageContents", "message": "no"}"#;
+    let accepted =
+        [sent("0", OK), sent("2", OK)].map(|sent| format!(r#"{{"Successful": [{sent}]}}"#));
+    let answers = [(400, refused), (200, &accepted[0]), (400, refused), (200, &accepted[1])];
+    let (queue, script) = queue(&answers).await;
+    let outcomes = queue.send(&vec![Message::new("{}"); 3]).await;
+    assert_eq!(kinds(&outcomes), [None, Some(ErrorKind::Invalid), None]);
+    assert_eq!(requests(&script).len(), 4);
+}
+
+#[tokio::test]
+async fn a_failed_request_is_the_outcome_of_each_entry() {
+    let gone = r#"{"__type": "com.amazonaws.sqs#QueueDoesNotExist", "message": "gone"}"#;
+    let (queue, _) = queue(&[(400, gone), (503, "<html>busy</html>"), (504, "")]).await;
+    let receipts = [Receipt::new("a"), Receipt::new("b")];
+    let outcomes = queue.delete(&receipts).await;
+    assert_eq!(kinds(&outcomes), [Some(ErrorKind::NotFound); 2]);
+    let text = outcomes[0].as_ref().unwrap_err().to_string();
+    assert!(text.starts_with("delete: queue orders: gone"), "{text}");
+    assert!(text.contains("RELIABLE_QUEUE_NAME"), "{text}");
+    assert_eq!(kinds(&queue.delete(&receipts).await), [Some(ErrorKind::Transient); 2]);
+    assert_eq!(kinds(&queue.delete(&receipts).await), [Some(ErrorKind::Ambiguous); 2]);
+}
+
+#[tokio::test]
+async fn a_time_too_long_fails_alone_and_others_are_rounded_up() {
+    let (queue, script) = queue(&[(200, r#"{"Successful": [{"Id": "0"}, {"Id": "2"}]}"#)]).await;
+    let change = |millis| (Receipt::new("r"), Duration::from_millis(millis));
+    let outcomes = queue.change_visibility(&[change(1), change(43_200_001), change(2_000)]).await;
+    assert_eq!(kinds(&outcomes), [None, Some(ErrorKind::Invalid), None]);
+    let request = &requests(&script)[0];
+    assert!(request.contains(r#""VisibilityTimeout":1}"#), "{request}");
+    assert!(request.contains(r#""VisibilityTimeout":2}"#), "{request}");
+}
+
+#[tokio::test]
+async fn a_receive_asks_for_everything_and_hands_out_what_is_whole() {
+    let message = |id: &str, digest: &str| {
+        format!(
+            r#"{{"MessageId": "{id}", "ReceiptHandle": "r{id}", "Body": "{{}}", "MD5OfBody":
+            "{digest}", "Attributes": {{"ApproximateReceiveCount": "2", "SentTimestamp": "1"}}}}"#
+        )
+    };
+    let damaged = message("b", &OK.replace('9', "0"));
+    let both = format!(r#"{{"Messages": [{}, {damaged}]}}"#, message("a", OK));
+    let (queue, script) =
+        queue(&[(200, &both), (200, &format!(r#"{{"Messages": [{damaged}]}}"#)), (200, "{}")])
+            .await;
+    let request = ReceiveRequest {
+        max: 10,
+        wait: Duration::from_millis(19_001),
+        visibility: Duration::from_secs(30),
+    };
+    let deliveries = queue.receive(request).await.unwrap();
+    let [delivery] = &deliveries[..] else { panic!("{deliveries:?}") };
+    assert_eq!((delivery.id.as_str(), delivery.receive_count), ("a", 2));
+    let sent = &requests(&script)[0];
+    for part in [
+        r#""MaxNumberOfMessages":10"#,
+        r#""WaitTimeSeconds":20"#,
+        r#""VisibilityTimeout":30"#,
+        r#""MessageAttributeNames":["All"]"#,
+        r#""MessageSystemAttributeNames":["SentTimestamp","ApproximateReceiveCount"]"#,
+    ] {
+        assert!(sent.contains(part), "{part} is not in {sent}");
+    }
+    let error = queue.receive(request).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Ambiguous, "{error}");
+    assert!(queue.receive(request).await.unwrap().is_empty());
+}

@@ -4,6 +4,7 @@
 
 mod chaos;
 mod consumer;
+mod drain;
 mod pipeline;
 mod producer;
 mod reference;

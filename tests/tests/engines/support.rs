@@ -130,3 +130,11 @@ impl<T: Clone> Log<T> {
         self.0.lock().unwrap().clone()
     }
 }
+
+/// A handler that takes no time.
+pub(crate) const INSTANTLY: Duration = Duration::ZERO;
+
+/// A handler that acknowledges everything after a time.
+pub(crate) fn acknowledge(takes: Duration) -> Each<impl Fn(&Delivery) -> Outcome> {
+    Each { takes, outcome: |_: &Delivery| Outcome::Ack }
+}

@@ -189,7 +189,7 @@ fn an_input_can_come_through_a_pipe() {
 #[test]
 fn an_interrupt_drains_and_the_accounts_balance() {
     let out = TempDir::new().unwrap();
-    let child = event_local(out.path())
+    let mut child = event_local(out.path())
         .args(["--count", "100000000", "--rate", "2000", "--json"])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -197,6 +197,7 @@ fn an_interrupt_drains_and_the_accounts_balance() {
         .unwrap();
     let events = out.path().join("store_events");
     while !events.exists() {
+        assert!(child.try_wait().unwrap().is_none(), "it ended before it was interrupted");
         std::thread::yield_now();
     }
     let interrupt = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();

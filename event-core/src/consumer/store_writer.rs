@@ -60,7 +60,9 @@ impl StoreWriter {
         self
     }
 
-    /// With this retry loop, to share a budget or to fix the seed of the jitter.
+    /// With this retry loop: to share a budget, to fix the seed of the jitter or, by
+    /// [`Retry::observed_by`], to have the retries of puts counted, which the consumer's own
+    /// observer does not hear of.
     #[must_use]
     pub fn retry(mut self, retry: Retry) -> Self {
         self.retry = retry;

@@ -29,6 +29,22 @@ pub enum ErrorKind {
     Unknown,
 }
 
+impl ErrorKind {
+    /// The name in lower case with underscores, to count and to group by.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Throttled => "throttled",
+            Self::Transient => "transient",
+            Self::Ambiguous => "ambiguous",
+            Self::Denied => "denied",
+            Self::NotFound => "not_found",
+            Self::Invalid => "invalid",
+            Self::TooLarge => "too_large",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 /// An error of a backend or an engine.
 ///
 /// Its text is one line: the operation, what is at fault and, where there is one, the cause.

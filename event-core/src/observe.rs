@@ -26,6 +26,12 @@ pub trait Observer: Send + Sync + 'static {
         let _ = deliveries;
     }
 
+    /// The consumer now holds so many messages, from their receive until the queue has answered
+    /// to their deletion or release, and so many bytes of those that are not handled yet.
+    fn held(&self, messages: usize, bytes: usize) {
+        let _ = (messages, bytes);
+    }
+
     /// A batch was handed to the handler.
     fn flushed(&self, reason: FlushReason, messages: usize, bytes: usize) {
         let _ = (reason, messages, bytes);

@@ -12,6 +12,8 @@ pub(super) struct Capacity {
     message_bytes: usize,
     messages: usize,
     bytes: usize,
+    /// Of `messages`, those that receives under way may bring.
+    reserved: usize,
     /// Messages that may still be received before the total is reached.
     quota: Option<u64>,
 }
@@ -27,6 +29,7 @@ impl Capacity {
             message_bytes: limits.message_bytes,
             messages: 0,
             bytes: 0,
+            reserved: 0,
             quota: options.total,
         }
     }
@@ -45,12 +48,14 @@ impl Capacity {
         }
         self.messages += ask;
         self.bytes += ask * self.message_bytes;
+        self.reserved += ask;
         self.spend(ask);
         Some(ask)
     }
 
     /// A receive that asked for `asked` messages brought these; what it did not use is free.
     pub(super) fn received(&mut self, asked: usize, messages: usize, bytes: usize) {
+        self.reserved = self.reserved.saturating_sub(asked);
         self.messages = (self.messages + messages).saturating_sub(asked);
         self.bytes = (self.bytes + bytes).saturating_sub(asked * self.message_bytes);
         self.unspend(asked.saturating_sub(messages));
@@ -70,6 +75,12 @@ impl Capacity {
     pub(super) fn released(&mut self, messages: usize) {
         self.settled(messages);
         self.unspend(messages);
+    }
+
+    /// Messages and bytes that are held, without what is only reserved.
+    pub(super) fn held(&self) -> (usize, usize) {
+        let reserved = self.reserved * self.message_bytes;
+        (self.messages.saturating_sub(self.reserved), self.bytes.saturating_sub(reserved))
     }
 
     /// Whether the total is reached: nothing is left to receive, and nothing held may come back.
@@ -127,6 +138,20 @@ mod tests {
         assert_eq!(capacity.reserve(), None);
         capacity.settled(5);
         assert_eq!(capacity.reserve(), Some(10));
+    }
+
+    #[test]
+    fn what_is_held_is_told_without_what_is_reserved() {
+        let mut capacity = capacity(1000, 100_000, None);
+        assert_eq!(capacity.reserve(), Some(10));
+        assert_eq!(capacity.held(), (0, 0));
+        capacity.received(10, 4, 70);
+        assert_eq!(capacity.reserve(), Some(10));
+        assert_eq!(capacity.held(), (4, 70));
+        capacity.free_bytes(50);
+        capacity.settled(1);
+        capacity.released(1);
+        assert_eq!(capacity.held(), (2, 20));
     }
 
     #[test]

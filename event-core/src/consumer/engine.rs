@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::task::{self, AbortHandle, JoinError, JoinSet};
 use tokio::time::Instant;
+use tracing::{Instrument, debug_span};
 
 use super::capacity::Capacity;
 use super::leases::Leases;
@@ -41,6 +42,8 @@ pub(super) struct Engine {
     /// Requested when the drain begins: no more receives, no more waiting for a better time.
     stop: (ShutdownTrigger, Shutdown),
     report: ConsumerReport,
+    /// Messages and bytes held, as they were told last.
+    told: (usize, usize),
 }
 
 struct Handling {
@@ -80,6 +83,7 @@ impl Engine {
             drain: None,
             stop: Shutdown::new(),
             report: ConsumerReport::default(),
+            told: (0, 0),
             consumer: Arc::new(consumer.retry(retry)),
             settings,
         }
@@ -97,6 +101,7 @@ impl Engine {
             self.delete(now);
             self.release();
             self.extend(now);
+            self.tell();
             if self.is_finished(now) {
                 break;
             }
@@ -128,7 +133,8 @@ impl Engine {
                 wait: self.settings.options.wait,
                 visibility: self.settings.visibility,
             };
-            self.tasks.spawn(self.consumer().receive(request, self.stop.1.clone()));
+            let receive = self.consumer().receive(request, self.stop.1.clone());
+            self.tasks.spawn(receive.instrument(debug_span!("receive", max)));
         }
     }
 
@@ -141,10 +147,11 @@ impl Engine {
             let Some(batch) = batch else { break };
             self.consumer.observer.flushed(batch.reason, batch.items.len(), batch.bytes);
             let (leases, deliveries): (Vec<_>, Vec<_>) = batch.items.into_iter().unzip();
+            let span = debug_span!("handle", messages = deliveries.len(), bytes = batch.bytes);
             let deliveries = Arc::new(deliveries);
             let (later, stop) = (self.settings.visibility, self.stop.1.clone());
             let handle = self.consumer().handle(Arc::clone(&deliveries), later, stop);
-            let abort = self.tasks.spawn(handle);
+            let abort = self.tasks.spawn(handle.instrument(span));
             let handling = Handling { leases, deliveries, bytes: batch.bytes, abort };
             self.handling.insert(handling.abort.id(), handling);
         }
@@ -156,7 +163,8 @@ impl Engine {
         loop {
             let batch = if last { self.acknowledged.drain() } else { self.acknowledged.next(now) };
             let Some(batch) = batch else { break };
-            self.tasks.spawn(self.consumer().delete(batch.items));
+            let span = debug_span!("delete", messages = batch.items.len());
+            self.tasks.spawn(self.consumer().delete(batch.items).instrument(span));
         }
     }
 
@@ -168,15 +176,25 @@ impl Engine {
             |(id, delay): (u64, Duration)| Some((self.leases.remove(id)?, delay.min(longest)));
         let changes: Vec<_> = ready.into_iter().filter_map(change).collect();
         for batch in changes.chunks(self.settings.limits.batch_entries) {
-            self.tasks.spawn(self.consumer().release(batch.to_vec()));
+            let span = debug_span!("release", messages = batch.len());
+            self.tasks.spawn(self.consumer().release(batch.to_vec()).instrument(span));
         }
     }
 
     fn extend(&mut self, now: Instant) {
         let mut due = self.leases.due(now).into_iter().peekable();
         while due.peek().is_some() {
-            let batch = due.by_ref().take(self.settings.limits.batch_entries).collect();
-            self.tasks.spawn(self.consumer().extend(batch));
+            let batch: Vec<_> = due.by_ref().take(self.settings.limits.batch_entries).collect();
+            let span = debug_span!("extend", messages = batch.len());
+            self.tasks.spawn(self.consumer().extend(batch).instrument(span));
+        }
+    }
+
+    fn tell(&mut self) {
+        let held = self.capacity.held();
+        if self.told != held {
+            self.told = held;
+            self.consumer.observer.held(held.0, held.1);
         }
     }
 

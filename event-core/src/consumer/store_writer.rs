@@ -6,6 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::future::join_all;
 use tokio::sync::Semaphore;
+use tracing::{Instrument, debug_span};
 
 use crate::error::{Error, ErrorKind};
 use crate::event::Event;
@@ -79,9 +80,10 @@ impl StoreWriter {
         // us stops waiting then, and one try is quick.
         let _turn = self.puts.acquire().await;
         let not_about_the_event = |error: &Error| !error.is_about_entry();
+        let span = debug_span!("store", key);
         let stored =
             self.retry.one(not_about_the_event, shutdown, || self.put_or_look(&key, message));
-        match stored.await {
+        match stored.instrument(span).await {
             Ok(outcome) => outcome,
             Err(error) if error.is_about_entry() => {
                 Outcome::Quarantine(Reason::new(Reason::REFUSED, error.to_string()))

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
+use tracing::{Instrument, debug_span};
 
 use super::pace::Pace;
 use super::{Producer, ProducerOptions, ProducerReport};
@@ -170,7 +171,8 @@ impl Engine {
                 Some(_) => self.batcher.drain(),
             };
             let Some(batch) = batch else { break };
-            self.tasks.spawn(Arc::clone(&self.sender).send(batch.items));
+            let span = debug_span!("send", messages = batch.items.len(), bytes = batch.bytes);
+            self.tasks.spawn(Arc::clone(&self.sender).send(batch.items).instrument(span));
         }
     }
 

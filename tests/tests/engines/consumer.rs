@@ -1,7 +1,7 @@
 //! What the consumer promises.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use event_core::{
@@ -161,6 +161,9 @@ struct Held {
     most_messages: AtomicUsize,
     bytes: AtomicUsize,
     most_bytes: AtomicUsize,
+    /// As the consumer itself tells it.
+    told: Mutex<(usize, usize)>,
+    most_told: Mutex<(usize, usize)>,
 }
 
 fn raise(now: &AtomicUsize, most: &AtomicUsize, by: usize) {
@@ -182,6 +185,12 @@ impl Observer for Held {
     fn deleted(&self, messages: usize) {
         self.messages.fetch_sub(messages, Ordering::SeqCst);
     }
+
+    fn held(&self, messages: usize, bytes: usize) {
+        *self.told.lock().unwrap() = (messages, bytes);
+        let mut most = self.most_told.lock().unwrap();
+        *most = (most.0.max(messages), most.1.max(bytes));
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -193,6 +202,8 @@ async fn held_messages_stay_within_their_bound() {
     let report = run_until_drained(consumer, &queue).await;
     assert_eq!(report.acknowledged, 500);
     assert_eq!(held.most_messages.load(Ordering::SeqCst), 30, "full receives of ten within 35");
+    assert_eq!(held.most_told.lock().unwrap().0, 30);
+    assert_eq!(*held.told.lock().unwrap(), (0, 0));
 }
 
 #[tokio::test(start_paused = true)]
@@ -207,6 +218,8 @@ async fn held_bytes_stay_within_their_bound() {
     assert_eq!(run_until_drained(consumer, &queue).await.acknowledged, 100);
     // 926 bytes each with their attribute, and room for 10,000 before each receive.
     assert_eq!(held.most_bytes.load(Ordering::SeqCst), 20 * 926);
+    assert_eq!(held.most_told.lock().unwrap().1, 20 * 926);
+    assert_eq!(*held.told.lock().unwrap(), (0, 0));
 }
 
 #[tokio::test(start_paused = true)]

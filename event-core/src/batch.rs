@@ -30,6 +30,18 @@ pub enum FlushReason {
     Drain,
 }
 
+impl FlushReason {
+    /// The name in lower case, to count and to group by.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Count => "count",
+            Self::Bytes => "bytes",
+            Self::Linger => "linger",
+            Self::Drain => "drain",
+        }
+    }
+}
+
 /// A closed batch; never empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Batch<T> {

@@ -1,5 +1,7 @@
 //! What the engines tell whoever counts: progress bars, metrics, tests.
 
+use std::sync::Arc;
+
 use crate::batch::FlushReason;
 use crate::error::Error;
 use crate::handler::Outcome;
@@ -61,3 +63,50 @@ pub trait Observer: Send + Sync + 'static {
 
 /// Hears nothing.
 impl Observer for () {}
+
+/// Each of them hears of everything, in order.
+///
+/// ```
+/// use event_core::Observer;
+/// use std::sync::Arc;
+///
+/// let both: Vec<Arc<dyn Observer>> = vec![Arc::new(()), Arc::new(())];
+/// both.deleted(10);
+/// ```
+impl Observer for Vec<Arc<dyn Observer>> {
+    fn sent(&self, messages: &[Message]) {
+        self.iter().for_each(|observer| observer.sent(messages));
+    }
+
+    fn rejected(&self, message: &Message, reason: &Reason) {
+        self.iter().for_each(|observer| observer.rejected(message, reason));
+    }
+
+    fn received(&self, deliveries: &[Delivery]) {
+        self.iter().for_each(|observer| observer.received(deliveries));
+    }
+
+    fn held(&self, messages: usize, bytes: usize) {
+        self.iter().for_each(|observer| observer.held(messages, bytes));
+    }
+
+    fn flushed(&self, reason: FlushReason, messages: usize, bytes: usize) {
+        self.iter().for_each(|observer| observer.flushed(reason, messages, bytes));
+    }
+
+    fn handled(&self, delivery: &Delivery, outcome: &Outcome) {
+        self.iter().for_each(|observer| observer.handled(delivery, outcome));
+    }
+
+    fn deleted(&self, messages: usize) {
+        self.iter().for_each(|observer| observer.deleted(messages));
+    }
+
+    fn released(&self, messages: usize) {
+        self.iter().for_each(|observer| observer.released(messages));
+    }
+
+    fn retried(&self, error: &Error, entries: usize) {
+        self.iter().for_each(|observer| observer.retried(error, entries));
+    }
+}

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::time::Duration;
 
-use aws_config::identity::IdentityCache;
 use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
@@ -11,7 +10,8 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_s3::config::retry::RetryPartition;
 use event_core::{Error, Result};
 
-use crate::http;
+use crate::requests::{ApiRequests, Requests};
+use crate::{credentials, http};
 
 /// To connect takes milliseconds; one lost packet costs a second, two cost three.
 const CONNECT: Duration = Duration::from_millis(3_100);
@@ -42,10 +42,6 @@ const ATTEMPTS: u32 = 2;
 /// ([aws-sdk-rust#1146](https://github.com/awslabs/aws-sdk-rust/issues/1146)).
 const STALLED_GRACE: Duration = Duration::from_secs(20);
 
-/// Credentials are renewed when they have so long left. The SDK's 10 s are less than a long poll
-/// and its retry take, and leave no time for a second try where the first renewal fails.
-const CREDENTIALS_MARGIN: Duration = Duration::from_secs(120);
-
 /// Where the services are.
 ///
 /// What is left out comes from where every AWS tool takes it: the region from `AWS_REGION`, the
@@ -72,7 +68,6 @@ impl AwsOptions {
         // Pinned: a later version may change timeouts, retries and the HTTP stack with an update.
         let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
             .http_client(http::client())
-            .identity_cache(IdentityCache::lazy().buffer_time(CREDENTIALS_MARGIN).build())
             .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
             .stalled_stream_protection(
                 StalledStreamProtectionConfig::enabled().grace_period(STALLED_GRACE).build(),
@@ -88,7 +83,7 @@ impl AwsOptions {
             check_endpoint("AWS_ENDPOINT_URL", endpoint)?;
             loader = loader.endpoint_url(endpoint);
         }
-        let sdk = loader.load().await;
+        let sdk = credentials::renewed_in_time(loader.load().await);
         check_region(sdk.region().map(AsRef::as_ref).unwrap_or_default())?;
         // Only AWS itself is sure to have a host name for each bucket.
         let elsewhere = sdk.endpoint_url().is_some()
@@ -134,23 +129,30 @@ fn check_region(region: &str) -> Result<()> {
     Err(Error::invalid("configure", message))
 }
 
-/// The SDK's configuration, from which queues and stores are made. All of them share connections
-/// and credentials.
+/// The SDK's configuration, from which queues and stores are made. All of them share connections,
+/// credentials and the count of their requests.
 #[derive(Clone)]
 pub struct Aws {
     sdk: SdkConfig,
     path_style: bool,
+    requests: Requests,
 }
 
 impl Aws {
     pub(crate) fn new(sdk: SdkConfig, path_style: bool) -> Self {
-        Self { sdk, path_style }
+        Self { sdk, path_style, requests: Requests::default() }
     }
 
     /// The region that requests go to.
     pub fn region(&self) -> &str {
         // `load` refuses to go on without one.
         self.sdk.region().map(AsRef::as_ref).unwrap_or_default()
+    }
+
+    /// How often each API was called so far, by service and operation: by clones of this, by
+    /// queues, stores and clients made of it. What it took to get credentials is not among them.
+    pub fn requests(&self) -> Vec<ApiRequests> {
+        self.requests.list()
     }
 
     /// A client of SQS for what no [`Queue`](event_core::Queue) does, such as making one.
@@ -179,6 +181,7 @@ impl Aws {
         attempt: Duration,
     ) -> aws_sdk_sqs::Client {
         let config = aws_sdk_sqs::config::Builder::from(&self.sdk)
+            .interceptor(self.requests.of("sqs"))
             .timeout_config(self.timeouts(attempt))
             .retry_partition(RetryPartition::custom(kind_of_call).build())
             .build();
@@ -191,6 +194,7 @@ impl Aws {
 
     pub(crate) fn s3_for(&self, kind_of_call: &'static str) -> aws_sdk_s3::Client {
         let config = aws_sdk_s3::config::Builder::from(&self.sdk)
+            .interceptor(self.requests.of("s3"))
             .timeout_config(self.timeouts(S3_ATTEMPT))
             .retry_partition(RetryPartition::custom(kind_of_call).build())
             .force_path_style(self.path_style)
@@ -259,6 +263,8 @@ mod tests {
         assert_eq!(timeouts.operation_timeout(), Some(Duration::from_secs(65)));
         assert!(RECEIVE_ATTEMPT > event_core::QueueLimits::SQS.max_wait);
         assert_eq!(receive.config().retry_config().unwrap().max_attempts(), ATTEMPTS);
+        let provider = format!("{:?}", aws.sdk.credentials_provider());
+        assert!(provider.contains("KeepValid"), "{provider}");
     }
 
     #[test]

@@ -21,15 +21,38 @@ pub(crate) use kind::classify;
 #[derive(Clone, Debug)]
 pub(crate) enum Subject {
     Queue(Arc<str>),
-    Bucket(Arc<str>),
+    Bucket {
+        name: Arc<str>,
+        /// The account that must own it, where that is known.
+        owner: Option<Arc<str>>,
+    },
 }
 
+/// What sets the name of the queue, that of the bucket, and the bucket's owner.
+pub(crate) const QUEUE_SETTING: &str = "RELIABLE_QUEUE_NAME";
+pub(crate) const BUCKET_SETTING: &str = "STORE_EVENTS_BKT";
+pub(crate) const OWNER_SETTING: &str = "STORE_EVENTS_BKT_OWNER";
+
 impl Subject {
+    pub(crate) fn queue(name: &str) -> Self {
+        Self::Queue(name.into())
+    }
+
+    pub(crate) fn bucket(name: &str) -> Self {
+        Self::Bucket { name: name.into(), owner: None }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            Self::Queue(name) | Self::Bucket { name, .. } => name,
+        }
+    }
+
     /// The setting that names it.
     fn setting(&self) -> &'static str {
         match self {
-            Self::Queue(_) => "RELIABLE_QUEUE_NAME",
-            Self::Bucket(_) => "STORE_EVENTS_BKT",
+            Self::Queue(_) => QUEUE_SETTING,
+            Self::Bucket { .. } => BUCKET_SETTING,
         }
     }
 
@@ -46,20 +69,28 @@ impl Subject {
     /// What the service said of one entry of a batch, or of all of a request.
     pub(crate) fn refused(&self, operation: &'static str, said: &Said<'_>) -> Error {
         let kind = classify(said.code, said.status);
-        self.error(kind, operation, format_args!("{said}{}", self.advice(kind, said.code)))
+        self.error(kind, operation, format_args!("{said}{}", self.advice(kind, said)))
     }
 
-    fn advice(&self, kind: ErrorKind, code: Option<&str>) -> String {
+    fn advice(&self, kind: ErrorKind, said: &Said<'_>) -> String {
         let setting = self.setting();
-        match kind {
-            _ if code.is_some_and(kind::is_about_region) => {
+        match (kind, self) {
+            _ if said.is_about_region() => {
                 format!("; set AWS_REGION to the region of the {}", self.noun())
             }
-            ErrorKind::NotFound => {
+            (ErrorKind::NotFound, _) => {
                 format!("; check {setting}, AWS_REGION and whose account the credentials are of")
             }
-            ErrorKind::Denied => {
+            (ErrorKind::Denied, Self::Bucket { owner: Some(owner), .. }) => format!(
+                "; check the credentials, what their role allows, {setting}, and whether the \
+                 bucket is account {owner}'s ({OWNER_SETTING})"
+            ),
+            (ErrorKind::Denied, _) => {
                 format!("; check the credentials, what their role allows, and {setting}")
+            }
+            // The answer to a `HEAD`, which has no room for the reason.
+            (_, Self::Bucket { .. }) if said.code.is_none() && said.status == Some(400) => {
+                "; check AWS_REGION and whether the credentials have expired".to_owned()
             }
             _ => String::new(),
         }
@@ -68,14 +99,14 @@ impl Subject {
     fn noun(&self) -> &'static str {
         match self {
             Self::Queue(_) => "queue",
-            Self::Bucket(_) => "bucket",
+            Self::Bucket { .. } => "bucket",
         }
     }
 }
 
 impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Self::Queue(name) | Self::Bucket(name)) = self;
+        let (Self::Queue(name) | Self::Bucket { name, .. }) = self;
         write!(f, "{} {name}", self.noun())
     }
 }
@@ -87,6 +118,16 @@ pub(crate) struct Said<'a> {
     pub(crate) status: Option<u16>,
     pub(crate) message: Option<&'a str>,
     pub(crate) request_id: Option<&'a str>,
+}
+
+impl Said<'_> {
+    fn is_about_region(&self) -> bool {
+        match self.code {
+            Some(code) => kind::is_about_region(code),
+            // The answer to a `HEAD` has a status alone.
+            None => matches!(self.status, Some(301 | 307)),
+        }
+    }
 }
 
 impl fmt::Display for Said<'_> {
@@ -198,7 +239,7 @@ fn chain<'a>(
 }
 
 /// The causes of an error, without those that only repeat the one above.
-fn causes(error: &(dyn StdError + 'static)) -> String {
+pub(crate) fn causes(error: &(dyn StdError + 'static)) -> String {
     let mut text = String::new();
     for cause in chain(error).skip(1).map(ToString::to_string) {
         if !text.contains(&cause) {
@@ -212,7 +253,7 @@ fn causes(error: &(dyn StdError + 'static)) -> String {
 }
 
 /// Services answer texts of any length and with line breaks; a log line is one line.
-fn one_line(text: &str) -> String {
+pub(crate) fn one_line(text: &str) -> String {
     const LONGEST: usize = 500;
     let mut line = String::with_capacity(text.len().min(LONGEST));
     for word in text.split(|c: char| c.is_whitespace() || c.is_control()) {

@@ -3,7 +3,9 @@
 //!
 //! The SDK is configured in one place, [`AwsOptions`], whose source gives the reason for each
 //! timeout and limit. Errors name the queue or the bucket and the setting to look at; they never
-//! hold a credential.
+//! hold a credential. Credentials that are still valid outlast a renewal that fails.
+//! [`Aws::requests`] tells how often each API was called. [`setup_queue`] and [`setup_bucket`] make
+//! what is missing, where nothing else does.
 //!
 //! ```no_run
 //! use event_aws::{AwsOptions, S3Store, SqsQueue};
@@ -13,7 +15,8 @@
 //! // Region, endpoint and credentials as every AWS tool finds them.
 //! let aws = AwsOptions::default().load().await?;
 //! let queue = SqsQueue::connect(&aws, "reliable_message_q").await?;
-//! let store = S3Store::new(&aws, "events-of-mine");
+//! // A bucket of that name in another account is refused.
+//! let store = S3Store::new(&aws, "events-of-mine").owned_by("123456789012")?;
 //! store.self_test("store_events").await?;
 //! # drop(queue);
 //! # Ok(())
@@ -21,13 +24,19 @@
 //! ```
 
 mod config;
+mod credentials;
 mod error;
 mod http;
+mod name;
+mod requests;
 mod s3;
 #[cfg(test)]
 mod script;
+mod setup;
 mod sqs;
 
 pub use config::{Aws, AwsOptions};
+pub use requests::ApiRequests;
 pub use s3::S3Store;
+pub use setup::{Change, QueueSetup, setup_bucket, setup_queue};
 pub use sqs::SqsQueue;

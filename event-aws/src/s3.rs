@@ -1,5 +1,6 @@
 //! A store in S3.
 
+mod check;
 mod delete;
 #[cfg(test)]
 mod tests;
@@ -34,6 +35,8 @@ const MAX_PAGE: usize = 1_000;
 ///   reads.
 /// - A missing bucket is `NotFound`, a missing object is none. Without the right to list the
 ///   bucket, S3 answers `Denied` for a missing object too.
+/// - Bucket names are the same for all accounts: whoever takes one that was deleted receives what
+///   is written to it. [`owned_by`](Self::owned_by) rules that out.
 #[derive(Clone)]
 pub struct S3Store {
     inner: Arc<Inner>,
@@ -52,7 +55,7 @@ impl S3Store {
     /// A bucket by its name. Nothing is sent.
     pub fn new(aws: &Aws, bucket: &str) -> Self {
         let inner = Inner {
-            subject: Subject::Bucket(bucket.into()),
+            subject: Subject::bucket(bucket),
             bucket: bucket.into(),
             write: aws.s3_for("write"),
             read: aws.s3_for("read"),
@@ -108,7 +111,7 @@ impl S3Store {
         from_sdk(error, operation, &self.inner.subject)
     }
 
-    fn check(&self, operation: &'static str, key: &str) -> Result<()> {
+    fn check_key(&self, operation: &'static str, key: &str) -> Result<()> {
         if (1..=MAX_KEY_BYTES).contains(&key.len()) {
             return Ok(());
         }
@@ -129,9 +132,14 @@ impl S3Store {
 #[async_trait]
 impl ObjectStore for S3Store {
     async fn put(&self, key: &str, body: Bytes, mode: PutMode) -> Result<PutOutcome> {
-        self.check("put", key)?;
+        self.check_key("put", key)?;
         let Inner { bucket, write, .. } = &*self.inner;
-        let request = write.put_object().bucket(&**bucket).key(key).body(ByteStream::from(body));
+        let request = write
+            .put_object()
+            .bucket(&**bucket)
+            .set_expected_bucket_owner(self.owner())
+            .key(key)
+            .body(ByteStream::from(body));
         let request = match mode {
             PutMode::Create => request.if_none_match("*"),
             PutMode::Overwrite => request,
@@ -147,9 +155,10 @@ impl ObjectStore for S3Store {
     }
 
     async fn get(&self, key: &str) -> Result<Option<Bytes>> {
-        self.check("get", key)?;
+        self.check_key("get", key)?;
         let Inner { subject, bucket, read, .. } = &*self.inner;
-        let answer = match read.get_object().bucket(&**bucket).key(key).send().await {
+        let request = read.get_object().bucket(&**bucket).key(key);
+        let answer = match request.set_expected_bucket_owner(self.owner()).send().await {
             Ok(answer) => answer,
             Err(error) if is_missing(&error) => return Ok(None),
             Err(error) => return Err(self.error("get", &error)),
@@ -165,9 +174,10 @@ impl ObjectStore for S3Store {
     }
 
     async fn head(&self, key: &str) -> Result<Option<ObjectMeta>> {
-        self.check("head", key)?;
+        self.check_key("head", key)?;
         let Inner { bucket, read, .. } = &*self.inner;
-        let error = match read.head_object().bucket(&**bucket).key(key).send().await {
+        let request = read.head_object().bucket(&**bucket).key(key);
+        let error = match request.set_expected_bucket_owner(self.owner()).send().await {
             Ok(found) => {
                 let modified = found.last_modified();
                 return Ok(Some(self.meta(key.to_owned(), found.content_length(), modified)));
@@ -178,8 +188,8 @@ impl ObjectStore for S3Store {
             return Err(self.error("head", &error));
         }
         // The answer to a `HEAD` has no body that would say what is missing.
-        match read.head_bucket().bucket(&**bucket).send().await {
-            Ok(_) => Ok(None),
+        match self.head_bucket().await {
+            Ok(()) => Ok(None),
             // Not to be looked at is to be there.
             Err(error) if status(&error) == Some(403) => Ok(None),
             Err(error) => Err(self.error("head", &error)),
@@ -198,6 +208,7 @@ impl ObjectStore for S3Store {
             let answer = read
                 .list_objects_v2()
                 .bucket(&**bucket)
+                .set_expected_bucket_owner(self.owner())
                 .prefix(&request.prefix)
                 .set_start_after(request.after.clone().filter(|after| !after.is_empty()))
                 .max_keys(max)

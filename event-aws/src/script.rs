@@ -45,19 +45,23 @@ impl Script {
         self.requests.lock().unwrap().clone()
     }
 
-    /// A configuration whose requests are answered by this, at once and without retries.
+    /// Clients whose requests are answered by this, at once and without retries.
     pub(crate) fn aws(&self) -> Aws {
+        Aws::new(self.sdk(), true)
+    }
+
+    /// The configuration of such clients.
+    pub(crate) fn sdk(&self) -> SdkConfig {
         let credentials = Credentials::new("id", "secret-of-mine", None, None, "test");
         let connector = SharedHttpConnector::new(self.clone());
-        let sdk = SdkConfig::builder()
+        SdkConfig::builder()
             .behavior_version(BehaviorVersion::v2026_01_12())
             .region(Region::new("us-east-1"))
             .endpoint_url("http://127.0.0.1:1")
             .credentials_provider(SharedCredentialsProvider::new(credentials))
             .retry_config(RetryConfig::disabled())
             .http_client(http_client_fn(move |_, _| connector.clone()))
-            .build();
-        Aws::new(sdk, true)
+            .build()
     }
 }
 

@@ -2,6 +2,8 @@
 
 mod attributes;
 mod batch;
+mod dead_letters;
+mod digest;
 mod message;
 #[cfg(test)]
 mod tests;
@@ -22,9 +24,13 @@ use event_core::{
 
 use crate::config::Aws;
 use crate::error::{Said, Subject, from_sdk};
+use crate::name;
 use attributes::{DEPTH, LIMITS, attributes, limits, number};
 use batch::{Answer, account, refuse};
-use message::{Outgoing, incoming, outgoing, same_digest};
+use digest::Digests;
+use message::{Outgoing, incoming, outgoing};
+
+pub(crate) use dead_letters::Redrive;
 
 /// A standard queue in SQS.
 ///
@@ -35,9 +41,9 @@ use message::{Outgoing, incoming, outgoing, same_digest};
 ///   attributes out of its rules) are refused here and left out of it, since SQS refuses a whole
 ///   batch for one of them.
 /// - SQS's answer is checked against what was submitted: an entry that it does not mention is
-///   `Ambiguous`, and so is one whose body arrived with another MD5.
-/// - A body that was damaged on its way here is not handed out: it comes back after its
-///   visibility timeout.
+///   `Ambiguous`, and so is one whose body or attributes arrived with another MD5.
+/// - A message that was damaged on its way here, its body or its attributes, is not handed out: it
+///   comes back after its visibility timeout.
 /// - Attributes are kept as text: those of type `String` and `Number`, under any label. A
 ///   `Binary` one is left out with a warning in the log; its message is received without it.
 /// - Times are whole seconds, rounded up.
@@ -64,25 +70,14 @@ impl SqsQueue {
     ///
     /// # Errors
     ///
-    /// `NotFound` if there is no such queue in this region and account, `Denied` if the
-    /// credentials may not see it. Without the right to read its attributes the limits are those
-    /// of a new queue.
+    /// `Invalid` if no queue can have the name, `NotFound` if there is no such queue in this
+    /// region and account, `Denied` if the credentials may not see it. Without the right to read
+    /// its attributes the limits are those of a new queue.
     pub async fn connect(aws: &Aws, name: &str) -> Result<Self> {
-        let subject = Subject::Queue(name.into());
-        let control = aws.sqs();
-        let found = control.get_queue_url().queue_name(name).send().await;
-        let found = found.map_err(|error| from_sdk(&error, "connect", &subject))?;
-        let url = found.queue_url.ok_or_else(|| {
-            subject.error(ErrorKind::Ambiguous, "connect", "the answer has no queue URL")
-        })?;
-        let limits = match attributes(&control, &url, &LIMITS, "connect", &subject).await {
-            Ok(attributes) => limits(&attributes),
-            Err(error) if error.kind() == ErrorKind::Denied => {
-                tracing::warn!(%error, "the queue's limits are unknown, those of a new one are used");
-                QueueLimits::SQS
-            }
-            Err(error) => return Err(error),
-        };
+        const OPERATION: &str = "connect";
+        name::check_queue(OPERATION, name, name::MAX_QUEUE)?;
+        let (subject, control) = (Subject::queue(name), aws.sqs());
+        let (url, limits) = find(&control, name, None, OPERATION, &subject).await?;
         let inner = Inner {
             subject,
             url,
@@ -95,9 +90,20 @@ impl SqsQueue {
         Ok(Self { inner: Arc::new(inner) })
     }
 
+    /// The name that it was looked up by.
+    pub fn name(&self) -> &str {
+        self.inner.subject.name()
+    }
+
     /// The URL that the name was resolved to.
     pub fn url(&self) -> &str {
         &self.inner.url
+    }
+
+    /// The account that owns the queue, by its URL; none if that has none in its place, as with
+    /// some emulators.
+    pub fn account(&self) -> Option<&str> {
+        self.inner.url.rsplit('/').nth(1).filter(|account| name::is_account(account))
     }
 
     fn refused(&self, operation: &'static str, entry: &BatchResultErrorEntry) -> Error {
@@ -148,6 +154,31 @@ impl SqsQueue {
     }
 }
 
+/// The URL and the limits of a queue of this account, or of the caller's.
+async fn find(
+    control: &Client,
+    name: &str,
+    account: Option<&str>,
+    operation: &'static str,
+    subject: &Subject,
+) -> Result<(String, QueueLimits)> {
+    let request = control.get_queue_url().queue_name(name);
+    let account = account.map(str::to_owned);
+    let found = request.set_queue_owner_aws_account_id(account).send().await;
+    let found = found.map_err(|error| from_sdk(&error, operation, subject))?;
+    let url = found.queue_url.ok_or_else(|| {
+        subject.error(ErrorKind::Ambiguous, operation, "the answer has no queue URL")
+    })?;
+    match attributes(control, &url, &LIMITS, operation, subject).await {
+        Ok(attributes) => Ok((url, limits(&attributes))),
+        Err(error) if error.kind() == ErrorKind::Denied => {
+            tracing::warn!(%error, "the queue's limits are unknown, those of a new one are used");
+            Ok((url, QueueLimits::SQS))
+        }
+        Err(error) => Err(error),
+    }
+}
+
 /// The outcome of an entry that SQS says it has.
 fn accepted(
     entry: &SendMessageBatchResultEntry,
@@ -155,11 +186,14 @@ fn accepted(
     subject: &Subject,
 ) -> Result<MessageId> {
     let own = sent.iter().find(|sent| sent.id() == entry.id());
-    let intact = own.is_none_or(|own| same_digest(entry.md5_of_message_body(), own.body()));
-    if intact {
+    let digests = Digests {
+        body: Some(entry.md5_of_message_body()),
+        attributes: entry.md5_of_message_attributes(),
+    };
+    let Some(part) = own.and_then(|own| own.damaged(digests)) else {
         return Ok(MessageId::new(entry.message_id()));
-    }
-    let what = "the body was damaged on its way: SQS has another MD5 of it";
+    };
+    let what = format!("the message was damaged on its way: SQS has another MD5 of its {part}");
     Err(subject.error(ErrorKind::Ambiguous, "send", what))
 }
 
@@ -337,7 +371,7 @@ fn check(request: &ReceiveRequest, limits: &QueueLimits, subject: &Subject) -> R
 
 /// Rounded up: a message that is shown too early is worked on twice, and a poll that is asked to
 /// wait a little must not become one that does not wait at all.
-fn whole_seconds(time: Duration) -> i32 {
+pub(crate) fn whole_seconds(time: Duration) -> i32 {
     let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
     i32::try_from(seconds).unwrap_or(i32::MAX)
 }

@@ -52,7 +52,7 @@ fn codes_and_statuses_have_their_kinds() {
 
 #[test]
 fn a_message_is_one_line_that_names_the_setting() {
-    let queue = Subject::Queue("orders".into());
+    let queue = Subject::queue("orders");
     let said = Said {
         code: Some("AWS.SimpleQueueService.NonExistentQueue"),
         status: Some(400),
@@ -66,7 +66,7 @@ fn a_message_is_one_line_that_names_the_setting() {
          (AWS.SimpleQueueService.NonExistentQueue, request 1-2); \
          check RELIABLE_QUEUE_NAME, AWS_REGION and whose account the credentials are of"
     );
-    let bucket = Subject::Bucket("events".into());
+    let bucket = Subject::bucket("events");
     let said = Said { code: Some("PermanentRedirect"), ..Said::default() };
     assert_eq!(
         bucket.refused("put", &said).to_string(),
@@ -84,7 +84,7 @@ fn a_long_message_is_cut() {
 #[test]
 fn what_may_have_been_applied_is_ambiguous() {
     type Failed = SdkError<aws_sdk_sqs::operation::send_message::SendMessageError, HttpResponse>;
-    let queue = Subject::Queue("orders".into());
+    let queue = Subject::queue("orders");
     let broken = || Box::new(std::io::Error::from(std::io::ErrorKind::ConnectionReset));
     let cases: [(Failed, ErrorKind); 6] = [
         (SdkError::timeout_error(broken()), Ambiguous),
@@ -103,7 +103,7 @@ fn what_may_have_been_applied_is_ambiguous() {
 #[test]
 fn credentials_that_are_nowhere_are_denied_and_late_ones_are_not() {
     type Failed = SdkError<aws_sdk_sqs::operation::send_message::SendMessageError, HttpResponse>;
-    let queue = Subject::Queue("orders".into());
+    let queue = Subject::queue("orders");
     let table = [
         (CredentialsError::not_loaded("no role"), Denied),
         (CredentialsError::provider_error("503"), Transient),

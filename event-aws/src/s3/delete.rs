@@ -20,7 +20,7 @@ impl S3Store {
         // A key that is asked for twice is sent once, so that it has one answer.
         let mut sendable = BTreeSet::new();
         for key in keys {
-            match self.check(OPERATION, key) {
+            match self.check_key(OPERATION, key) {
                 Ok(()) => drop(sendable.insert(key.as_str())),
                 refused => drop(outcomes.insert(key, refused)),
             }
@@ -43,7 +43,8 @@ impl S3Store {
         let batch = Delete::builder().set_objects(Some(objects.collect()));
         // As above.
         let batch = batch.build().expect("a list of objects");
-        match delete.delete_objects().bucket(&**bucket).delete(batch).send().await {
+        let request = delete.delete_objects().bucket(&**bucket).delete(batch);
+        match request.set_expected_bucket_owner(self.owner()).send().await {
             Ok(answer) => account(keys, &answer, subject),
             Err(error) => {
                 let error = from_sdk(&error, OPERATION, subject);
@@ -94,7 +95,7 @@ mod tests {
             .errors(failed("c", "InternalError"))
             .errors(failed("d", "NoSuchKey"))
             .build();
-        let subject = Subject::Bucket("events".into());
+        let subject = Subject::bucket("events");
         let outcomes = account(&["a", "b", "c", "d", "e"], &answer, &subject);
         let kinds: Vec<_> = outcomes
             .into_iter()

@@ -115,3 +115,84 @@ async fn keys_that_no_store_takes_are_refused_without_a_request() {
     assert!(matches!(&outcomes[..], [Ok(()), Err(_), Ok(())]), "{outcomes:?}");
     assert_eq!(script.requests().len(), 1);
 }
+
+#[tokio::test]
+async fn an_expected_owner_is_in_every_request() {
+    let exists = said("PreconditionFailed");
+    let deleted = "<DeleteResult></DeleteResult>";
+    let listed = "<ListBucketResult><IsTruncated>true</IsTruncated>\
+                  <NextContinuationToken>on</NextContinuationToken></ListBucketResult>";
+    let answers = [
+        (200, ""),
+        (412, &*exists),
+        (200, deleted),
+        (200, ""),
+        (200, ""),
+        (404, ""),
+        (200, ""),
+        (200, listed),
+        (200, "<ListBucketResult></ListBucketResult>"),
+        (200, ""),
+    ];
+    let (store, script) = store(&answers);
+    let store = store.owned_by("123456789012").unwrap();
+    store.self_test("store_events").await.unwrap();
+    store.put("a", BODY, PutMode::Overwrite).await.unwrap();
+    store.get("a").await.unwrap();
+    assert_eq!(store.head("a").await.unwrap(), None);
+    store.list(ListRequest { prefix: "".into(), after: None, max: 5 }).await.unwrap();
+    store.check().await.unwrap();
+    let requests = script.requests();
+    assert_eq!(requests.len(), answers.len());
+    for request in requests {
+        let owner = request.header("x-amz-expected-bucket-owner");
+        assert_eq!(owner, Some("123456789012"), "{}", request.uri);
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_with_an_expected_owner_advises_to_check_it() {
+    let denied = said("AccessDenied");
+    let (store, script) = store(&[(403, &denied), (403, &denied), (403, "")]);
+    let anyones = store.put("a", BODY, PutMode::Create).await.unwrap_err();
+    assert!(!anyones.to_string().contains("OWNER"), "{anyones}");
+    assert_eq!(script.requests()[0].header("x-amz-expected-bucket-owner"), None);
+    let store = store.owned_by("123456789012").unwrap();
+    let put = store.put("a", BODY, PutMode::Create).await.unwrap_err();
+    for error in [put, store.check().await.unwrap_err()] {
+        assert_eq!(error.kind(), ErrorKind::Denied, "{error}");
+        let text = error.to_string();
+        assert!(text.contains("account 123456789012's (STORE_EVENTS_BKT_OWNER)"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn an_owner_has_twelve_digits() {
+    for account in ["", "12345678901", "1234567890123", "12345678901x", "arn:aws:iam"] {
+        let (store, _) = store(&[]);
+        let error = store.owned_by(account).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Invalid);
+        assert!(error.to_string().contains("STORE_EVENTS_BKT_OWNER"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_check_tells_what_a_status_can_tell() {
+    let table = [
+        (404, ErrorKind::NotFound, "STORE_EVENTS_BKT"),
+        (403, ErrorKind::Denied, "check the credentials"),
+        (301, ErrorKind::NotFound, "set AWS_REGION to the region of the bucket"),
+        (400, ErrorKind::Unknown, "check AWS_REGION and whether the credentials have expired"),
+        (503, ErrorKind::Transient, ""),
+    ];
+    for (status, kind, advice) in table {
+        let (store, script) = store(&[(status, "")]);
+        let error = store.check().await.unwrap_err();
+        assert_eq!(error.kind(), kind, "{error}");
+        let text = error.to_string();
+        assert!(text.starts_with("check: bucket events: ") && text.contains(advice), "{text}");
+        assert_eq!(script.requests()[0].uri, "http://127.0.0.1:1/events/");
+    }
+    let (store, _) = store(&[(200, "")]);
+    store.check().await.unwrap();
+}

@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     fn outcomes(answers: &[(&str, Result<u32, ErrorKind>)]) -> Vec<Result<u32, ErrorKind>> {
-        let subject = Subject::Queue("orders".into());
+        let subject = Subject::queue("orders");
         let answer = |(id, outcome): &(&str, Result<u32, ErrorKind>)| Answer {
             id: (*id).to_owned(),
             outcome: outcome.map_err(|kind| Error::new(kind, "send", "")),

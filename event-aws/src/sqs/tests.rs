@@ -87,6 +87,77 @@ async fn an_entry_that_is_missing_or_damaged_is_ambiguous() {
 }
 
 #[tokio::test]
+async fn attributes_that_arrived_otherwise_are_ambiguous() {
+    let [of_sale, of_inventory] =
+        ["757dbcef7fa8fd168eac04cce0219176", "9fbb377e76547b8c571ddaa65e08032f"];
+    let with = |id: &str, digest: &str| {
+        let attributes = format!(r#", "MD5OfMessageAttributes": "{digest}"}}"#);
+        sent(id, OK).replace('}', &attributes)
+    };
+    let answer = format!(
+        r#"{{"Successful": [{}, {}, {}]}}"#,
+        with("0", of_sale),
+        with("1", of_inventory),
+        sent("2", OK)
+    );
+    let (queue, _) = queue(&[(200, &answer)]).await;
+    let message = Message::new("{}").with_attribute("event_type", "sale_event");
+    let outcomes = queue.send(&vec![message; 3]).await;
+    assert_eq!(kinds(&outcomes), [None, Some(ErrorKind::Ambiguous), None]);
+    let text = outcomes[1].as_ref().unwrap_err().to_string();
+    assert!(text.contains("attributes"), "{text}");
+}
+
+#[tokio::test]
+async fn the_account_is_in_the_url() {
+    let table = [
+        ("https://sqs.eu-west-1.amazonaws.com/123456789012/orders", Some("123456789012")),
+        ("http://127.0.0.1:4566/queue/us-east-1/000000000000/orders", Some("000000000000")),
+        ("http://127.0.0.1:1/0/orders", None),
+        ("http://127.0.0.1:1/orders", None),
+        ("orders", None),
+    ];
+    for (url, account) in table {
+        let found = format!(r#"{{"QueueUrl": "{url}"}}"#);
+        let script = Script::new(&[(200, &found), (200, "{}")]);
+        let queue = SqsQueue::connect(&script.aws(), "orders").await.unwrap();
+        assert_eq!(queue.account(), account, "{url}");
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_no_queue_has_is_refused_without_a_request() {
+    let script = Script::new(&[]);
+    let error = SqsQueue::connect(&script.aws(), "my orders").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Invalid);
+    assert!(error.to_string().contains("RELIABLE_QUEUE_NAME"), "{error}");
+}
+
+#[tokio::test]
+async fn the_dead_letter_queue_is_that_of_the_policy() {
+    let policy = |policy: &str| {
+        let policy = policy.replace('"', "\\\"");
+        format!(r#"{{"Attributes": {{"RedrivePolicy": "{policy}"}}}}"#)
+    };
+    let arn = "arn:aws:sqs:us-east-1:123456789012:orders_dlq";
+    let there = policy(&format!(r#"{{"deadLetterTargetArn": "{arn}", "maxReceiveCount": 20}}"#));
+    let dead = r#"{"QueueUrl": "http://127.0.0.1:1/123456789012/orders_dlq"}"#;
+    let limits = r#"{"Attributes": {"VisibilityTimeout": "7"}}"#;
+    let nonsense = policy("{}");
+    let answers = [(200, "{}"), (200, &*there), (200, dead), (200, limits), (200, &*nonsense)];
+    let (queue, script) = queue(&answers).await;
+    assert!(queue.dead_letters().await.unwrap().is_none());
+    let found = queue.dead_letters().await.unwrap().unwrap();
+    assert_eq!(found.url(), "http://127.0.0.1:1/123456789012/orders_dlq");
+    assert_eq!(found.limits().visibility, Duration::from_secs(7));
+    let asked = &requests(&script)[2];
+    assert!(asked.contains(r#""QueueName":"orders_dlq""#), "{asked}");
+    assert!(asked.contains(r#""QueueOwnerAWSAccountId":"123456789012""#), "{asked}");
+    let error = queue.dead_letters().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Ambiguous, "{error}");
+}
+
+#[tokio::test]
 async fn one_at_fault_does_not_take_its_batch_with_it() {
     let refused = r#"{"__type": "com.amazonaws.sqs#InvalidMessageContents", "message": "no"}"#;
     let accepted =

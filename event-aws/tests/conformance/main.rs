@@ -9,6 +9,7 @@
 #![allow(clippy::unwrap_used, reason = "a panic is how a case fails")]
 
 mod path;
+mod setup;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -36,6 +37,7 @@ fn main() {
     let mut trials = vec![path_trial(there, &made, &bucket)];
     trials.extend(queue_trials(queues));
     trials.extend(store_trials(stores));
+    trials.extend(setup::trials(there));
     let conclusion = run(&Arguments::from_args(), trials);
     if there {
         let made = std::mem::take(&mut *made.lock().unwrap());

@@ -1,0 +1,128 @@
+//! Credentials are renewed in time, and valid ones outlast a renewal that fails.
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use aws_config::SdkConfig;
+use aws_config::identity::IdentityCache;
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::error::CredentialsError;
+use aws_credential_types::provider::{self, ProvideCredentials, SharedCredentialsProvider, future};
+use aws_smithy_async::time::SharedTimeSource;
+use tokio::time::timeout;
+
+use crate::error::{causes, one_line};
+
+/// Credentials are renewed when they have so long left. The SDK's 10 s are less than a long poll
+/// and its retry take, and leave no time for a second try where the first renewal fails.
+const MARGIN: Duration = Duration::from_secs(120);
+
+/// After a renewal that failed, the next is tried so much later, and not with every request.
+const AGAIN: Duration = Duration::from_secs(15);
+
+/// How long a renewal may keep requests waiting while there are valid credentials. Without a bound
+/// an agent that does not answer costs each request its own time, and the request fails for want
+/// of what is at hand.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The same configuration with a provider that keeps what is valid.
+///
+/// The cache of the SDK gets no margin of its own: it would add a random half of it to whatever
+/// this provider says, and go on with credentials that have really expired.
+pub(crate) fn renewed_in_time(sdk: SdkConfig) -> SdkConfig {
+    let Some(provider) = sdk.credentials_provider() else { return sdk };
+    let time = sdk.time_source().unwrap_or_default();
+    let provider = KeepValid { provider, time, last: Mutex::default() };
+    sdk.into_builder()
+        .credentials_provider(SharedCredentialsProvider::new(provider))
+        .identity_cache(IdentityCache::lazy().buffer_time(Duration::ZERO).build())
+        .build()
+}
+
+/// Hands out what another provider gives, and the last of it again where that fails. The SDK
+/// would drop credentials that are still valid, except those of an instance.
+///
+/// The time of expiry that it claims is when it wants to be asked again.
+struct KeepValid {
+    provider: SharedCredentialsProvider,
+    time: SharedTimeSource,
+    last: Mutex<Option<Credentials>>,
+}
+
+impl KeepValid {
+    async fn credentials(&self) -> provider::Result {
+        let asked = self.provider.provide_credentials();
+        let renewed = match self.valid() {
+            Some(_) => timeout(PATIENCE, asked)
+                .await
+                .unwrap_or_else(|_| Err(CredentialsError::provider_timed_out(PATIENCE))),
+            None => asked.await,
+        };
+        let error = match renewed {
+            Ok(mut credentials) => {
+                *self.last() = Some(credentials.clone());
+                if let Some(expiry) = credentials.expiry_mut() {
+                    *expiry = renewal(*expiry, self.time.now());
+                }
+                return Ok(credentials);
+            }
+            Err(error) => error,
+        };
+        // They may have expired meanwhile.
+        let Some(valid) = self.valid() else { return Err(error) };
+        let why = one_line(&causes(&error));
+        let left = valid.expiry().and_then(|end| end.duration_since(self.time.now()).ok());
+        tracing::warn!(why, ?left, "credentials were not renewed; those at hand are still valid");
+        Ok(self.until_asked_again(valid))
+    }
+
+    /// The last credentials, unless they have really expired.
+    fn valid(&self) -> Option<Credentials> {
+        let now = self.time.now();
+        self.last().clone().filter(|last| last.expiry().is_none_or(|expiry| now < expiry))
+    }
+
+    fn until_asked_again(&self, mut valid: Credentials) -> Credentials {
+        let again = self.time.now() + AGAIN;
+        let expiry = valid.expiry_mut();
+        *expiry = Some(expiry.map_or(again, |expiry| expiry.min(again)));
+        valid
+    }
+
+    fn last(&self) -> MutexGuard<'_, Option<Credentials>> {
+        // They are replaced as a whole.
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// When to renew what expires then. Credentials that have less than the margin left from the
+/// start are used for a while too, and not renewed with every request.
+fn renewal(expiry: SystemTime, now: SystemTime) -> SystemTime {
+    let in_time = expiry.checked_sub(MARGIN).unwrap_or(expiry);
+    in_time.max(expiry.min(now + AGAIN))
+}
+
+impl ProvideCredentials for KeepValid {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::new(self.credentials())
+    }
+
+    fn fallback_on_interrupt(&self) -> Option<Credentials> {
+        let valid = self.valid().map(|valid| self.until_asked_again(valid));
+        valid.or_else(|| self.provider.fallback_on_interrupt())
+    }
+}
+
+impl fmt::Debug for KeepValid {
+    /// Nothing of the credentials.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeepValid").finish_non_exhaustive()
+    }
+}

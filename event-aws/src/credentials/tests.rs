@@ -1,0 +1,191 @@
+//! A provider that fails, with the cache of the SDK before it and a clock of our own.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use aws_smithy_async::time::TimeSource;
+use event_core::{ErrorKind, ObjectStore, PutMode};
+use tokio::time::{Instant, advance};
+
+use super::*;
+use crate::S3Store;
+use crate::config::Aws;
+use crate::script::Script;
+
+/// What the provider does when it is asked.
+enum Step {
+    /// Gives credentials with this id that are valid for so many seconds.
+    Give(&'static str, Option<u64>),
+    Fail,
+    Hang,
+}
+use Step::{Fail, Give, Hang};
+
+#[derive(Clone)]
+struct Steps {
+    steps: Arc<Mutex<VecDeque<Step>>>,
+    clock: Clock,
+}
+
+/// The paused clock of the test, from a day of its own.
+#[derive(Clone, Debug)]
+struct Clock(Instant);
+
+impl TimeSource for Clock {
+    fn now(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000) + self.0.elapsed()
+    }
+}
+
+impl fmt::Debug for Steps {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Steps")
+    }
+}
+
+impl ProvideCredentials for Steps {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::new(async {
+            let step = self.steps.lock().unwrap().pop_front();
+            match step.expect("asked beyond the script") {
+                Give(id, valid) => {
+                    let expiry = valid.map(|valid| self.clock.now() + Duration::from_secs(valid));
+                    Ok(Credentials::new(id, "secret-of-mine", None, expiry, "steps"))
+                }
+                Fail => Err(CredentialsError::provider_error("the agent is away")),
+                Hang => std::future::pending().await,
+            }
+        })
+    }
+}
+
+/// A store whose credentials come from such a provider, and what is left of its steps.
+fn store(steps: impl IntoIterator<Item = Step>, requests: usize) -> (S3Store, Script, Steps) {
+    let script = Script::new(&vec![(200, ""); requests]);
+    let clock = Clock(Instant::now());
+    let steps = Arc::new(Mutex::new(steps.into_iter().collect()));
+    let provider = Steps { steps, clock: clock.clone() };
+    let sdk = script
+        .sdk()
+        .into_builder()
+        .time_source(clock)
+        .credentials_provider(SharedCredentialsProvider::new(provider.clone()))
+        .build();
+    let aws = Aws::new(renewed_in_time(sdk), true);
+    (S3Store::new(&aws, "events"), script, provider)
+}
+
+impl Steps {
+    fn left(&self) -> usize {
+        self.steps.lock().unwrap().len()
+    }
+}
+
+async fn put(store: &S3Store) -> event_core::Result<()> {
+    store.put("a", "{}".into(), PutMode::Overwrite).await.map(drop)
+}
+
+/// Whose credentials the last request was signed with.
+fn signer(script: &Script) -> String {
+    let requests = script.requests();
+    let signature = requests.last().unwrap().header("authorization").unwrap().to_owned();
+    let id = signature.split_once("Credential=").unwrap().1;
+    id.split('/').next().unwrap().to_owned()
+}
+
+async fn after(seconds: u64) {
+    advance(Duration::from_secs(seconds)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn they_are_renewed_two_minutes_before_they_expire() {
+    let (store, script, steps) = store([Give("first", Some(900)), Give("second", Some(900))], 3);
+    put(&store).await.unwrap();
+    after(779).await;
+    put(&store).await.unwrap();
+    assert_eq!((signer(&script), steps.left()), ("first".into(), 1));
+    after(1).await;
+    put(&store).await.unwrap();
+    assert_eq!((signer(&script), steps.left()), ("second".into(), 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn valid_ones_outlast_a_renewal_that_fails_and_expired_ones_do_not() {
+    let failures = (0..9).map(|_| Fail);
+    let steps = [Give("first", Some(900))].into_iter().chain(failures);
+    let (store, script, steps) = store(steps.chain([Give("second", Some(900))]), 125);
+    put(&store).await.unwrap();
+    after(780).await;
+    // 120 s are left. The provider is asked once in 15 s, and not with every request.
+    for second in 0..120 {
+        put(&store).await.unwrap_or_else(|error| panic!("after {second} s: {error}"));
+        assert_eq!(steps.left(), 9 - second / 15, "after {second} s");
+        after(1).await;
+    }
+    assert_eq!(signer(&script), "first");
+    let error = put(&store).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Transient, "{error}");
+    assert!(error.to_string().contains("the agent is away"), "{error}");
+    assert_eq!(script.requests().len(), 121);
+    put(&store).await.unwrap();
+    assert_eq!((signer(&script), steps.left()), ("second".into(), 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_provider_that_hangs_does_not_keep_what_is_valid_from_use() {
+    let (store, script, steps) = store([Give("first", Some(900)), Hang, Hang], 4);
+    put(&store).await.unwrap();
+    after(800).await;
+    let before = Instant::now();
+    put(&store).await.unwrap();
+    assert_eq!(before.elapsed(), PATIENCE);
+    put(&store).await.unwrap();
+    assert_eq!((before.elapsed(), steps.left()), (PATIENCE, 1));
+    after(15).await;
+    put(&store).await.unwrap();
+    assert_eq!((signer(&script), steps.left()), ("first".into(), 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn short_ones_are_used_while_they_last() {
+    let (store, script, steps) =
+        store([Give("first", Some(20)), Give("second", Some(10)), Give("third", None)], 5);
+    let mut ids = Vec::new();
+    for pause in [14, 1, 9, 1, 0] {
+        put(&store).await.unwrap();
+        ids.push((signer(&script), steps.left()));
+        after(pause).await;
+    }
+    let ids: Vec<_> = ids.iter().map(|(id, left)| (&**id, *left)).collect();
+    assert_eq!(ids, [("first", 2), ("first", 2), ("second", 1), ("second", 1), ("third", 0)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn those_without_an_end_are_kept_where_the_provider_forgets_them() {
+    let (store, script, steps) = store([Give("first", None), Fail], 2);
+    put(&store).await.unwrap();
+    // The SDK asks again after 15 minutes.
+    after(901).await;
+    put(&store).await.unwrap();
+    assert_eq!((signer(&script), steps.left()), ("first".into(), 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_fallback_is_what_is_valid() {
+    let clock = Clock(Instant::now());
+    let steps = Arc::new(Mutex::new([Give("first", Some(900))].into()));
+    let provider = SharedCredentialsProvider::new(Steps { steps, clock: clock.clone() });
+    let time = SharedTimeSource::new(clock);
+    let keep = KeepValid { provider, time: time.clone(), last: Mutex::default() };
+    assert_eq!(keep.fallback_on_interrupt(), None);
+    keep.provide_credentials().await.unwrap();
+    after(890).await;
+    let fallback = keep.fallback_on_interrupt().unwrap();
+    assert_eq!(fallback.expiry(), Some(time.now() + Duration::from_secs(10)));
+    assert!(!format!("{keep:?}").contains("first"));
+    after(10).await;
+    assert_eq!(keep.fallback_on_interrupt(), None);
+}

@@ -4,13 +4,18 @@
 //! - [`conformance`] is the suite that any backend can be held against; it says how to run it on
 //!   one of your own.
 //! - [`Faulty`] makes a backend fail on purpose.
+//! - `endpoint`, with the feature `containers`, finds SQS and S3 to test with, or starts them.
 
 pub mod backends;
 pub mod conformance;
+#[cfg(feature = "containers")]
+pub mod endpoint;
 mod faults;
 
 pub use faults::{Call, Faulty};
 pub use libtest_mimic;
+#[cfg(feature = "containers")]
+pub use testcontainers;
 
 /// The code in the README, compiled and run as it stands there.
 #[cfg(doctest)]

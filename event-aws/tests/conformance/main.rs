@@ -1,6 +1,6 @@
-//! The promises, held against SQS and S3 or an emulator of them: the endpoint of
-//! `AWS_ENDPOINT_URL`; and the whole path on both. Without an endpoint, every case is shown as
-//! ignored.
+//! The promises, held against SQS and S3 or an emulator of them, and the whole path on both: the
+//! endpoint of `AWS_ENDPOINT_URL`, else LocalStack in a container. Without either, every case is
+//! shown as ignored.
 //!
 //! ```text
 //! AWS_ENDPOINT_URL=http://127.0.0.1:4566 AWS_REGION=us-east-1 \
@@ -13,6 +13,7 @@ mod setup;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -23,27 +24,31 @@ use event_tests::conformance::{
     Backend, Clock, QueueBackend, StoreBackend, queue_cases, queue_trials, store_cases,
     store_trials,
 };
+use event_tests::endpoint;
 use event_tests::libtest_mimic::{Arguments, Completion, Trial, run};
-
-const NO_ENDPOINT: &str = "AWS_ENDPOINT_URL is not set: no SQS or S3 to hold against the promises";
 
 type Lacks = Vec<(&'static str, &'static str)>;
 
-fn main() {
-    let there = std::env::var("AWS_ENDPOINT_URL").is_ok_and(|endpoint| !endpoint.is_empty());
-    let queues = SqsQueues::new(there);
-    let stores = S3Stores::new(there);
-    let (made, bucket) = (Arc::clone(&queues.made), stores.bucket.clone());
-    let mut trials = vec![path_trial(there, &made, &bucket)];
-    trials.extend(queue_trials(queues));
-    trials.extend(store_trials(stores));
-    trials.extend(setup::trials(there));
-    let conclusion = run(&Arguments::from_args(), trials);
-    if there {
-        let made = std::mem::take(&mut *made.lock().unwrap());
-        block_on(clean_up(made, bucket));
-    }
-    conclusion.exit();
+/// Why there is no SQS and S3 to test with, if there is none.
+type Missing = Option<&'static str>;
+
+fn main() -> ExitCode {
+    endpoint::main(|missing| {
+        // As long as the process: cases keep it as the reason why they are ignored.
+        let missing: Missing = missing.map(|reason| &*reason.to_owned().leak());
+        let (queues, stores) = (SqsQueues::new(missing), S3Stores::new(missing));
+        let (made, bucket) = (Arc::clone(&queues.made), stores.bucket.clone());
+        let mut trials = vec![path_trial(missing, &made, &bucket)];
+        trials.extend(queue_trials(queues));
+        trials.extend(store_trials(stores));
+        trials.extend(setup::trials(missing));
+        let conclusion = run(&Arguments::from_args(), trials);
+        if std::env::var_os("AWS_ENDPOINT_URL").is_some() {
+            let made = std::mem::take(&mut *made.lock().unwrap());
+            block_on(clean_up(made, bucket));
+        }
+        conclusion.exit_code()
+    })
 }
 
 /// Whether LocalStack is at the endpoint: it says so in a header of each answer.
@@ -69,7 +74,7 @@ struct SqsQueues {
 }
 
 impl SqsQueues {
-    fn new(there: bool) -> Self {
+    fn new(missing: Missing) -> Self {
         let mut lacks = vec![
             ("depth_tells_the_age_of_the_oldest", "SQS tells it to CloudWatch alone"),
             (
@@ -77,12 +82,12 @@ impl SqsQueues {
                 "SQS hides what it sends to a client that has gone away",
             ),
         ];
-        if there && is_localstack() {
+        if missing.is_none() && is_localstack() {
             let reason = "LocalStack: a stale receipt still deletes and extends";
             lacks.push(("stale_receipts_delete_nothing", reason));
         }
-        if !there {
-            lacks = queue_cases().iter().map(|case| (case.name, NO_ENDPOINT)).collect();
+        if let Some(missing) = missing {
+            lacks = queue_cases().iter().map(|case| (case.name, missing)).collect();
         }
         Self { lacks, made: Arc::default() }
     }
@@ -107,7 +112,7 @@ async fn make_queue(
     SqsQueue::connect(&aws, &name).await.unwrap()
 }
 
-fn path_trial(there: bool, made: &Arc<Mutex<Vec<String>>>, bucket: &str) -> Trial {
+fn path_trial(missing: Missing, made: &Arc<Mutex<Vec<String>>>, bucket: &str) -> Trial {
     let (made, bucket) = (Arc::clone(made), bucket.to_owned());
     let path = async move {
         let queue = make_queue(&made, &[]).await;
@@ -116,8 +121,8 @@ fn path_trial(there: bool, made: &Arc<Mutex<Vec<String>>>, bucket: &str) -> Tria
         path::the_capture_is_stored_byte_for_byte(queue, S3Store::new(&aws, &bucket)).await;
     };
     Trial::ignorable_test("path::the_capture_is_stored_byte_for_byte", move || {
-        if !there {
-            return Ok(Completion::ignored_with(NO_ENDPOINT));
+        if let Some(missing) = missing {
+            return Ok(Completion::ignored_with(missing));
         }
         block_on(path);
         Ok(Completion::Completed)
@@ -164,11 +169,10 @@ struct S3Stores {
 }
 
 impl S3Stores {
-    fn new(there: bool) -> Self {
-        let lacks = if there {
-            Vec::new()
-        } else {
-            store_cases().iter().map(|case| (case.name, NO_ENDPOINT)).collect()
+    fn new(missing: Missing) -> Self {
+        let lacks = match missing {
+            Some(missing) => store_cases().iter().map(|case| (case.name, missing)).collect(),
+            None => Vec::new(),
         };
         Self { lacks, bucket: format!("event-conformance-{:016x}", fastrand::u64(..)) }
     }

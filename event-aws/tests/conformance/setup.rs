@@ -7,14 +7,14 @@ use event_aws::{QueueSetup, S3Store, SqsQueue, setup_bucket, setup_queue};
 use event_core::{ErrorKind, ListRequest, ObjectStore, PutMode, Queue};
 use event_tests::libtest_mimic::{Completion, Trial};
 
-use super::{NO_ENDPOINT, aws, block_on, is_localstack};
+use super::{Missing, aws, block_on, is_localstack};
 
 /// An account that is not the one of these tests. LocalStack takes it for an access key, too.
 const OTHER: &str = "111111111111";
 
 /// All of them; without an endpoint they are shown as ignored.
-pub(crate) fn trials(there: bool) -> Vec<Trial> {
-    let absent = (!there).then_some(NO_ENDPOINT);
+pub(crate) fn trials(absent: Missing) -> Vec<Trial> {
+    let there = absent.is_none();
     let localstack = there && is_localstack();
     let blind = localstack.then_some("LocalStack: requests for objects may expect any owner");
     let alone = (there && !localstack).then_some("no credentials of a second account");

@@ -1,6 +1,5 @@
 //! Wires producers and consumers to the embedded backends and waits for them.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,9 +8,7 @@ use event_core::{
     MeteredStore, ObjectStore, Producer, ProducerOptions, ProducerReport, Quarantine, Queue,
     Shutdown, ShutdownTrigger, StoreWriter,
 };
-use event_mem::{DirStore, Duplicates, MemQueue, Replay, Shared, Synthetic, SyntheticOptions};
-use jiff::civil::{DateTime, datetime};
-use jiff::{Timestamp, tz::Offset};
+use event_mem::{DirStore, MemQueue, Shared};
 use tokio::task::JoinSet;
 
 use crate::args::Args;
@@ -131,8 +128,8 @@ impl Local {
                 let defaults = ConsumerOptions::default();
                 let options = ConsumerOptions {
                     receive_max: usize::from(args.max_msgs_per_batch),
-                    wait: args.msg_poll_backoff.map_or(defaults.wait, |_| Duration::ZERO),
-                    idle_backoff: args.msg_poll_backoff,
+                    wait: args.idle_backoff().map_or(defaults.wait, |_| Duration::ZERO),
+                    idle_backoff: args.idle_backoff(),
                     pause: args.msg_process_delay,
                     ..defaults
                 };
@@ -161,58 +158,21 @@ struct Events {
 
 impl Events {
     fn of(args: &Args, largest: usize) -> Result<Self, Error> {
-        let seed = args.seed.unwrap_or_else(|| fastrand::u64(..));
-        let (source, count, complaints): (Box<dyn EventSource>, _, _) = match &args.input {
-            Some(input) => {
-                let complaints = Complaints::about(name(input));
-                let look = complaints.clone();
-                let replay = replay(input)?.inspect(move |line, message, fault| {
-                    look.look(line, message, fault, largest);
-                });
-                (Box::new(replay), args.count, Some(complaints))
+        let complaints = args.source.name().map(Complaints::about);
+        let look = complaints.clone();
+        let source = args.source.open(move |line, message, fault| {
+            if let Some(complaints) = &look {
+                complaints.look(line, message, fault, largest);
             }
-            None => {
-                let options = SyntheticOptions {
-                    seed,
-                    invalid_rate: if args.trigger_random_failures {
-                        args.invalid_rate
-                    } else {
-                        0.0
-                    },
-                    start: if args.seed.is_some() {
-                        datetime(2026, 1, 1, 0, 0, 0, 0)
-                    } else {
-                        now()
-                    },
-                };
-                let synthetic = Synthetic::new(options)?;
-                (Box::new(synthetic), Some(args.count.unwrap_or(DEFAULT_COUNT)), None)
-            }
-        };
-        let source: Box<dyn EventSource> = if args.duplicate_rate > 0.0 {
-            Box::new(Duplicates::new(source, args.duplicate_rate, seed)?)
-        } else {
-            source
-        };
+        })?;
+        let made_up = source.seed.is_some();
         Ok(Self {
-            source: Shared::new(source),
-            count,
-            seed: args.input.is_none().then_some(seed),
+            source: Shared::new(source.events),
+            count: args.count.or(made_up.then_some(DEFAULT_COUNT)),
+            seed: source.seed,
             complaints,
         })
     }
-}
-
-fn replay(input: &Path) -> Result<Replay, Error> {
-    if input == Path::new("-") { Ok(Replay::stdin()) } else { Replay::open(input) }
-}
-
-fn name(input: &Path) -> String {
-    if input == Path::new("-") { "standard input".to_owned() } else { input.display().to_string() }
-}
-
-fn now() -> DateTime {
-    Offset::UTC.to_datetime(Timestamp::now())
 }
 
 /// Waits for one replica.

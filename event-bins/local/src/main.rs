@@ -11,11 +11,11 @@ mod run;
 mod summary;
 mod tally;
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use event_core::{Error, ErrorKind};
-use tracing_subscriber::EnvFilter;
+use event_local::{cli, logs};
 
 use args::Args;
 use run::Ended;
@@ -34,11 +34,14 @@ fn main() -> ExitCode {
 }
 
 fn start() -> Result<(Args, Ended), String> {
-    let args = Args::read()?;
-    let filter = EnvFilter::try_new(&args.log_level).map_err(|error| {
-        format!("--log-level (or the variable LOG_LEVEL) is {:?}: {error}", args.log_level)
-    })?;
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let args: Args = cli::read()?;
+    let filter = logs::filter(&args.log_level)?;
+    let ansi = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(ansi)
+        .with_writer(std::io::stderr)
+        .init();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| format!("the runtime does not start: {error}"))?;
     let ended = runtime.block_on(run::run(&args)).map_err(|error| error.to_string())?;

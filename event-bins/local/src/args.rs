@@ -1,0 +1,99 @@
+//! The command line, and the variables of the reference where they apply.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::Parser;
+use event_core::Layout;
+use event_local::cli::{DAY, backoff, layout, seconds};
+use event_local::source::SourceArgs;
+
+/// Runs the whole path on this machine: a producer, a queue in memory, a consumer, and a
+/// directory as the store.
+#[derive(Debug, Parser)]
+#[command(name = "event-local", version, max_term_width = 100, allow_negative_numbers = true)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
+
+    /// Store below this directory
+    #[arg(long, value_name = "DIR", default_value = "out")]
+    pub(crate) out: PathBuf,
+
+    /// Print the summary as JSON on standard output
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// Messages to send, duplicates counted [default: 10000, or all of the input]
+    #[arg(long, value_name = "N", env = "TOT_MSGS_TO_PRODUCE", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) count: Option<u64>,
+
+    /// Pause between two messages in seconds, fractions allowed; 0 is as fast as it goes
+    #[arg(long, value_name = "SECONDS", env = "WAIT_SECS_BETWEEN_MSGS", default_value = "0",
+          value_parser = seconds)]
+    pub(crate) wait_secs_between_msgs: Duration,
+
+    /// Messages a second, in place of the pause
+    #[arg(long, value_name = "N", value_parser = rate)]
+    pub(crate) rate: Option<Duration>,
+
+    /// Producers that share the messages
+    #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub(crate) producers: u16,
+
+    /// Consumers that compete for them
+    #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub(crate) consumers: u16,
+
+    /// Prefix of the stored events, below the directory
+    #[arg(long, value_name = "PREFIX", env = "S3_PREFIX", default_value = Layout::DEFAULT_PREFIX,
+          value_parser = layout)]
+    pub(crate) s3_prefix: Layout,
+
+    /// Messages asked for in each receive
+    #[arg(long, value_name = "N", env = "MAX_MSGS_PER_BATCH", default_value = "10",
+          value_parser = clap::value_parser!(u16).range(1..=10))]
+    pub(crate) max_msgs_per_batch: u16,
+
+    /// First pause in seconds after a poll that found nothing; it doubles up to 512 s. 0: no
+    /// pause, but polls that wait up to 20 s at the queue
+    #[arg(long, value_name = "SECONDS", env = "MSG_POLL_BACKOFF", default_value = "0",
+          value_parser = backoff)]
+    pub(crate) msg_poll_backoff: Duration,
+
+    /// Pause between two receives in seconds
+    #[arg(long, value_name = "SECONDS", env = "MSG_PROCESS_DELAY", default_value = "0",
+          value_parser = seconds)]
+    pub(crate) msg_process_delay: Duration,
+
+    /// Bring every object to the disk before its message is deleted, so that it survives a power
+    /// cut as well; slower
+    #[arg(long)]
+    pub(crate) fsync: bool,
+
+    /// What to log on standard error: error, warn, info, debug, trace, or a tracing filter
+    #[arg(long, value_name = "FILTER", env = "LOG_LEVEL", default_value = "warn")]
+    pub(crate) log_level: String,
+}
+
+impl Args {
+    /// The pause between two messages of all producers together.
+    pub(crate) fn interval(&self) -> Duration {
+        self.rate.unwrap_or(self.wait_secs_between_msgs)
+    }
+
+    /// The first pause after a poll that found nothing; none, to wait at the queue.
+    pub(crate) fn idle_backoff(&self) -> Option<Duration> {
+        Some(self.msg_poll_backoff).filter(|first| !first.is_zero())
+    }
+}
+
+/// As an interval.
+fn rate(text: &str) -> Result<Duration, String> {
+    let rate = f64::from_str(text).map_err(|_| "give a number".to_owned())?;
+    let interval = Duration::try_from_secs_f64(1.0 / rate).ok();
+    interval
+        .filter(|interval| *interval <= DAY)
+        .ok_or_else(|| "give messages a second, more than 0".to_owned())
+}

@@ -1,0 +1,191 @@
+//! Command lines: errors of one line, and the forms of values.
+
+use std::ffi::OsString;
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Command, Parser};
+use event_core::{IdleBackoff, Layout};
+
+/// The arguments of this process; the error is one line that names the argument, its value and
+/// what would do. Prints and exits where help or the version is asked for.
+pub fn read<A: Parser>() -> Result<A, String> {
+    read_from(std::env::args_os())
+}
+
+fn read_from<A: Parser>(arguments: impl IntoIterator<Item = OsString>) -> Result<A, String> {
+    A::try_parse_from(arguments).map_err(|error| match error.kind() {
+        ErrorKind::DisplayHelp
+        | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+        | ErrorKind::DisplayVersion => error.exit(),
+        _ => one_line(&error, &A::command()),
+    })
+}
+
+/// The first line of clap's report, with the variable that the value may have come from.
+fn one_line(error: &clap::Error, command: &Command) -> String {
+    let (line, variable) = match error.get(ContextKind::InvalidArg) {
+        // The names of what is missing are on the lines below.
+        Some(ContextValue::Strings(missing)) => {
+            let variable = missing.first().and_then(|argument| variable_of(argument, command));
+            (format!("{} is missing", missing.join(", ")), variable)
+        }
+        Some(ContextValue::String(argument)) => (first_line(error), variable_of(argument, command)),
+        _ => (first_line(error), None),
+    };
+    match variable {
+        Some(variable) => format!("{line} (or the variable {variable})"),
+        None => format!("{line} (see --help)"),
+    }
+}
+
+fn first_line(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let line = text.lines().next().unwrap_or_default();
+    line.strip_prefix("error: ").unwrap_or(line).to_owned()
+}
+
+/// The variable of an argument that clap shows as `--name <VALUE>`, in this command or one below.
+fn variable_of(argument: &str, command: &Command) -> Option<String> {
+    let is_meant =
+        |long: &str| argument == format!("--{long}") || argument.starts_with(&format!("--{long} "));
+    let own = command.get_arguments().find(|known| known.get_long().is_some_and(is_meant));
+    match own {
+        Some(own) => Some(own.get_env()?.to_string_lossy().into_owned()),
+        None => command.get_subcommands().find_map(|below| variable_of(argument, below)),
+    }
+}
+
+fn number(text: &str) -> Result<f64, String> {
+    f64::from_str(text).map_err(|_| "give a number".to_owned())
+}
+
+/// Longer pauses are taken for a mistake in the unit.
+pub const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// A time in seconds, fractions allowed, at most a [`DAY`].
+pub fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = Duration::try_from_secs_f64(number(text)?).ok();
+    seconds
+        .filter(|seconds| *seconds <= DAY)
+        .ok_or_else(|| format!("give seconds, 0 to {}", DAY.as_secs()))
+}
+
+/// The first wait of an [`IdleBackoff`] in seconds; zero stands for none.
+pub fn backoff(text: &str) -> Result<Duration, String> {
+    let first = Duration::try_from_secs_f64(number(text)?).ok();
+    first
+        .filter(|first| *first <= IdleBackoff::MAX)
+        .ok_or_else(|| format!("give seconds, 0 to {}", IdleBackoff::MAX.as_secs()))
+}
+
+/// A share from 0 to 1.
+pub fn share(text: &str) -> Result<f64, String> {
+    let share = number(text)?;
+    let sound = (0.0..=1.0).contains(&share);
+    sound.then_some(share).ok_or_else(|| "give a share from 0 to 1".to_owned())
+}
+
+/// As the reference's users write it, `True` and `False` included.
+pub fn boolean(text: &str) -> Result<bool, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "1" | "yes" => Ok(true),
+        "false" | "0" | "no" => Ok(false),
+        _ => Err("give true or false".to_owned()),
+    }
+}
+
+/// A number of messages, or that there is no end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Total {
+    /// So many; at least 1.
+    Messages(u64),
+    /// Until it is told to stop.
+    Unlimited,
+}
+
+impl Total {
+    /// The number, if there is one.
+    pub fn messages(self) -> Option<u64> {
+        match self {
+            Self::Messages(messages) => Some(messages),
+            Self::Unlimited => None,
+        }
+    }
+}
+
+/// A [`Total`]: a number from 1, or the word `unlimited`.
+pub fn total(text: &str) -> Result<Total, String> {
+    if text.eq_ignore_ascii_case("unlimited") {
+        return Ok(Total::Unlimited);
+    }
+    let messages = text.parse().ok().filter(|messages| *messages > 0);
+    messages
+        .map(Total::Messages)
+        .ok_or_else(|| format!("give a number of messages, 1 to {}, or unlimited", u64::MAX))
+}
+
+/// The prefix of the stored events.
+pub fn layout(text: &str) -> Result<Layout, String> {
+    Layout::new(text).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Args {
+        /// Needed.
+        #[arg(long, env = "EVENT_BINS_TEST_BUCKET")]
+        bucket: String,
+        /// Bounded.
+        #[arg(long, env = "EVENT_BINS_TEST_TOTAL", default_value = "1", value_parser = total)]
+        total: Total,
+        /// Without a variable.
+        #[arg(long)]
+        plain: Option<u8>,
+    }
+
+    fn fault(arguments: &[&str]) -> String {
+        let arguments = ["test"].iter().chain(arguments).map(OsString::from);
+        read_from::<Args>(arguments).unwrap_err()
+    }
+
+    #[test]
+    fn faults_are_one_line_that_names_the_argument_and_its_variable() {
+        let missing = fault(&[]);
+        assert_eq!(
+            missing,
+            "--bucket <BUCKET> is missing (or the variable EVENT_BINS_TEST_BUCKET)"
+        );
+        let zero = fault(&["--bucket", "b", "--total", "0"]);
+        assert!(zero.contains("'0'") && zero.contains("1 to"), "{zero}");
+        assert!(zero.ends_with("(or the variable EVENT_BINS_TEST_TOTAL)"), "{zero}");
+        let plain = fault(&["--bucket", "b", "--plain", "x"]);
+        assert!(plain.contains("--plain") && plain.ends_with("(see --help)"), "{plain}");
+        for fault in [missing, zero, plain, fault(&["stray"])] {
+            assert!(!fault.contains('\n'), "{fault}");
+        }
+    }
+
+    #[test]
+    fn a_total_is_a_number_from_one_or_unlimited() {
+        assert_eq!(total("10000"), Ok(Total::Messages(10_000)));
+        assert_eq!(total("Unlimited"), Ok(Total::Unlimited));
+        for bad in ["0", "-1", "", "1.5", "99999999999999999999999", "all"] {
+            assert!(total(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn times_have_bounds() {
+        assert_eq!(seconds("0.5"), Ok(Duration::from_millis(500)));
+        assert_eq!(backoff("0"), Ok(Duration::ZERO));
+        for bad in ["-1", "86401", "NaN", "inf", "two", ""] {
+            assert!(seconds(bad).is_err(), "{bad:?}");
+        }
+        assert!(backoff("513").is_err());
+    }
+}

@@ -1,0 +1,145 @@
+//! Where the services are, as settings; and the patience at start.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
+use event_aws::{Aws, AwsOptions, SqsQueue};
+use event_core::{Error, Observer, Result, Retry, RetryBackoff, Shutdown};
+use fastrand::Rng;
+use tokio::time::sleep;
+
+/// The queue, and where AWS is.
+#[derive(Clone, Debug, Args)]
+pub struct AwsArgs {
+    /// Name of the queue
+    #[arg(long, value_name = "NAME", env = "RELIABLE_QUEUE_NAME",
+          default_value = "reliable_message_q", value_parser = NonEmptyStringValueParser::new())]
+    pub reliable_queue_name: String,
+
+    /// Region, such as us-east-1 [default: that of the profile or the instance]
+    #[arg(long, value_name = "REGION", env = "AWS_REGION")]
+    pub aws_region: Option<String>,
+
+    /// Where SQS and S3 are, if not at AWS, such as http://127.0.0.1:4566
+    #[arg(long, value_name = "URL", env = "AWS_ENDPOINT_URL")]
+    pub aws_endpoint_url: Option<String>,
+}
+
+impl AwsArgs {
+    /// Clients by these settings; nothing is sent.
+    ///
+    /// # Errors
+    ///
+    /// A setting that has not the form of one.
+    pub async fn load(&self) -> Result<Aws> {
+        let options =
+            AwsOptions { region: self.aws_region.clone(), endpoint: self.aws_endpoint_url.clone() };
+        options.load().await
+    }
+
+    /// The queue, looked up by its name.
+    ///
+    /// # Errors
+    ///
+    /// It is not there, or cannot be seen.
+    pub async fn queue(&self, aws: &Aws) -> Result<SqsQueue> {
+        SqsQueue::connect(aws, &self.reliable_queue_name).await
+    }
+}
+
+/// How long a service may be away when a pod starts: longer than a restart of it, shorter than a
+/// person waits for the reason.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Quick enough to notice within the patience that the service is back.
+const BACKOFF: RetryBackoff =
+    RetryBackoff { base: Duration::from_millis(100), cap: Duration::from_secs(2) };
+
+/// Tries again what may heal by itself for some time, since what starts together is not ready
+/// together. The error after that is the last one; none came of it if `shutdown` was requested
+/// meanwhile.
+pub async fn patiently<T, F, Fut>(shutdown: &Shutdown, request: F) -> Option<Result<T>>
+where
+    F: FnMut() -> Fut,
+    Fut: Future<Output = Result<T>>,
+{
+    let (trigger, stop) = Shutdown::new();
+    let retry = Retry::new(BACKOFF, Rng::new(), Arc::new(Waiting));
+    let answer = retry.one(Error::is_retryable, &stop, request);
+    tokio::pin!(answer);
+    tokio::select! {
+        biased;
+        () = shutdown.requested() => return None,
+        answer = &mut answer => return Some(answer),
+        () = sleep(PATIENCE) => trigger.shutdown(),
+    }
+    tokio::select! {
+        biased;
+        () = shutdown.requested() => None,
+        answer = &mut answer => Some(answer),
+    }
+}
+
+struct Waiting;
+
+impl Observer for Waiting {
+    fn retried(&self, error: &Error, _: usize) {
+        tracing::info!(%error, "waiting for the service");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use event_core::ErrorKind;
+    use tokio::time::Instant;
+
+    use super::*;
+
+    fn error(kind: ErrorKind) -> Error {
+        Error::new(kind, "connect", "on purpose")
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_may_heal_is_waited_for_and_no_longer_than_that() {
+        let start = Instant::now();
+        let never = Shutdown::never();
+        let healed = patiently(&never, || async {
+            if start.elapsed() < Duration::from_secs(20) {
+                Err(error(ErrorKind::Transient))
+            } else {
+                Ok(())
+            }
+        });
+        assert!(healed.await.unwrap().is_ok());
+
+        let start = Instant::now();
+        let away = patiently(&never, || async { Err::<(), _>(error(ErrorKind::Transient)) });
+        assert!(away.await.unwrap().is_err());
+        assert_eq!(start.elapsed(), PATIENCE);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_no_time_heals_is_told_at_once() {
+        let start = Instant::now();
+        let never = Shutdown::never();
+        let missing = patiently(&never, || async { Err::<(), _>(error(ErrorKind::NotFound)) });
+        assert_eq!(missing.await.unwrap().unwrap_err().kind(), ErrorKind::NotFound);
+        assert_eq!(start.elapsed(), Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_shutdown_ends_the_wait() {
+        let (trigger, shutdown) = Shutdown::new();
+        tokio::spawn(async move {
+            sleep(Duration::from_secs(1)).await;
+            trigger.shutdown();
+        });
+        let start = Instant::now();
+        let away = patiently(&shutdown, || async { Err::<(), _>(error(ErrorKind::Transient)) });
+        assert!(away.await.is_none());
+        assert_eq!(start.elapsed(), Duration::from_secs(1));
+    }
+}

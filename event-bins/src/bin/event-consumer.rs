@@ -1,0 +1,168 @@
+//! `event-consumer`: from a queue in SQS to a bucket in S3.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Parser;
+use clap::builder::NonEmptyStringValueParser;
+use event_aws::{Aws, S3Store, SqsQueue};
+use event_bins::aws::{AwsArgs, patiently};
+use event_bins::health::{Liveness, Needs, Readiness};
+use event_bins::metrics::ConsumerMetrics;
+use event_bins::pod::{self, EXIT_STATUS, Failure, Outages};
+use event_bins::probes::{ProbeArgs, Probes};
+use event_core::{
+    Consumer, ConsumerOptions, IdleBackoff, Layout, ObjectStore, Observer, Quarantine, Result,
+    Retry, Shutdown, StoreWriter,
+};
+use event_local::cli::{self, Total};
+use event_local::logs::LogArgs;
+
+/// Moves events from a queue in SQS to a bucket in S3, each exactly once.
+///
+/// Defaults are those of the reference; in brackets what production wants.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "event-consumer", version, max_term_width = 100, allow_negative_numbers = true,
+          after_help = EXIT_STATUS)]
+struct Args {
+    #[command(flatten)]
+    aws: AwsArgs,
+
+    /// Bucket that events are stored in
+    #[arg(long, value_name = "BUCKET", env = "STORE_EVENTS_BKT",
+          value_parser = NonEmptyStringValueParser::new())]
+    store_events_bkt: String,
+
+    /// Account that the bucket must belong to, so that events never go to a stranger who took the
+    /// name [default: the account of the queue]
+    #[arg(long, value_name = "ACCOUNT", env = "STORE_EVENTS_BKT_OWNER")]
+    store_events_bkt_owner: Option<String>,
+
+    /// Prefix of the stored events
+    #[arg(long, value_name = "PREFIX", env = "S3_PREFIX", default_value = Layout::DEFAULT_PREFIX,
+          value_parser = cli::layout)]
+    s3_prefix: Layout,
+
+    /// Stop with success after so many messages, or never if `unlimited` (production: unlimited)
+    #[arg(long, value_name = "N|unlimited", env = "TOT_MSGS_TO_PROCESS", default_value = "10000",
+          value_parser = cli::total)]
+    tot_msgs_to_process: Total,
+
+    /// Messages asked for in each poll, 1 to 10 (production: 10)
+    #[arg(long, value_name = "N", env = "MAX_MSGS_PER_BATCH", default_value = "5",
+          value_parser = clap::value_parser!(u16).range(1..=10))]
+    max_msgs_per_batch: u16,
+
+    /// First pause in seconds after a poll that found nothing; it doubles up to 512 s, then starts
+    /// again at 2 s. 0: no pause, but polls that wait up to 20 s at the queue (production: 0)
+    #[arg(long, value_name = "SECONDS", env = "MSG_POLL_BACKOFF", default_value = "2",
+          value_parser = cli::backoff)]
+    msg_poll_backoff: Duration,
+
+    /// Pause between two polls in seconds; 0: none, and several polls at once (production: 0)
+    #[arg(long, value_name = "SECONDS", env = "MSG_PROCESS_DELAY", default_value = "10",
+          value_parser = cli::seconds)]
+    msg_process_delay: Duration,
+
+    /// From the signal to stop to the end, in seconds, at most; less than the
+    /// terminationGracePeriodSeconds of the pod
+    #[arg(long, value_name = "SECONDS", env = "SHUTDOWN_GRACE_SECS", default_value = "25",
+          value_parser = cli::seconds)]
+    shutdown_grace_secs: Duration,
+
+    #[command(flatten)]
+    probes: ProbeArgs,
+
+    #[command(flatten)]
+    logs: LogArgs,
+}
+
+impl AsRef<LogArgs> for Args {
+    fn as_ref(&self) -> &LogArgs {
+        &self.logs
+    }
+}
+
+impl Args {
+    fn options(&self) -> ConsumerOptions {
+        let defaults = ConsumerOptions::default();
+        let waits_at_queue = self.msg_poll_backoff.is_zero();
+        ConsumerOptions {
+            receive_max: usize::from(self.max_msgs_per_batch),
+            wait: if waits_at_queue { defaults.wait } else { Duration::ZERO },
+            idle_backoff: (!waits_at_queue).then_some(self.msg_poll_backoff),
+            pause: self.msg_process_delay,
+            total: self.tot_msgs_to_process.messages(),
+            grace: self.shutdown_grace_secs,
+            ..defaults
+        }
+    }
+
+    /// The longest time between two polls that these settings allow.
+    fn longest_pause(&self) -> Duration {
+        let idle = if self.msg_poll_backoff.is_zero() { Duration::ZERO } else { IdleBackoff::MAX };
+        self.msg_process_delay + idle
+    }
+
+    /// Looks that all is there before the first message is touched.
+    async fn connect(&self, aws: &Aws) -> Result<(SqsQueue, S3Store)> {
+        let queue = self.aws.queue(aws).await?;
+        let store = S3Store::new(aws, &self.store_events_bkt);
+        let owner = self.store_events_bkt_owner.as_deref().filter(|owner| !owner.is_empty());
+        let store = match owner.or(queue.account()) {
+            Some(owner) => store.owned_by(owner)?,
+            None => store,
+        };
+        // By a request that writes nothing, before one that does.
+        store.check().await?;
+        store.self_test(self.s3_prefix.prefix()).await?;
+        Ok((queue, store))
+    }
+}
+
+fn main() -> ExitCode {
+    pod::main(run)
+}
+
+async fn run(args: Args, shutdown: Shutdown) -> Result<(), Failure> {
+    let aws = args.aws.load().await.map_err(|error| Failure::at_start(&error))?;
+    let (metrics, counts) = ConsumerMetrics::new(&aws);
+    let liveness = Arc::new(Liveness::new(args.longest_pause()));
+    let readiness = Arc::new(Readiness::new(shutdown.clone()));
+    let probes = Probes { liveness: liveness.clone(), readiness: readiness.clone(), metrics };
+    args.probes.serve(probes).await.map_err(Failure::Setting)?;
+
+    let Some(found) = patiently(&shutdown, || args.connect(&aws)).await else {
+        return Ok(());
+    };
+    let (queue, store) = found.map_err(|error| Failure::at_start(&error))?;
+    readiness.started(Needs { queue: queue.clone(), store: Some(store.clone()) });
+    tracing::info!(queue = queue.url(), bucket = store.bucket(), "consuming");
+
+    let observers: Vec<Arc<dyn Observer>> =
+        vec![Arc::new(counts), liveness, Arc::new(Outages::default())];
+    let observer: Arc<dyn Observer> = Arc::new(observers);
+    let store: Arc<dyn ObjectStore> = Arc::new(store);
+    let writer = StoreWriter::new(Arc::clone(&store), args.s3_prefix.clone())
+        .retry(Retry::default().observed_by(Arc::clone(&observer)));
+    let quarantine = Quarantine::new(store, args.s3_prefix.clone());
+    let report = Consumer::new(Arc::new(queue), Arc::new(writer), quarantine)
+        .options(args.options())
+        .observer(observer)
+        .run(shutdown)
+        .await
+        .map_err(|error| Failure::of_engine(&error))?;
+    tracing::info!(
+        received = report.received,
+        stored = report.acknowledged,
+        suppressed = report.suppressed,
+        quarantined = report.quarantined,
+        released = report.released,
+        deleted = report.deleted,
+        undeleted = report.undeleted,
+        abandoned = report.abandoned,
+        "finished"
+    );
+    Ok(())
+}

@@ -1,0 +1,115 @@
+//! `event-producer`: events from a source to a queue in SQS.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Parser;
+use event_bins::aws::{AwsArgs, patiently};
+use event_bins::health::{Liveness, Needs, Readiness};
+use event_bins::metrics::ProducerMetrics;
+use event_bins::pod::{self, EXIT_STATUS, Failure, Outages};
+use event_bins::probes::{ProbeArgs, Probes};
+use event_core::{Message, Observer, Producer, ProducerOptions, Result, Shutdown};
+use event_local::cli::{self, Total};
+use event_local::logs::LogArgs;
+use event_local::source::SourceArgs;
+
+/// Sends events to a queue in SQS.
+///
+/// Defaults are those of the reference; in brackets what production wants.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "event-producer", version, max_term_width = 100, allow_negative_numbers = true,
+          after_help = EXIT_STATUS)]
+struct Args {
+    #[command(flatten)]
+    aws: AwsArgs,
+
+    #[command(flatten)]
+    source: SourceArgs,
+
+    /// Stop with success after so many messages, or never if `unlimited`
+    /// [default: 10000, or all of the input]
+    #[arg(long, value_name = "N|unlimited", env = "TOT_MSGS_TO_PRODUCE", value_parser = cli::total)]
+    tot_msgs_to_produce: Option<Total>,
+
+    /// Pause between two messages in seconds, fractions allowed; 0: as fast as it goes
+    #[arg(long, value_name = "SECONDS", env = "WAIT_SECS_BETWEEN_MSGS", default_value = "2",
+          value_parser = cli::seconds)]
+    wait_secs_between_msgs: Duration,
+
+    /// From the signal to stop to the end, in seconds, at most; less than the
+    /// terminationGracePeriodSeconds of the pod
+    #[arg(long, value_name = "SECONDS", env = "SHUTDOWN_GRACE_SECS", default_value = "25",
+          value_parser = cli::seconds)]
+    shutdown_grace_secs: Duration,
+
+    #[command(flatten)]
+    probes: ProbeArgs,
+
+    #[command(flatten)]
+    logs: LogArgs,
+}
+
+impl AsRef<LogArgs> for Args {
+    fn as_ref(&self) -> &LogArgs {
+        &self.logs
+    }
+}
+
+/// Messages to send where nobody says how many, as in the reference.
+const DEFAULT_TOTAL: Total = Total::Messages(10_000);
+
+impl Args {
+    fn options(&self) -> ProducerOptions {
+        let default = match self.source.input {
+            Some(_) => Total::Unlimited,
+            None => DEFAULT_TOTAL,
+        };
+        ProducerOptions {
+            total: self.tot_msgs_to_produce.unwrap_or(default).messages(),
+            interval: self.wait_secs_between_msgs,
+            grace: self.shutdown_grace_secs,
+            ..ProducerOptions::default()
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    pod::main(run)
+}
+
+async fn run(args: Args, shutdown: Shutdown) -> Result<(), Failure> {
+    let source = args.source.open(look).map_err(|error| Failure::at_start(&error))?;
+    let aws = args.aws.load().await.map_err(|error| Failure::at_start(&error))?;
+    let (metrics, counts) = ProducerMetrics::new(&aws);
+    let liveness = Arc::new(Liveness::new(args.wait_secs_between_msgs));
+    let readiness = Arc::new(Readiness::new(shutdown.clone()));
+    let probes = Probes { liveness: liveness.clone(), readiness: readiness.clone(), metrics };
+    args.probes.serve(probes).await.map_err(Failure::Setting)?;
+
+    let Some(found) = patiently(&shutdown, || args.aws.queue(&aws)).await else {
+        return Ok(());
+    };
+    let queue = found.map_err(|error| Failure::at_start(&error))?;
+    readiness.started(Needs { queue: queue.clone(), store: None });
+    tracing::info!(queue = queue.url(), seed = source.seed, "producing");
+
+    let observers: Vec<Arc<dyn Observer>> =
+        vec![Arc::new(counts), liveness, Arc::new(Outages::default())];
+    let report = Producer::new(Arc::new(queue), source.events)
+        .options(args.options())
+        .observer(Arc::new(observers))
+        .run(shutdown)
+        .await
+        .map_err(|error| Failure::of_engine(&error))?;
+    tracing::info!(sent = report.sent, "finished");
+    Ok(())
+}
+
+/// A line of the input that is no record is sent as it is: the consumer puts it aside.
+fn look(line: u64, _: &Message, fault: Option<&str>) {
+    if let Some(fault) = fault {
+        tracing::warn!(line, fault, "no message record, sent as it is");
+    }
+}

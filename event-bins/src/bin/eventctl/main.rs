@@ -1,0 +1,127 @@
+//! `eventctl`: makes what the pods need, and tells how it is.
+
+mod status;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::builder::NonEmptyStringValueParser;
+use clap::{Args, Parser, Subcommand};
+use event_aws::{Change, QueueSetup, setup_bucket, setup_queue};
+use event_bins::aws::{AwsArgs, patiently};
+use event_bins::pod::{self, EXIT_STATUS, Failure};
+use event_core::{Error, Layout, Result, Shutdown};
+use event_local::cli;
+use event_local::logs::LogArgs;
+
+/// Makes the queue and the bucket of the pods, and tells how they are.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "eventctl", version, max_term_width = 100, after_help = EXIT_STATUS)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+
+    #[command(flatten)]
+    logs: LogArgs,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+enum Command {
+    /// Make the queue, its dead-letter queue and the bucket, or set on them what differs
+    ///
+    /// The queue has a delay of 2 s, a visibility timeout of 30 s, a retention of 2 days, and
+    /// `<name>_dlq` for what was received 20 times. The bucket keeps versions and is closed to the
+    /// public. A second run changes nothing.
+    Setup(Setup),
+    /// Tell how much is on the queue, in the dead-letter queue and in the bucket
+    Status(Status),
+}
+
+#[derive(Clone, Debug, Args)]
+struct Setup {
+    #[command(flatten)]
+    aws: AwsArgs,
+
+    /// Bucket that events are stored in; without it only the queues are made
+    #[arg(long, value_name = "BUCKET", env = "STORE_EVENTS_BKT",
+          value_parser = NonEmptyStringValueParser::new())]
+    store_events_bkt: Option<String>,
+}
+
+#[derive(Clone, Debug, Args)]
+struct Status {
+    #[command(flatten)]
+    aws: AwsArgs,
+
+    /// Bucket that events are stored in; without it only the queues are looked at
+    #[arg(long, value_name = "BUCKET", env = "STORE_EVENTS_BKT",
+          value_parser = NonEmptyStringValueParser::new())]
+    store_events_bkt: Option<String>,
+
+    /// Prefix of the stored events
+    #[arg(long, value_name = "PREFIX", env = "S3_PREFIX", default_value = Layout::DEFAULT_PREFIX,
+          value_parser = cli::layout)]
+    s3_prefix: Layout,
+
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+impl AsRef<LogArgs> for Arguments {
+    fn as_ref(&self) -> &LogArgs {
+        &self.logs
+    }
+}
+
+fn main() -> ExitCode {
+    pod::main(async |args: Arguments, shutdown| match args.command {
+        Command::Setup(setup) => setup.run(&shutdown).await,
+        Command::Status(status) => status.run(&shutdown).await,
+    })
+}
+
+impl Setup {
+    async fn run(&self, shutdown: &Shutdown) -> Result<(), Failure> {
+        let aws = self.aws.load().await.map_err(|error| Failure::at_start(&error))?;
+        let mut unchanged = true;
+        let mut tell = |changes: Vec<Change>| {
+            unchanged &= changes.is_empty();
+            changes.iter().for_each(print);
+        };
+        if let Some(bucket) = &self.store_events_bkt {
+            tell(answered(patiently(shutdown, || setup_bucket(&aws, bucket)).await)?);
+        }
+        let (queue, options) = (&self.aws.reliable_queue_name, QueueSetup::default());
+        tell(answered(patiently(shutdown, || setup_queue(&aws, queue, &options)).await)?);
+        if unchanged {
+            print("all is as it should be: nothing was changed");
+        }
+        Ok(())
+    }
+}
+
+impl Status {
+    async fn run(&self, shutdown: &Shutdown) -> Result<(), Failure> {
+        let aws = self.aws.load().await.map_err(|error| Failure::at_start(&error))?;
+        let status = patiently(shutdown, || status::look(&aws, self));
+        let status = answered(status.await)?;
+        if self.json {
+            print(serde_json::json!(status));
+        } else {
+            print(status);
+        }
+        Ok(())
+    }
+}
+
+/// Interrupted, there is nothing to tell.
+fn answered<T>(answer: Option<Result<T, Error>>) -> Result<T, Failure> {
+    let interrupted = || Failure::Service("interrupted".to_owned());
+    answer.ok_or_else(interrupted)?.map_err(|error| Failure::at_start(&error))
+}
+
+fn print(line: impl std::fmt::Display) {
+    // A reader that went away has what it wanted.
+    let _ = writeln!(std::io::stdout(), "{line}");
+}

@@ -1,0 +1,137 @@
+//! How much is where.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use event_aws::{Aws, S3Store, SqsQueue};
+use event_core::{Depth, Layout, ListRequest, ObjectStore, Queue, Result};
+use serde::Serialize;
+
+use crate::Status;
+
+/// What is on the queues and in the bucket; as JSON, one object with these names.
+#[derive(Debug, Serialize)]
+pub(crate) struct Report {
+    queue: QueueReport,
+    /// None if the queue has no dead-letter queue.
+    dead_letters: Option<QueueReport>,
+    /// None if no bucket was named.
+    bucket: Option<BucketReport>,
+}
+
+#[derive(Debug, Serialize)]
+struct QueueReport {
+    name: String,
+    visible: u64,
+    in_flight: u64,
+    delayed: u64,
+    /// In seconds; null where nobody can tell.
+    oldest_s: Option<u64>,
+}
+
+#[derive(Debug, Serialize)]
+struct BucketReport {
+    name: String,
+    /// By what stands before the name of the object: `event_type=sale_event/dt=2026_11_22`.
+    events: BTreeMap<String, Objects>,
+    /// As above: `reason=bad_msg/event_type=sale_event`.
+    quarantine: BTreeMap<String, Objects>,
+}
+
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+struct Objects {
+    objects: u64,
+    bytes: u64,
+}
+
+pub(crate) async fn look(aws: &Aws, args: &Status) -> Result<Report> {
+    let queue = args.aws.queue(aws).await?;
+    let dead_letters = match queue.dead_letters().await? {
+        Some(dead_letters) => Some(queue_report(&dead_letters).await?),
+        None => None,
+    };
+    let bucket = match &args.store_events_bkt {
+        Some(bucket) => {
+            let store = S3Store::new(aws, bucket);
+            Some(BucketReport {
+                name: bucket.clone(),
+                events: partitions(&store, args.s3_prefix.prefix()).await?,
+                quarantine: partitions(&store, Layout::QUARANTINE_PREFIX).await?,
+            })
+        }
+        None => None,
+    };
+    Ok(Report { queue: queue_report(&queue).await?, dead_letters, bucket })
+}
+
+async fn queue_report(queue: &SqsQueue) -> Result<QueueReport> {
+    let Depth { visible, in_flight, delayed, oldest } = queue.depth().await?;
+    let name = queue.name().to_owned();
+    Ok(QueueReport { name, visible, in_flight, delayed, oldest_s: oldest.map(|age| age.as_secs()) })
+}
+
+/// Counts what is below a prefix, page by page: a listing of a million objects is a thousand
+/// requests, and only the counts are kept.
+async fn partitions(store: &S3Store, prefix: &str) -> Result<BTreeMap<String, Objects>> {
+    let prefix = format!("{prefix}/");
+    let mut partitions: BTreeMap<String, Objects> = BTreeMap::new();
+    let mut after = None;
+    loop {
+        let request = ListRequest { prefix: prefix.clone(), after, max: 1000 };
+        let page = store.list(request).await?;
+        for object in &page.objects {
+            let path = object.key.strip_prefix(&prefix).unwrap_or(&object.key);
+            let partition = path.rsplit_once('/').map_or("", |(partition, _)| partition);
+            let counts = partitions.entry(partition.to_owned()).or_default();
+            counts.objects += 1;
+            counts.bytes += object.size;
+        }
+        after = page.objects.last().map(|object| object.key.clone());
+        if !page.more || after.is_none() {
+            return Ok(partitions);
+        }
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "queue         {}", self.queue)?;
+        match &self.dead_letters {
+            Some(dead_letters) => write!(f, "\ndead letters  {dead_letters}")?,
+            None => write!(f, "\ndead letters  none: the queue has no dead-letter queue")?,
+        }
+        if let Some(bucket) = &self.bucket {
+            write!(f, "\nbucket        {}", bucket.name)?;
+            write_objects(f, "events", &bucket.events)?;
+            write_objects(f, "quarantine", &bucket.quarantine)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for QueueReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, visible, in_flight, delayed, oldest_s } = self;
+        write!(f, "{name}: {visible} visible, {in_flight} in flight, {delayed} delayed, ")?;
+        match oldest_s {
+            Some(seconds) => write!(f, "the oldest {seconds} s old"),
+            None => write!(f, "age of the oldest unknown"),
+        }
+    }
+}
+
+fn write_objects(
+    f: &mut fmt::Formatter<'_>,
+    name: &str,
+    partitions: &BTreeMap<String, Objects>,
+) -> fmt::Result {
+    let total = partitions.values().fold(Objects::default(), |sum, partition| Objects {
+        objects: sum.objects + partition.objects,
+        bytes: sum.bytes + partition.bytes,
+    });
+    write!(f, "\n{name:<12} {:>9} objects {:>12} bytes", total.objects, total.bytes)?;
+    for (partition, Objects { objects, bytes }) in partitions {
+        write!(f, "\n             {objects:>9} objects {bytes:>12} bytes  {partition}")?;
+    }
+    Ok(())
+}

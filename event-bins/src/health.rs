@@ -1,0 +1,171 @@
+//! Whether a pod lives, and whether what it needs is there.
+
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use event_aws::{S3Store, SqsQueue};
+use event_core::{Delivery, Error, Message, Observer, Outcome, Queue, Shutdown};
+use tokio::sync;
+use tokio::time::{Instant, timeout};
+
+/// The slowest request: a receive that takes both its tries to time out.
+pub const SLOWEST_REQUEST: Duration = Duration::from_secs(65);
+
+/// A request that is tried again waits up to 20 s, and longer where the retry budget is used up.
+const BETWEEN_TRIES: Duration = Duration::from_secs(25);
+
+/// Whether requests still come to an end: a poll, or another request while polling waits for
+/// something. A request that failed counts, since an outage is no reason to restart a pod.
+#[derive(Debug)]
+pub struct Liveness {
+    silence: Duration,
+    last: Mutex<Instant>,
+}
+
+impl Liveness {
+    /// A pod that by its settings pauses at most for so long between two requests.
+    pub fn new(pause: Duration) -> Self {
+        Self { silence: pause + SLOWEST_REQUEST + BETWEEN_TRIES, last: Mutex::new(Instant::now()) }
+    }
+
+    /// Nothing if a request ended lately; else what is wrong.
+    pub fn check(&self) -> Result<(), String> {
+        let last = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let silent = last.elapsed();
+        if silent <= self.silence {
+            return Ok(());
+        }
+        let (silent, allowed) = (silent.as_secs(), self.silence.as_secs());
+        Err(format!(
+            "no request has ended for {silent} s, by its settings one does every {allowed} s"
+        ))
+    }
+
+    fn seen(&self) {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+}
+
+impl Observer for Liveness {
+    fn sent(&self, _: &[Message]) {
+        self.seen();
+    }
+
+    fn received(&self, _: &[Delivery]) {
+        self.seen();
+    }
+
+    fn handled(&self, _: &Delivery, _: &Outcome) {
+        self.seen();
+    }
+
+    fn deleted(&self, _: usize) {
+        self.seen();
+    }
+
+    fn released(&self, _: usize) {
+        self.seen();
+    }
+
+    fn retried(&self, _: &Error, _: usize) {
+        self.seen();
+    }
+}
+
+/// How long an answer of the services is believed: probes come every few seconds from every
+/// node, and each of them must not be a request.
+const BELIEVED: Duration = Duration::from_secs(10);
+
+/// A probe that waits longer has been given up by whoever asked.
+const PROBE: Duration = Duration::from_secs(3);
+
+/// Whether queue and bucket answer, with the credentials as they are.
+#[derive(Debug)]
+pub struct Readiness {
+    needs: OnceLock<Needs>,
+    draining: Shutdown,
+    last: sync::Mutex<Option<(Instant, Result<(), String>)>>,
+}
+
+/// What a pod needs to do its work.
+#[derive(Clone, Debug)]
+pub struct Needs {
+    /// Asked for its depth.
+    pub queue: SqsQueue,
+    /// Asked whether it is there, where the pod has one.
+    pub store: Option<S3Store>,
+}
+
+impl Readiness {
+    /// Not ready until it is told what the pod needs, nor once it drains.
+    pub fn new(draining: Shutdown) -> Self {
+        Self { needs: OnceLock::new(), draining, last: sync::Mutex::default() }
+    }
+
+    /// The pod has started and needs this from now on; a second call changes nothing.
+    pub fn started(&self, needs: Needs) {
+        let _ = self.needs.set(needs);
+    }
+
+    /// Nothing if all is there; else what is not.
+    pub async fn check(&self) -> Result<(), String> {
+        if self.draining.is_requested() {
+            return Err("draining".to_owned());
+        }
+        let Some(needs) = self.needs.get() else {
+            return Err("starting".to_owned());
+        };
+        // Held while asking, so that probes at the same time share one answer.
+        let mut last = self.last.lock().await;
+        if let Some((asked, answer)) = &*last
+            && asked.elapsed() < BELIEVED
+        {
+            return answer.clone();
+        }
+        let answer = match timeout(PROBE, needs.ask()).await {
+            Ok(answer) => answer.map_err(|error| error.to_string()),
+            Err(_) => Err(format!("no answer within {PROBE:?}")),
+        };
+        *last = Some((Instant::now(), answer.clone()));
+        answer
+    }
+}
+
+impl Needs {
+    async fn ask(&self) -> Result<(), Error> {
+        let store = async {
+            match &self.store {
+                Some(store) => store.check().await,
+                None => Ok(()),
+            }
+        };
+        let (queue, store) = tokio::join!(self.queue.depth(), store);
+        queue.and(store)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::time::advance;
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_is_told_from_a_pause() {
+        let liveness = Liveness::new(Duration::from_secs(512));
+        advance(Duration::from_secs(600)).await;
+        assert_eq!(liveness.check(), Ok(()));
+        advance(Duration::from_secs(10)).await;
+        assert!(liveness.check().unwrap_err().contains("610 s"));
+        liveness.received(&[]);
+        assert_eq!(liveness.check(), Ok(()), "an empty poll is a poll");
+    }
+
+    #[tokio::test]
+    async fn a_pod_is_not_ready_before_it_has_started_nor_while_it_drains() {
+        let (trigger, shutdown) = Shutdown::new();
+        let readiness = Readiness::new(shutdown);
+        assert_eq!(readiness.check().await, Err("starting".to_owned()));
+        trigger.shutdown();
+        assert_eq!(readiness.check().await, Err("draining".to_owned()));
+    }
+}

@@ -1,0 +1,158 @@
+//! How a pod runs: its settings, logs and signals, and what its exit status says.
+
+use std::collections::HashMap;
+use std::process::ExitCode;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use clap::Parser;
+use event_core::{Error, ErrorKind, Observer, Shutdown};
+use event_local::cli;
+use event_local::logs::LogArgs;
+use tokio::time::Instant;
+
+use crate::signals;
+
+/// What `--help` says of the exit status.
+pub const EXIT_STATUS: &str = "Exit status: 0 if its work is done or it was told to stop; 1 if a \
+    service failed; 2 if a setting is wrong, a queue or bucket that is not there or may not be \
+    used included; 130 if it was told to stop twice.";
+
+/// Why a program ends before its work is done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// A setting is wrong: nothing was received or sent.
+    Setting(String),
+    /// A service failed.
+    Service(String),
+}
+
+impl Failure {
+    /// An error before any message was touched. What no later try would heal is a wrong setting.
+    pub fn at_start(error: &Error) -> Self {
+        if error.is_retryable() {
+            Self::Service(error.to_string())
+        } else {
+            Self::Setting(error.to_string())
+        }
+    }
+
+    /// An error of an engine, which refuses options that cannot work before it starts.
+    pub fn of_engine(error: &Error) -> Self {
+        match error.kind() {
+            ErrorKind::Invalid => Self::Setting(error.to_string()),
+            _ => Self::Service(error.to_string()),
+        }
+    }
+}
+
+/// Runs a program with its arguments until it ends or a signal ends it.
+pub fn main<A, F>(run: impl FnOnce(A, Shutdown) -> F) -> ExitCode
+where
+    A: Parser + AsRef<LogArgs>,
+    F: Future<Output = Result<(), Failure>>,
+{
+    let program = A::command().get_name().to_owned();
+    let wrong = |text: String| {
+        eprintln!("{program}: {text}");
+        ExitCode::from(2)
+    };
+    let args = match cli::read::<A>() {
+        Ok(args) => args,
+        Err(text) => return wrong(text),
+    };
+    let logs = args.as_ref().clone();
+    if let Err(text) = logs.start() {
+        return wrong(text);
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return wrong(format!("the runtime does not start: {error}")),
+    };
+    let ended = runtime.block_on(async {
+        let shutdown = signals::shutdown()
+            .map_err(|error| Failure::Service(format!("signals cannot be handled: {error}")))?;
+        run(args, shutdown).await
+    });
+    // What still runs has no say any more: probes, a read of standard input.
+    runtime.shutdown_background();
+    let (text, status) = match ended {
+        Ok(()) => return ExitCode::SUCCESS,
+        Err(Failure::Service(text)) => (text, 1),
+        Err(Failure::Setting(text)) => (text, 2),
+    };
+    logs.last_words(&program, &text);
+    ExitCode::from(status)
+}
+
+/// Warns of requests that are tried again: at once, and from then on now and again, so that an
+/// outage is seen in the log and does not fill it.
+#[derive(Debug, Default)]
+pub struct Outages {
+    told: Mutex<HashMap<(&'static str, ErrorKind), Told>>,
+}
+
+#[derive(Debug)]
+struct Told {
+    at: Instant,
+    since: usize,
+}
+
+/// How often the same kind of failure is told.
+const TELL: Duration = Duration::from_secs(30);
+
+impl Outages {
+    /// How many entries to tell of now, if it is time to.
+    fn count(&self, error: &Error, entries: usize) -> Option<usize> {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        let Some(told) = told.get_mut(&(error.operation(), error.kind())) else {
+            told.insert((error.operation(), error.kind()), Told { at: now, since: 0 });
+            return Some(entries);
+        };
+        told.since += entries;
+        if told.at + TELL > now {
+            return None;
+        }
+        told.at = now;
+        Some(std::mem::take(&mut told.since))
+    }
+}
+
+impl Observer for Outages {
+    fn retried(&self, error: &Error, entries: usize) {
+        if let Some(entries) = self.count(error, entries) {
+            let reason = error.kind().as_str();
+            tracing::warn!(%error, reason, entries, "trying again");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::time::advance;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_outage_is_told_at_once_and_then_now_and_again() {
+        let outages = Outages::default();
+        let error = |operation| Error::new(ErrorKind::Transient, operation, "on purpose");
+        assert_eq!(outages.count(&error("put"), 3), Some(3));
+        assert_eq!(outages.count(&error("put"), 4), None);
+        assert_eq!(outages.count(&error("receive"), 1), Some(1));
+        advance(TELL).await;
+        assert_eq!(outages.count(&error("put"), 5), Some(9));
+        assert_eq!(outages.count(&error("put"), 1), None);
+    }
+
+    #[test]
+    fn what_no_try_would_heal_is_a_wrong_setting() {
+        let error = |kind| Error::new(kind, "connect", "on purpose");
+        let at_start = |kind| Failure::at_start(&error(kind));
+        assert!(matches!(at_start(ErrorKind::NotFound), Failure::Setting(_)));
+        assert!(matches!(at_start(ErrorKind::Denied), Failure::Setting(_)));
+        assert!(matches!(at_start(ErrorKind::Unknown), Failure::Service(_)));
+        let later = Failure::of_engine(&error(ErrorKind::NotFound));
+        assert!(matches!(later, Failure::Service(_)));
+    }
+}

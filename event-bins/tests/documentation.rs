@@ -1,0 +1,96 @@
+//! What the README of this crate says of settings and metrics, held against the programs.
+
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+use std::collections::BTreeSet;
+use std::process::Command;
+use std::time::SystemTime;
+
+use event_aws::AwsOptions;
+use event_bins::metrics::{ConsumerMetrics, ProducerMetrics};
+use event_core::{
+    Delivery, Error, ErrorKind, FlushReason, Message, MessageId, Observer, Outcome, Reason, Receipt,
+};
+
+const README: &str = include_str!("../README.md");
+
+/// The first column of a table: code at the start of a row below a heading.
+fn rows(heading: &str) -> BTreeSet<&'static str> {
+    let section = README.split(&format!("\n## {heading}\n")).nth(1).unwrap();
+    let section = section.split("\n## ").next().unwrap();
+    section.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect()
+}
+
+/// The rows of the settings whose second column is this pod or both.
+fn settings(pod: &str) -> BTreeSet<&'static str> {
+    let is_of_pod = |name: &&'static str| {
+        let row = README.lines().find(|line| line.starts_with(&format!("| `{name}` |"))).unwrap();
+        let column = row.split('|').nth(2).unwrap().trim();
+        column == "both" || column == pod
+    };
+    rows("Settings").into_iter().filter(is_of_pod).collect()
+}
+
+/// The variables that `--help` names.
+fn variables(help: &str) -> BTreeSet<&str> {
+    let named = help.split("[env: ").skip(1);
+    named.filter_map(|rest| rest.split(['=', ']']).next()).collect()
+}
+
+#[test]
+fn every_setting_is_in_the_readme_and_every_one_there_exists() {
+    for (program, pod) in [
+        (env!("CARGO_BIN_EXE_event-consumer"), "consumer"),
+        (env!("CARGO_BIN_EXE_event-producer"), "producer"),
+    ] {
+        let help = Command::new(program).arg("--help").output().unwrap();
+        let help = String::from_utf8(help.stdout).unwrap();
+        assert_eq!(variables(&help), settings(pod), "{pod}");
+    }
+}
+
+fn observe(observer: &impl Observer) {
+    let message = Message::new("{}").with_attribute("event_type", "sale_event");
+    let delivery = Delivery {
+        message: message.clone(),
+        id: MessageId::new("id"),
+        receipt: Receipt::new("receipt"),
+        receive_count: 1,
+        sent_at: SystemTime::now(),
+    };
+    observer.sent(&[message]);
+    observer.received(std::slice::from_ref(&delivery));
+    observer.flushed(FlushReason::Count, 1, 2);
+    observer.handled(&delivery, &Outcome::Ack);
+    observer.handled(&delivery, &Outcome::Quarantine(Reason::new(Reason::BAD_MSG, "")));
+    observer.retried(&Error::new(ErrorKind::Throttled, "put", "on purpose"), 1);
+}
+
+/// Names as they are scraped.
+fn names(text: &str) -> BTreeSet<&str> {
+    text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect()
+}
+
+#[tokio::test]
+async fn every_metric_is_in_the_readme_and_every_one_there_exists() {
+    let options = AwsOptions {
+        region: Some("us-east-1".to_owned()),
+        endpoint: Some("http://127.0.0.1:1".to_owned()),
+    };
+    let aws = options.load().await.unwrap();
+    let (consumer, consumer_counts) = ConsumerMetrics::new(&aws);
+    let (producer, producer_counts) = ProducerMetrics::new(&aws);
+    observe(&consumer_counts);
+    observe(&producer_counts);
+    let (consumer, producer) = (consumer.text(), producer.text());
+    let names: BTreeSet<_> = names(&consumer).union(&names(&producer)).copied().collect();
+    assert_eq!(names, rows("Metrics"), "{consumer}{producer}");
+}
+
+#[tokio::test]
+async fn counters_of_labels_are_there_before_their_first_event() {
+    let options = AwsOptions { region: Some("us-east-1".to_owned()), ..AwsOptions::default() };
+    let (metrics, _) = ConsumerMetrics::new(&options.load().await.unwrap());
+    let text = metrics.text();
+    assert!(text.contains("event_consumer_stored_total{event_type=\"sale_event\"} 0"), "{text}");
+}

@@ -1,0 +1,245 @@
+//! What the pods say of wrong settings, and of services that refuse them: one line that names what
+//! is at fault, and an exit status. Needs no service.
+
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Command, Output, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+const SECRET: &str = "secret-key-of-mine";
+const TOKEN: &str = "session-token-of-mine";
+
+/// A program that sees nothing of the environment of the tests.
+fn program(name: &str) -> Command {
+    let mut command = Command::new(match name {
+        "event-consumer" => env!("CARGO_BIN_EXE_event-consumer"),
+        "event-producer" => env!("CARGO_BIN_EXE_event-producer"),
+        _ => env!("CARGO_BIN_EXE_eventctl"),
+    });
+    command.env_clear().stdin(Stdio::null());
+    // No look for credentials outside of this machine.
+    command.env("AWS_EC2_METADATA_DISABLED", "true").env("AWS_REGION", "us-east-1");
+    command
+}
+
+fn with_credentials(name: &str) -> Command {
+    let mut command = program(name);
+    command.env("AWS_ACCESS_KEY_ID", "key-of-mine").env("AWS_SECRET_ACCESS_KEY", SECRET);
+    command.env("AWS_SESSION_TOKEN", TOKEN);
+    command
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// One line on standard error that has this text, and exit status 2.
+fn refused(command: &mut Command, text: &str) {
+    let output = command.output().unwrap();
+    let line = stderr(&output);
+    assert_eq!(output.status.code(), Some(2), "{command:?}: {line}");
+    assert_eq!(line.lines().count(), 1, "{command:?}: {line}");
+    assert!(line.contains(text), "{text:?} is not in {line}");
+    assert!(output.stdout.is_empty());
+}
+
+#[test]
+fn wrong_settings_of_the_consumer_are_named() {
+    for (variable, value, text) in [
+        ("STORE_EVENTS_BKT", "", "--store-events-bkt"),
+        ("RELIABLE_QUEUE_NAME", "", "RELIABLE_QUEUE_NAME"),
+        ("RELIABLE_QUEUE_NAME", "a queue", "RELIABLE_QUEUE_NAME"),
+        ("TOT_MSGS_TO_PROCESS", "0", "1 to 18446744073709551615"),
+        ("TOT_MSGS_TO_PROCESS", "99999999999999999999999", "TOT_MSGS_TO_PROCESS"),
+        ("MAX_MSGS_PER_BATCH", "0", "MAX_MSGS_PER_BATCH"),
+        ("MAX_MSGS_PER_BATCH", "11", "1..=10"),
+        ("MSG_POLL_BACKOFF", "513", "0 to 512"),
+        ("MSG_POLL_BACKOFF", "soon", "MSG_POLL_BACKOFF"),
+        ("MSG_PROCESS_DELAY", "-1", "MSG_PROCESS_DELAY"),
+        ("MSG_PROCESS_DELAY", "1e300", "0 to 86400"),
+        ("SHUTDOWN_GRACE_SECS", "NaN", "SHUTDOWN_GRACE_SECS"),
+        ("S3_PREFIX", "../outside", "S3_PREFIX"),
+        ("S3_PREFIX", "quarantine", "S3_PREFIX"),
+        ("HTTP_PORT", "65536", "HTTP_PORT"),
+        ("HTTP_PORT", "http", "HTTP_PORT"),
+        ("LOG_LEVEL", "a=b=c", "LOG_LEVEL"),
+        ("LOG_FORMAT", "xml", "LOG_FORMAT"),
+        ("AWS_REGION", "us east", "AWS_REGION"),
+        ("AWS_REGION", "", "AWS_REGION"),
+        ("AWS_ENDPOINT_URL", "127.0.0.1:4566", "AWS_ENDPOINT_URL"),
+        ("AWS_ENDPOINT_URL", "ftp://somewhere", "http://host:port"),
+    ] {
+        let mut consumer = with_credentials("event-consumer");
+        refused(consumer.env("STORE_EVENTS_BKT", "events").env(variable, value), text);
+    }
+    refused(&mut with_credentials("event-consumer"), "STORE_EVENTS_BKT");
+    refused(with_credentials("event-consumer").arg("stray"), "stray");
+}
+
+#[test]
+fn wrong_settings_of_the_producer_are_named() {
+    for (variable, value, text) in [
+        ("TOT_MSGS_TO_PRODUCE", "0", "TOT_MSGS_TO_PRODUCE"),
+        ("TOT_MSGS_TO_PRODUCE", "-5", "unlimited"),
+        ("WAIT_SECS_BETWEEN_MSGS", "1e9", "0 to 86400"),
+        ("WAIT_SECS_BETWEEN_MSGS", "two", "WAIT_SECS_BETWEEN_MSGS"),
+        ("TRIGGER_RANDOM_FAILURES", "maybe", "TRIGGER_RANDOM_FAILURES"),
+        ("RELIABLE_QUEUE_NAME", "queue/of/mine", "RELIABLE_QUEUE_NAME"),
+        ("SHUTDOWN_GRACE_SECS", "-1", "SHUTDOWN_GRACE_SECS"),
+    ] {
+        refused(with_credentials("event-producer").env(variable, value), text);
+    }
+    for (argument, value, text) in [
+        ("--input", "/nowhere/messages.ndjson", "/nowhere/messages.ndjson"),
+        ("--duplicate-rate", "2", "--duplicate-rate"),
+        ("--invalid-rate", "-0.1", "--invalid-rate"),
+        ("--seed", "x", "--seed"),
+    ] {
+        refused(with_credentials("event-producer").args([argument, value]), text);
+    }
+}
+
+#[test]
+fn wrong_arguments_of_eventctl_are_named() {
+    let eventctl = |arguments: &[&str], text| {
+        refused(with_credentials("eventctl").args(arguments), text);
+    };
+    eventctl(&["frobnicate"], "frobnicate");
+    eventctl(&["setup", "--store-events-bkt", "No_Bucket"], "STORE_EVENTS_BKT");
+    eventctl(&["setup", "--reliable-queue-name", "a b"], "RELIABLE_QUEUE_NAME");
+    eventctl(&["setup", "--reliable-queue-name", "q.fifo"], "RELIABLE_QUEUE_NAME");
+    eventctl(&["status", "--s3-prefix", ".."], "S3_PREFIX");
+    eventctl(&["status", "--aws-region", "?"], "AWS_REGION");
+}
+
+#[test]
+fn a_port_that_is_taken_is_named() {
+    let taken = TcpListener::bind(("::", 0)).or_else(|_| TcpListener::bind(("0.0.0.0", 0)));
+    let port = taken.as_ref().unwrap().local_addr().unwrap().port().to_string();
+    refused(with_credentials("event-producer").env("HTTP_PORT", &port), "HTTP_PORT");
+}
+
+#[test]
+fn without_credentials_the_line_says_how_to_give_some() {
+    let mut consumer = program("event-consumer");
+    consumer.env("STORE_EVENTS_BKT", "events").env("AWS_ENDPOINT_URL", "http://127.0.0.1:1");
+    refused(&mut consumer, "AWS_ACCESS_KEY_ID");
+}
+
+/// Answers requests by their `X-Amz-Target`, or their method where there is none, and keeps them.
+struct Service {
+    url: String,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+type Answer = fn(&str) -> (u16, &'static str);
+
+impl Service {
+    fn start(answer: Answer) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let asked: Arc<Mutex<Vec<String>>> = Arc::default();
+        let log = Arc::clone(&asked);
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                serve(&stream.unwrap(), answer, &log);
+            }
+        });
+        Self { url, asked }
+    }
+
+    fn asked(&self) -> Vec<String> {
+        self.asked.lock().unwrap().clone()
+    }
+}
+
+/// One request, then the connection is closed.
+fn serve(mut stream: &TcpStream, answer: Answer, log: &Mutex<Vec<String>>) {
+    let mut reader = BufReader::new(stream);
+    let (mut head, mut length) = (String::new(), 0);
+    let mut line = String::new();
+    while reader.read_line(&mut line).unwrap() > 2 {
+        head.push_str(&line);
+        if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
+            length = value.trim().parse().unwrap();
+        }
+        line.clear();
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).unwrap();
+    let lower = head.to_lowercase();
+    let target = lower.lines().find_map(|line| line.strip_prefix("x-amz-target: amazonsqs."));
+    let method = head.split(' ').next().unwrap_or_default().to_lowercase();
+    let asked = target.map_or(method, str::to_owned);
+    let (status, body) = answer(&asked);
+    log.lock().unwrap().push(asked);
+    let length = body.len();
+    let _ = write!(
+        stream,
+        "HTTP/1.1 {status} X\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+    );
+}
+
+#[test]
+fn refused_credentials_end_the_pod_in_one_line() {
+    let service = Service::start(|_| {
+        let body = r#"{"__type": "com.amazon.coral.service#InvalidClientTokenId",
+            "message": "The security token included in the request is invalid."}"#;
+        (403, body)
+    });
+    for name in ["event-consumer", "event-producer"] {
+        let mut pod = with_credentials(name);
+        pod.env("STORE_EVENTS_BKT", "events").env("AWS_ENDPOINT_URL", &service.url);
+        refused(&mut pod, "security token included in the request is invalid");
+        refused(&mut pod, "check the credentials");
+    }
+    assert!(service.asked().iter().all(|asked| asked == "getqueueurl"), "{:?}", service.asked());
+}
+
+/// S3 says no more than 403 where another account has a bucket of that name.
+#[test]
+fn a_bucket_of_another_owner_ends_the_consumer_before_it_receives() {
+    let service = Service::start(|asked| match asked {
+        "getqueueurl" => (200, r#"{"QueueUrl": "http://127.0.0.1/000000000000/orders"}"#),
+        "getqueueattributes" => (200, r#"{"Attributes": {"VisibilityTimeout": "30"}}"#),
+        _ => (403, ""),
+    });
+    let mut consumer = with_credentials("event-consumer");
+    consumer.env("STORE_EVENTS_BKT", "events").env("AWS_ENDPOINT_URL", &service.url);
+    refused(&mut consumer, "STORE_EVENTS_BKT_OWNER");
+    assert_eq!(service.asked(), ["getqueueurl", "getqueueattributes", "head"]);
+}
+
+#[test]
+fn a_service_that_is_not_there_is_waited_for_and_then_named() {
+    let mut producer = with_credentials("event-producer");
+    let output = producer.env("AWS_ENDPOINT_URL", "http://127.0.0.1:1").output().unwrap();
+    let text = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    let last = text.lines().last().unwrap();
+    assert!(last.starts_with("event-producer: ") && last.contains("AWS_ENDPOINT_URL"), "{last}");
+}
+
+#[test]
+fn no_log_has_a_secret_however_much_is_logged() {
+    let service = Service::start(|_| (500, "{}"));
+    for format in ["text", "json"] {
+        let mut pod = with_credentials("event-producer");
+        pod.env("AWS_ENDPOINT_URL", &service.url)
+            .env("LOG_LEVEL", "trace")
+            .env("LOG_FORMAT", format);
+        let mut pod = pod.stderr(Stdio::piped()).spawn().unwrap();
+        let mut log = BufReader::new(pod.stderr.take().unwrap());
+        let mut text = String::new();
+        // Until it has asked and was answered.
+        while !text.contains("waiting for the service") {
+            assert_ne!(log.read_line(&mut text).unwrap(), 0, "{text}");
+        }
+        pod.kill().unwrap();
+        pod.wait().unwrap();
+        assert!(!text.contains(SECRET) && !text.contains(TOKEN), "{text}");
+    }
+}

@@ -166,6 +166,16 @@ impl Aws {
         self.s3_for("control")
     }
 
+    /// A client of CloudWatch, for what the services tell it alone.
+    #[cfg(feature = "cloudwatch")]
+    pub fn cloudwatch(&self) -> aws_sdk_cloudwatch::Client {
+        let config = aws_sdk_cloudwatch::config::Builder::from(&self.sdk)
+            .interceptor(self.requests.of("cloudwatch"))
+            .timeout_config(self.timeouts(SQS_ATTEMPT))
+            .build();
+        aws_sdk_cloudwatch::Client::from_conf(config)
+    }
+
     /// For `ReceiveMessage` alone, whose attempts may take long.
     pub(crate) fn sqs_receive(&self) -> aws_sdk_sqs::Client {
         self.sqs_for("receive", RECEIVE_ATTEMPT)

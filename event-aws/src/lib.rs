@@ -23,6 +23,8 @@
 //! # }
 //! ```
 
+#[cfg(feature = "cloudwatch")]
+mod age;
 mod config;
 mod credentials;
 mod error;
@@ -35,6 +37,8 @@ mod script;
 mod setup;
 mod sqs;
 
+#[cfg(feature = "cloudwatch")]
+pub use age::age_of_oldest;
 pub use config::{Aws, AwsOptions};
 pub use requests::ApiRequests;
 pub use s3::S3Store;

@@ -17,7 +17,7 @@ use aws_smithy_runtime_api::client::orchestrator::Metadata;
 /// `s3:ListBucket`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiRequests {
-    /// `s3` or `sqs`.
+    /// `cloudwatch`, `s3` or `sqs`.
     pub service: &'static str,
     /// The name of the API, such as `ReceiveMessage`.
     pub operation: String,

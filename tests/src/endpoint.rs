@@ -70,7 +70,7 @@ fn start() -> Result<(Container<LocalStack>, String), String> {
 pub fn localstack() -> testcontainers::ContainerRequest<LocalStack> {
     LocalStack::default()
         .with_tag(TAG)
-        .with_env_var("SERVICES", "sqs,s3,cloudformation,iam")
+        .with_env_var("SERVICES", "sqs,s3,cloudformation,iam,cloudwatch")
         // Else it answers URLs of queues with a name that only the internet can resolve.
         .with_env_var("SQS_ENDPOINT_STRATEGY", "path")
         .with_mapped_port(0, PORT)

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::process::Output;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use aws_sdk_sqs::types::{MessageSystemAttributeName, QueueAttributeName};
 use event_core::Queue;
@@ -34,6 +34,27 @@ pub(crate) fn setup() {
     let mended = stdout(&place.eventctl(&["setup"]));
     assert_eq!(mended.lines().count(), 1, "{mended}");
     assert!(mended.contains("DelaySeconds 7 -> 2"), "{mended}");
+}
+
+/// Only CloudWatch knows it. That of the container learns it from this case, not from its queue.
+pub(crate) fn age() {
+    let place = Place::new();
+    assert!(place.status()["queue"]["oldest_s"].is_null());
+    block_on(async {
+        use aws_sdk_cloudwatch::types::{Dimension, MetricDatum};
+
+        let datum = MetricDatum::builder()
+            .metric_name("ApproximateAgeOfOldestMessage")
+            .dimensions(Dimension::builder().name("QueueName").value(&place.queue).build())
+            .timestamp((SystemTime::now() - Duration::from_secs(60)).into())
+            .value(77.0);
+        let request = place.clients().await.aws.cloudwatch().put_metric_data();
+        let request = request.namespace("AWS/SQS").metric_data(datum.build());
+        request.send().await.unwrap();
+    });
+    let status = place.status();
+    assert_eq!(status["queue"]["oldest_s"], 77, "{status}");
+    assert!(status["dead_letters"]["oldest_s"].is_null(), "{status}");
 }
 
 fn send(place: &Place, arguments: &[&str]) {

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use event_aws::{Aws, S3Store, SqsQueue};
+use std::time::Duration;
+
+use event_aws::{Aws, S3Store, SqsQueue, age_of_oldest};
 use event_core::{Depth, Layout, ListRequest, ObjectStore, Queue, Result};
 use serde::Serialize;
 
@@ -25,7 +27,7 @@ struct QueueReport {
     visible: u64,
     in_flight: u64,
     delayed: u64,
-    /// In seconds; null where nobody can tell.
+    /// In seconds, as CloudWatch knew it some minutes ago; null where it does not.
     oldest_s: Option<u64>,
 }
 
@@ -47,7 +49,7 @@ struct Objects {
 pub(crate) async fn look(aws: &Aws, args: &Status) -> Result<Report> {
     let queue = args.aws.queue(aws).await?;
     let dead_letters = match queue.dead_letters().await? {
-        Some(dead_letters) => Some(queue_report(&dead_letters).await?),
+        Some(dead_letters) => Some(queue_report(aws, &dead_letters).await?),
         None => None,
     };
     let bucket = match &args.store_events_bkt {
@@ -61,13 +63,22 @@ pub(crate) async fn look(aws: &Aws, args: &Status) -> Result<Report> {
         }
         None => None,
     };
-    Ok(Report { queue: queue_report(&queue).await?, dead_letters, bucket })
+    Ok(Report { queue: queue_report(aws, &queue).await?, dead_letters, bucket })
 }
 
-async fn queue_report(queue: &SqsQueue) -> Result<QueueReport> {
-    let Depth { visible, in_flight, delayed, oldest } = queue.depth().await?;
+async fn queue_report(aws: &Aws, queue: &SqsQueue) -> Result<QueueReport> {
+    let Depth { visible, in_flight, delayed, .. } = queue.depth().await?;
+    let oldest = oldest(aws, queue.name()).await;
     let name = queue.name().to_owned();
     Ok(QueueReport { name, visible, in_flight, delayed, oldest_s: oldest.map(|age| age.as_secs()) })
+}
+
+/// The rest is worth telling where CloudWatch may not be asked, or is not there.
+async fn oldest(aws: &Aws, queue: &str) -> Option<Duration> {
+    age_of_oldest(aws, queue).await.unwrap_or_else(|error| {
+        tracing::debug!(%error, "the age of the oldest message is not known");
+        None
+    })
 }
 
 /// Counts what is below a prefix, page by page: a listing of a million objects is a thousand

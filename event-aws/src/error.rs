@@ -160,6 +160,10 @@ where
     E: ProvideErrorMetadata + StdError + 'static,
 {
     match error {
+        // A success that cannot be read comes as an error of the service too.
+        SdkError::ServiceError(answer) if answer.raw().status().is_success() => {
+            unreadable(answer.raw().status().as_u16(), error, operation, subject)
+        }
         SdkError::ServiceError(answer) => {
             let metadata = answer.err().meta();
             let said = Said {
@@ -175,10 +179,7 @@ where
             status @ 400.. => {
                 subject.refused(operation, &Said { status: Some(status), ..Said::default() })
             }
-            status => {
-                let what = format!("answer {status} cannot be read: {}", causes(error));
-                subject.error(ErrorKind::Ambiguous, operation, what)
-            }
+            status => unreadable(status, error, operation, subject),
         },
         SdkError::TimeoutError(_) => {
             subject.error(ErrorKind::Ambiguous, operation, "no answer in time")
@@ -193,6 +194,17 @@ where
         }
         _ => subject.error(ErrorKind::Unknown, operation, causes(error)),
     }
+}
+
+/// An answer that says neither what was done nor what was not.
+fn unreadable(
+    status: u16,
+    error: &(dyn StdError + 'static),
+    operation: &'static str,
+    subject: &Subject,
+) -> Error {
+    let what = format!("answer {status} cannot be read: {}", causes(error));
+    subject.error(ErrorKind::Ambiguous, operation, what)
 }
 
 /// A request without an answer. It may have been applied, unless it never left.

@@ -55,6 +55,15 @@ async fn errors_of_a_put_have_their_kinds() {
 }
 
 #[tokio::test]
+async fn an_answer_that_cannot_be_read_is_ambiguous_and_no_refusal() {
+    let (store, _) = store(&[(200, "<SomethingElse/>")]);
+    let request = ListRequest { prefix: String::new(), after: None, max: 10 };
+    let error = store.list(request).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Ambiguous, "{error}");
+    assert!(error.to_string().contains("answer 200 cannot be read"), "{error}");
+}
+
+#[tokio::test]
 async fn a_missing_object_is_none_and_a_missing_bucket_is_an_error() {
     let [no_key, no_bucket] = [said("NoSuchKey"), said("NoSuchBucket")];
     let (store, _) =

@@ -147,6 +147,7 @@ impl Needs {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use event_core::ErrorKind;
     use tokio::time::advance;
 
     #[tokio::test(start_paused = true)]
@@ -158,6 +159,10 @@ mod tests {
         assert!(liveness.check().unwrap_err().contains("610 s"));
         liveness.received(&[]);
         assert_eq!(liveness.check(), Ok(()), "an empty poll is a poll");
+        advance(Duration::from_secs(610)).await;
+        assert!(liveness.check().is_err());
+        liveness.retried(&Error::new(ErrorKind::Transient, "receive", "on purpose"), 1);
+        assert_eq!(liveness.check(), Ok(()), "a request that failed has ended");
     }
 
     #[tokio::test]

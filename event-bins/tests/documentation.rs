@@ -60,7 +60,11 @@ fn observe(observer: &impl Observer) {
     };
     observer.sent(&[message]);
     observer.received(std::slice::from_ref(&delivery));
+    observer.held(3, 4);
     observer.flushed(FlushReason::Count, 1, 2);
+    observer.handled(&delivery, &Outcome::Duplicate);
+    observer.deleted(5);
+    observer.released(6);
     observer.handled(&delivery, &Outcome::Ack);
     observer.handled(&delivery, &Outcome::Quarantine(Reason::new(Reason::BAD_MSG, "")));
     observer.retried(&Error::new(ErrorKind::Throttled, "put", "on purpose"), 1);
@@ -83,6 +87,23 @@ async fn every_metric_is_in_the_readme_and_every_one_there_exists() {
     observe(&consumer_counts);
     observe(&producer_counts);
     let (consumer, producer) = (consumer.text(), producer.text());
+    for counted in [
+        "event_consumer_received_total 1",
+        "event_consumer_stored_total{event_type=\"sale_event\"} 1",
+        "event_consumer_suppressed_total 1",
+        "event_consumer_quarantined_total{reason=\"bad_msg\"} 1",
+        "event_consumer_deleted_total 5",
+        "event_consumer_released_total 6",
+        "event_consumer_in_flight 3",
+        "event_consumer_held_bytes 4",
+        "event_consumer_flush_messages_sum{reason=\"count\"} 1.0",
+        "event_consumer_flush_bytes_sum{reason=\"count\"} 2.0",
+        "event_consumer_age_at_store_seconds_count 1",
+        "event_consumer_retries_total{operation=\"put\",reason=\"throttled\"} 1",
+    ] {
+        assert!(consumer.lines().any(|line| line == counted), "{counted}\n{consumer}");
+    }
+    assert!(producer.contains("event_producer_sent_total 1\n"), "{producer}");
     let names: BTreeSet<_> = names(&consumer).union(&names(&producer)).copied().collect();
     assert_eq!(names, rows("Metrics"), "{consumer}{producer}");
 }

@@ -110,8 +110,8 @@ impl Proxy {
 const AWAY: Duration = Duration::from_secs(20);
 
 /// Both pods run while the services go away; they must neither end nor lose anything, say that
-/// they are not ready, and go on by themselves.
-fn survives(seed: u64, endpoint: Option<&str>, away: impl FnOnce(&mut dyn FnMut())) {
+/// they are not ready, and go on by themselves. The metrics of the consumer after that.
+fn survives(seed: u64, endpoint: Option<&str>, away: impl FnOnce(&mut dyn FnMut())) -> String {
     const MESSAGES: usize = 3_000;
     let place = Place::new();
     let (mut producer, mut consumer) =
@@ -132,18 +132,24 @@ fn survives(seed: u64, endpoint: Option<&str>, away: impl FnOnce(&mut dyn FnMut(
     });
     consumer.until("readiness", |_| (http::get(port, "/readyz").0 == 200).then_some(()));
     assert_eq!(producer.end().finished()["sent"], MESSAGES);
+    let scrape = http::get(port, "/metrics").1;
     all_is_stored(&place, consumer, MESSAGES, seed);
+    scrape
 }
 
 /// As if the services were stopped and started again.
 pub(crate) fn refused() {
     let mut proxy = Proxy::new();
     let url = proxy.url();
-    survives(12, Some(&url), |meanwhile| {
+    let scrape = survives(12, Some(&url), |meanwhile| {
         proxy.cut();
         meanwhile();
         proxy.open();
     });
+    for operation in ["put", "receive"] {
+        let retries = format!("event_consumer_retries_total{{operation=\"{operation}\"");
+        assert!(scrape.contains(&retries), "{operation} was not tried again\n{scrape}");
+    }
 }
 
 /// The services take requests and answer none: `docker pause`.

@@ -4,7 +4,6 @@ use std::io::IsTerminal;
 
 use clap::{Args, ValueEnum};
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::Directive;
 use tracing_subscriber::fmt::format::FmtSpan;
 
 /// The settings of the logs.
@@ -36,31 +35,10 @@ pub enum LogFormat {
     Json,
 }
 
-/// At `debug` and `trace` these write the headers of requests, signatures and session tokens among
-/// them. They have to be asked for by name.
-const QUIET: [&str; 8] = [
-    "aws_config=info",
-    "aws_runtime=info",
-    "aws_sdk_s3=info",
-    "aws_sdk_sqs=info",
-    "aws_sigv4=info",
-    "aws_smithy_runtime=info",
-    "aws_smithy_runtime_api=info",
-    "hyper_util=info",
-];
-
 /// A filter from the text of a setting; the error says what is wrong with it.
 pub fn filter(text: &str) -> Result<EnvFilter, String> {
-    let filter = EnvFilter::try_new(text)
-        .map_err(|error| format!("--log-level (or the variable LOG_LEVEL) is {text:?}: {error}"))?;
-    let named = |quiet: &str| {
-        let target = quiet.split('=').next().unwrap_or_default();
-        text.split(',').any(|part| part.trim().split(['=', '[']).next() == Some(target))
-    };
-    let quiet = QUIET.iter().filter(|quiet| !named(quiet));
-    // The texts above are directives.
-    let quiet = quiet.filter_map(|quiet| quiet.parse::<Directive>().ok());
-    Ok(quiet.fold(filter, EnvFilter::add_directive))
+    EnvFilter::try_new(text)
+        .map_err(|error| format!("--log-level (or the variable LOG_LEVEL) is {text:?}: {error}"))
 }
 
 impl LogArgs {
@@ -89,18 +67,5 @@ impl LogArgs {
                 eprintln!("{line}");
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_writes_headers_is_quiet_unless_it_is_named() {
-        let filter_of = |text| filter(text).unwrap().to_string();
-        assert!(filter_of("trace").contains("aws_sigv4=info"));
-        assert!(filter_of("info,aws_sigv4=trace").contains("aws_sigv4=trace"));
-        assert!(filter("a=b=c").unwrap_err().contains("LOG_LEVEL"));
     }
 }

@@ -1,17 +1,69 @@
-//! How a pod runs: its settings, logs and signals, and what its exit status says.
+//! How a pod runs: the settings that both have, signals, and what the exit status says.
 
 use std::collections::HashMap;
 use std::process::ExitCode;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use clap::Parser;
+use clap::{Args, Parser};
 use event_core::{Error, ErrorKind, Observer, Shutdown};
 use event_local::cli;
 use event_local::logs::LogArgs;
 use tokio::time::Instant;
 
+use crate::health::{Liveness, Readiness};
+use crate::metrics::Metrics;
+use crate::probes::{ProbeArgs, Probes};
 use crate::signals;
+
+/// How a pod ends, and how it is watched.
+#[derive(Clone, Debug, Args)]
+pub struct PodArgs {
+    /// From the signal to stop to the end, in seconds, at most; less than the
+    /// terminationGracePeriodSeconds of the pod
+    #[arg(long, value_name = "SECONDS", env = "SHUTDOWN_GRACE_SECS", default_value = "25",
+          value_parser = cli::seconds)]
+    pub shutdown_grace_secs: Duration,
+
+    /// The HTTP port.
+    #[command(flatten)]
+    pub probes: ProbeArgs,
+
+    /// The logs.
+    #[command(flatten)]
+    pub logs: LogArgs,
+}
+
+/// A pod whose probes are served.
+pub struct Watched {
+    /// To be told what the pod needs once that is there.
+    pub readiness: Arc<Readiness>,
+    /// To hear of everything that the engine does.
+    pub observer: Arc<dyn Observer>,
+}
+
+impl PodArgs {
+    /// Serves the probes of a pod that by its settings pauses at most for so long between two
+    /// requests.
+    ///
+    /// # Errors
+    ///
+    /// The port cannot be had.
+    pub async fn watch(
+        &self,
+        (metrics, counts): (Metrics, impl Observer),
+        longest_pause: Duration,
+        shutdown: &Shutdown,
+    ) -> Result<Watched, Failure> {
+        let liveness = Arc::new(Liveness::new(longest_pause));
+        let readiness = Arc::new(Readiness::new(shutdown.clone()));
+        let probes = Probes { liveness: liveness.clone(), readiness: readiness.clone(), metrics };
+        self.probes.serve(probes).await.map_err(Failure::Setting)?;
+        let observers: Vec<Arc<dyn Observer>> =
+            vec![Arc::new(counts), liveness, Arc::new(Outages::default())];
+        Ok(Watched { readiness, observer: Arc::new(observers) })
+    }
+}
 
 /// What `--help` says of the exit status.
 pub const EXIT_STATUS: &str = "Exit status: 0 if its work is done or it was told to stop; 1 if a \
@@ -88,7 +140,7 @@ where
 /// Warns of requests that are tried again: at once, and from then on now and again, so that an
 /// outage is seen in the log and does not fill it.
 #[derive(Debug, Default)]
-pub struct Outages {
+struct Outages {
     told: Mutex<HashMap<(&'static str, ErrorKind), Told>>,
 }
 

@@ -8,13 +8,12 @@ use clap::Parser;
 use clap::builder::NonEmptyStringValueParser;
 use event_aws::{Aws, S3Store, SqsQueue};
 use event_bins::aws::{AwsArgs, patiently};
-use event_bins::health::{Liveness, Needs, Readiness};
+use event_bins::health::Needs;
 use event_bins::metrics::ConsumerMetrics;
-use event_bins::pod::{self, EXIT_STATUS, Failure, Outages};
-use event_bins::probes::{ProbeArgs, Probes};
+use event_bins::pod::{self, EXIT_STATUS, Failure, PodArgs};
 use event_core::{
-    Consumer, ConsumerOptions, IdleBackoff, Layout, ObjectStore, Observer, Quarantine, Result,
-    Retry, Shutdown, StoreWriter,
+    Consumer, ConsumerOptions, IdleBackoff, Layout, ObjectStore, Quarantine, Result, Retry,
+    Shutdown, StoreWriter,
 };
 use event_local::cli::{self, Total};
 use event_local::logs::LogArgs;
@@ -65,22 +64,13 @@ struct Args {
           value_parser = cli::seconds)]
     msg_process_delay: Duration,
 
-    /// From the signal to stop to the end, in seconds, at most; less than the
-    /// terminationGracePeriodSeconds of the pod
-    #[arg(long, value_name = "SECONDS", env = "SHUTDOWN_GRACE_SECS", default_value = "25",
-          value_parser = cli::seconds)]
-    shutdown_grace_secs: Duration,
-
     #[command(flatten)]
-    probes: ProbeArgs,
-
-    #[command(flatten)]
-    logs: LogArgs,
+    pod: PodArgs,
 }
 
 impl AsRef<LogArgs> for Args {
     fn as_ref(&self) -> &LogArgs {
-        &self.logs
+        &self.pod.logs
     }
 }
 
@@ -94,7 +84,7 @@ impl Args {
             idle_backoff: (!waits_at_queue).then_some(self.msg_poll_backoff),
             pause: self.msg_process_delay,
             total: self.tot_msgs_to_process.messages(),
-            grace: self.shutdown_grace_secs,
+            grace: self.pod.shutdown_grace_secs,
             ..defaults
         }
     }
@@ -127,29 +117,23 @@ fn main() -> ExitCode {
 
 async fn run(args: Args, shutdown: Shutdown) -> Result<(), Failure> {
     let aws = args.aws.load().await.map_err(|error| Failure::at_start(&error))?;
-    let (metrics, counts) = ConsumerMetrics::new(&aws);
-    let liveness = Arc::new(Liveness::new(args.longest_pause()));
-    let readiness = Arc::new(Readiness::new(shutdown.clone()));
-    let probes = Probes { liveness: liveness.clone(), readiness: readiness.clone(), metrics };
-    args.probes.serve(probes).await.map_err(Failure::Setting)?;
+    let watched =
+        args.pod.watch(ConsumerMetrics::new(&aws), args.longest_pause(), &shutdown).await?;
 
     let Some(found) = patiently(&shutdown, || args.connect(&aws)).await else {
         return Ok(());
     };
     let (queue, store) = found.map_err(|error| Failure::at_start(&error))?;
-    readiness.started(Needs { queue: queue.clone(), store: Some(store.clone()) });
+    watched.readiness.started(Needs { queue: queue.clone(), store: Some(store.clone()) });
     tracing::info!(queue = queue.url(), bucket = store.bucket(), "consuming");
 
-    let observers: Vec<Arc<dyn Observer>> =
-        vec![Arc::new(counts), liveness, Arc::new(Outages::default())];
-    let observer: Arc<dyn Observer> = Arc::new(observers);
     let store: Arc<dyn ObjectStore> = Arc::new(store);
     let writer = StoreWriter::new(Arc::clone(&store), args.s3_prefix.clone())
-        .retry(Retry::default().observed_by(Arc::clone(&observer)));
+        .retry(Retry::default().observed_by(Arc::clone(&watched.observer)));
     let quarantine = Quarantine::new(store, args.s3_prefix.clone());
     let report = Consumer::new(Arc::new(queue), Arc::new(writer), quarantine)
         .options(args.options())
-        .observer(observer)
+        .observer(watched.observer)
         .run(shutdown)
         .await
         .map_err(|error| Failure::of_engine(&error))?;

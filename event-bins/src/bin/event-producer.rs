@@ -6,11 +6,10 @@ use std::time::Duration;
 
 use clap::Parser;
 use event_bins::aws::{AwsArgs, patiently};
-use event_bins::health::{Liveness, Needs, Readiness};
+use event_bins::health::Needs;
 use event_bins::metrics::ProducerMetrics;
-use event_bins::pod::{self, EXIT_STATUS, Failure, Outages};
-use event_bins::probes::{ProbeArgs, Probes};
-use event_core::{Message, Observer, Producer, ProducerOptions, Result, Shutdown};
+use event_bins::pod::{self, EXIT_STATUS, Failure, PodArgs};
+use event_core::{Message, Producer, ProducerOptions, Result, Shutdown};
 use event_local::cli::{self, Total};
 use event_local::logs::LogArgs;
 use event_local::source::SourceArgs;
@@ -38,22 +37,13 @@ struct Args {
           value_parser = cli::seconds)]
     wait_secs_between_msgs: Duration,
 
-    /// From the signal to stop to the end, in seconds, at most; less than the
-    /// terminationGracePeriodSeconds of the pod
-    #[arg(long, value_name = "SECONDS", env = "SHUTDOWN_GRACE_SECS", default_value = "25",
-          value_parser = cli::seconds)]
-    shutdown_grace_secs: Duration,
-
     #[command(flatten)]
-    probes: ProbeArgs,
-
-    #[command(flatten)]
-    logs: LogArgs,
+    pod: PodArgs,
 }
 
 impl AsRef<LogArgs> for Args {
     fn as_ref(&self) -> &LogArgs {
-        &self.logs
+        &self.pod.logs
     }
 }
 
@@ -69,7 +59,7 @@ impl Args {
         ProducerOptions {
             total: self.tot_msgs_to_produce.unwrap_or(default).messages(),
             interval: self.wait_secs_between_msgs,
-            grace: self.shutdown_grace_secs,
+            grace: self.pod.shutdown_grace_secs,
             ..ProducerOptions::default()
         }
     }
@@ -82,24 +72,19 @@ fn main() -> ExitCode {
 async fn run(args: Args, shutdown: Shutdown) -> Result<(), Failure> {
     let source = args.source.open(look).map_err(|error| Failure::at_start(&error))?;
     let aws = args.aws.load().await.map_err(|error| Failure::at_start(&error))?;
-    let (metrics, counts) = ProducerMetrics::new(&aws);
-    let liveness = Arc::new(Liveness::new(args.wait_secs_between_msgs));
-    let readiness = Arc::new(Readiness::new(shutdown.clone()));
-    let probes = Probes { liveness: liveness.clone(), readiness: readiness.clone(), metrics };
-    args.probes.serve(probes).await.map_err(Failure::Setting)?;
+    let watched =
+        args.pod.watch(ProducerMetrics::new(&aws), args.wait_secs_between_msgs, &shutdown).await?;
 
     let Some(found) = patiently(&shutdown, || args.aws.queue(&aws)).await else {
         return Ok(());
     };
     let queue = found.map_err(|error| Failure::at_start(&error))?;
-    readiness.started(Needs { queue: queue.clone(), store: None });
+    watched.readiness.started(Needs { queue: queue.clone(), store: None });
     tracing::info!(queue = queue.url(), seed = source.seed, "producing");
 
-    let observers: Vec<Arc<dyn Observer>> =
-        vec![Arc::new(counts), liveness, Arc::new(Outages::default())];
     let report = Producer::new(Arc::new(queue), source.events)
         .options(args.options())
-        .observer(Arc::new(observers))
+        .observer(watched.observer)
         .run(shutdown)
         .await
         .map_err(|error| Failure::of_engine(&error))?;

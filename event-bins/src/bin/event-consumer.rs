@@ -74,13 +74,19 @@ impl AsRef<LogArgs> for Args {
     }
 }
 
+/// The shortest that SQS knows, beside none.
+const SHORTEST_WAIT: Duration = Duration::from_secs(1);
+
 impl Args {
     fn options(&self) -> ConsumerOptions {
         let defaults = ConsumerOptions::default();
         let waits_at_queue = self.msg_poll_backoff.is_zero();
+        // A poll under way is awaited when the pod is told to stop, and what it brings wants
+        // handling: a shorter grace makes shorter polls.
+        let wait = defaults.wait.min(self.pod.shutdown_grace_secs * 4 / 5).max(SHORTEST_WAIT);
         ConsumerOptions {
             receive_max: usize::from(self.max_msgs_per_batch),
-            wait: if waits_at_queue { defaults.wait } else { Duration::ZERO },
+            wait: if waits_at_queue { wait } else { Duration::ZERO },
             idle_backoff: (!waits_at_queue).then_some(self.msg_poll_backoff),
             pause: self.msg_process_delay,
             total: self.tot_msgs_to_process.messages(),
@@ -149,4 +155,32 @@ async fn run(args: Args, shutdown: Shutdown) -> Result<(), Failure> {
         "finished"
     );
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(arguments: &[&str]) -> ConsumerOptions {
+        let program = ["event-consumer", "--store-events-bkt", "events"];
+        Args::try_parse_from(program.iter().chain(arguments)).expect("sound settings").options()
+    }
+
+    #[test]
+    fn a_poll_ends_before_the_grace_does() {
+        let wait = |grace| {
+            let arguments = ["--msg-poll-backoff", "0", "--shutdown-grace-secs", grace];
+            options(&arguments).wait.as_secs()
+        };
+        assert_eq!(["60", "25", "10", "0"].map(wait), [20, 20, 8, 1]);
+    }
+
+    #[test]
+    fn defaults_poll_as_the_reference_does() {
+        let options = options(&[]);
+        assert_eq!((options.receive_max, options.wait), (5, Duration::ZERO));
+        assert_eq!(options.idle_backoff, Some(Duration::from_secs(2)));
+        assert_eq!(options.pause, Duration::from_secs(10));
+        assert_eq!(options.total, Some(10_000));
+    }
 }

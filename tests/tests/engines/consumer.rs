@@ -90,7 +90,7 @@ async fn after_the_acknowledgement_visibility_is_not_extended() {
     let report =
         run_until_drained(writer(Arc::new(stubborn), Arc::new(store)).options(options()), &queue)
             .await;
-    assert_eq!(changes.entries(), []);
+    assert_eq!(changes.entries(), Vec::<Duration>::new());
     assert_eq!(report.acknowledged, 3);
     assert!(report.suppressed > 0, "the messages must have come again");
 }

@@ -89,13 +89,13 @@ pub(crate) fn path() {
     succeeds(&consumer);
 
     let port = services.get_host_port_ipv4(4566).unwrap();
+    let sent = made_up(SEED, EVENTS, 0.1);
     block_on(async {
         let options = AwsOptions {
             endpoint: Some(format!("http://127.0.0.1:{port}")),
             ..AwsOptions::default()
         };
         let clients = network.place.clients_at(options).await;
-        let sent = made_up(SEED, EVENTS).await;
         clients.holds_exactly(&sent).await;
         assert_eq!(clients.left().await, (0, 0));
         let reasons = sent.iter().filter_map(|message| Event::parse(message).err());

@@ -6,6 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use aws_sdk_sqs::types::QueueAttributeName;
+use event_core::Message;
 use event_tests::endpoint;
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
@@ -25,7 +26,7 @@ fn producer(place: &Place, messages: usize, seed: u64, pause: &str) -> Command {
 
 /// Waits until nothing is left on the queue, stops the consumer, and holds what is stored against
 /// what was sent.
-fn all_is_stored(place: &Place, mut consumer: Pod, messages: usize, seed: u64) {
+fn all_is_stored(place: &Place, mut consumer: Pod, sent: &[Message]) {
     consumer.until("an empty queue", |_| {
         let (left, _) = block_on(async { place.clients().await.left().await });
         (left == 0).then_some(())
@@ -35,7 +36,7 @@ fn all_is_stored(place: &Place, mut consumer: Pod, messages: usize, seed: u64) {
     block_on(async {
         let clients = place.clients().await;
         assert_eq!(clients.left().await, (0, 0), "a good message is in the dead-letter queue");
-        clients.holds_exactly(&made_up(seed, messages).await).await;
+        clients.holds_exactly(sent).await;
     });
 }
 
@@ -55,7 +56,7 @@ pub(crate) fn kills() {
         consumer.kill();
     }
     let consumer = Pod::start(place.program("event-consumer").envs(AT_SPEED));
-    all_is_stored(&place, consumer, MESSAGES, seed);
+    all_is_stored(&place, consumer, &made_up(seed, MESSAGES, 0.1));
 }
 
 /// Connections to the endpoint go through here, and can be cut off and refused.
@@ -117,6 +118,8 @@ fn survives(seed: u64, endpoint: Option<&str>, away: impl FnOnce(&mut dyn FnMut(
     let (mut producer, mut consumer) =
         (producer(&place, MESSAGES, seed, "0.008"), place.program("event-consumer"));
     consumer.envs(AT_SPEED);
+    // Without any, the only puts are those of events.
+    producer.env("TRIGGER_RANDOM_FAILURES", "false");
     if let Some(endpoint) = endpoint {
         producer.env("AWS_ENDPOINT_URL", endpoint);
         consumer.env("AWS_ENDPOINT_URL", endpoint);
@@ -133,7 +136,7 @@ fn survives(seed: u64, endpoint: Option<&str>, away: impl FnOnce(&mut dyn FnMut(
     consumer.until("readiness", |_| (http::get(port, "/readyz").0 == 200).then_some(()));
     assert_eq!(producer.end().finished()["sent"], MESSAGES);
     let scrape = http::get(port, "/metrics").1;
-    all_is_stored(&place, consumer, MESSAGES, seed);
+    all_is_stored(&place, consumer, &made_up(seed, MESSAGES, 0.0));
     scrape
 }
 

@@ -25,8 +25,8 @@ pub(crate) fn setup() {
     ] {
         assert!(made.lines().any(|made| made == line), "{line} is not in\n{made}");
     }
-    let again = stdout(&place.eventctl(&["setup"]));
-    assert_eq!(again, "all is as it should be: nothing was changed\n");
+    let unchanged = "all is as it should be: nothing was changed\n";
+    assert_eq!(stdout(&place.eventctl(&["setup"])), unchanged);
     block_on(async {
         let clients = place.clients().await;
         clients.set(QueueAttributeName::DelaySeconds, "7").await;
@@ -34,6 +34,7 @@ pub(crate) fn setup() {
     let mended = stdout(&place.eventctl(&["setup"]));
     assert_eq!(mended.lines().count(), 1, "{mended}");
     assert!(mended.contains("DelaySeconds 7 -> 2"), "{mended}");
+    assert_eq!(stdout(&place.eventctl(&["setup"])), unchanged);
 }
 
 /// Only CloudWatch knows it. That of the container learns it from this case, not from its queue.

@@ -139,10 +139,9 @@ pub(crate) fn capture() -> Vec<Message> {
 }
 
 /// What a producer with this seed makes up.
-pub(crate) async fn made_up(seed: u64, count: usize) -> Vec<Message> {
-    let mut source =
-        Synthetic::new(SyntheticOptions { seed, ..SyntheticOptions::default() }).unwrap();
-    source.next_batch(count).await.unwrap()
+pub(crate) fn made_up(seed: u64, count: usize, invalid_rate: f64) -> Vec<Message> {
+    let options = SyntheticOptions { seed, invalid_rate, ..SyntheticOptions::default() };
+    block_on(async { Synthetic::new(options).unwrap().next_batch(count).await.unwrap() })
 }
 
 pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> T {

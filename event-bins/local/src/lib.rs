@@ -1,5 +1,5 @@
 //! What `event-local` shares with the pods: command lines, logs, and where events come from. It
-//! knows no service, so that the two commands of the README build in a minute.
+//! knows no service, so that `cargo run` need not build the AWS SDK.
 
 pub mod cli;
 pub mod logs;

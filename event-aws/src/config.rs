@@ -52,7 +52,8 @@ const STALLED_GRACE: Duration = Duration::from_secs(20);
 pub struct AwsOptions {
     /// Region, for example `us-east-1`.
     pub region: Option<String>,
-    /// Endpoint of both services, for example `http://127.0.0.1:4566` for an emulator. With any
+    /// Endpoint of both services, for example `http://127.0.0.1:4566` for an emulator; that of one
+    /// alone (`AWS_ENDPOINT_URL_SQS`, `AWS_ENDPOINT_URL_S3`) goes before it. With any
     /// endpoint, buckets are addressed in the path instead of the host name.
     pub endpoint: Option<String>,
 }
@@ -86,18 +87,21 @@ impl AwsOptions {
         let sdk = credentials::renewed_in_time(loader.load().await);
         check_region(sdk.region().map(AsRef::as_ref).unwrap_or_default())?;
         // Only AWS itself is sure to have a host name for each bucket.
-        let elsewhere = sdk.endpoint_url().is_some()
-            || configured_endpoints().any(|(variable, _)| variable == S3_ENDPOINT);
-        Ok(Aws::new(sdk, elsewhere))
+        let of_service = |name| configured_endpoints().find(|(variable, _)| *variable == name);
+        let endpoint = |name| of_service(name).map(|(_, endpoint)| endpoint);
+        let (sqs_endpoint, s3_endpoint) = (endpoint(SQS_ENDPOINT), endpoint(S3_ENDPOINT));
+        let elsewhere = sdk.endpoint_url().is_some() || s3_endpoint.is_some();
+        Ok(Aws { sqs_endpoint, s3_endpoint, ..Aws::new(sdk, elsewhere) })
     }
 }
 
+const SQS_ENDPOINT: &str = "AWS_ENDPOINT_URL_SQS";
 const S3_ENDPOINT: &str = "AWS_ENDPOINT_URL_S3";
 
 /// The endpoints that the SDK takes from the environment, checked here since it would answer
 /// each request with a text that quotes the request.
 fn configured_endpoints() -> impl Iterator<Item = (&'static str, String)> {
-    ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_SQS", S3_ENDPOINT]
+    ["AWS_ENDPOINT_URL", SQS_ENDPOINT, S3_ENDPOINT]
         .into_iter()
         .filter_map(|variable| Some((variable, std::env::var(variable).ok()?)))
         .filter(|(_, endpoint)| !endpoint.is_empty())
@@ -135,12 +139,17 @@ fn check_region(region: &str) -> Result<()> {
 pub struct Aws {
     sdk: SdkConfig,
     path_style: bool,
+    /// Where one of the services alone is. An endpoint of both that was given in
+    /// [`AwsOptions`] would hide these variables from the SDK.
+    sqs_endpoint: Option<String>,
+    s3_endpoint: Option<String>,
     requests: Requests,
 }
 
 impl Aws {
     pub(crate) fn new(sdk: SdkConfig, path_style: bool) -> Self {
-        Self { sdk, path_style, requests: Requests::default() }
+        let requests = Requests::default();
+        Self { sdk, path_style, sqs_endpoint: None, s3_endpoint: None, requests }
     }
 
     /// The region that requests go to.
@@ -190,7 +199,11 @@ impl Aws {
         kind_of_call: &'static str,
         attempt: Duration,
     ) -> aws_sdk_sqs::Client {
-        let config = aws_sdk_sqs::config::Builder::from(&self.sdk)
+        let mut builder = aws_sdk_sqs::config::Builder::from(&self.sdk);
+        if let Some(endpoint) = &self.sqs_endpoint {
+            builder = builder.endpoint_url(endpoint);
+        }
+        let config = builder
             .interceptor(self.requests.of("sqs"))
             .timeout_config(self.timeouts(attempt))
             .retry_partition(RetryPartition::custom(kind_of_call).build())
@@ -203,7 +216,11 @@ impl Aws {
     }
 
     pub(crate) fn s3_for(&self, kind_of_call: &'static str) -> aws_sdk_s3::Client {
-        let config = aws_sdk_s3::config::Builder::from(&self.sdk)
+        let mut builder = aws_sdk_s3::config::Builder::from(&self.sdk);
+        if let Some(endpoint) = &self.s3_endpoint {
+            builder = builder.endpoint_url(endpoint);
+        }
+        let config = builder
             .interceptor(self.requests.of("s3"))
             .timeout_config(self.timeouts(S3_ATTEMPT))
             .retry_partition(RetryPartition::custom(kind_of_call).build())

@@ -111,8 +111,13 @@ impl Proxy {
 const AWAY: Duration = Duration::from_secs(20);
 
 /// Both pods run while the services go away; they must neither end nor lose anything, say that
-/// they are not ready, and go on by themselves. The metrics of the consumer after that.
-fn survives(seed: u64, endpoint: Option<&str>, away: impl FnOnce(&mut dyn FnMut())) -> String {
+/// they are not ready, and go on by themselves. `endpoint` is the variable by which the pods find
+/// what goes away, and where it is. Answers the metrics of the consumer after that.
+fn survives(
+    seed: u64,
+    endpoint: Option<(&str, &str)>,
+    away: impl FnOnce(&mut dyn FnMut()),
+) -> String {
     const MESSAGES: usize = 3_000;
     let place = Place::new();
     let (mut producer, mut consumer) =
@@ -120,9 +125,9 @@ fn survives(seed: u64, endpoint: Option<&str>, away: impl FnOnce(&mut dyn FnMut(
     consumer.envs(AT_SPEED);
     // Without any, the only puts are those of events.
     producer.env("TRIGGER_RANDOM_FAILURES", "false");
-    if let Some(endpoint) = endpoint {
-        producer.env("AWS_ENDPOINT_URL", endpoint);
-        consumer.env("AWS_ENDPOINT_URL", endpoint);
+    if let Some((variable, url)) = endpoint {
+        producer.env(variable, url);
+        consumer.env(variable, url);
     }
     let (producer, mut consumer) = (Pod::start(&mut producer), Pod::start(&mut consumer));
     consumer.until_metric("event_consumer_stored_total", 200.0);
@@ -140,19 +145,27 @@ fn survives(seed: u64, endpoint: Option<&str>, away: impl FnOnce(&mut dyn FnMut(
     scrape
 }
 
-/// As if the services were stopped and started again.
-pub(crate) fn refused() {
+/// Cuts off what the pods find by this variable, as if it were stopped and started again. This
+/// operation, at least, must have been tried again meanwhile.
+fn survives_a_cut(seed: u64, variable: &str, operation: &str) {
     let mut proxy = Proxy::new();
     let url = proxy.url();
-    let scrape = survives(12, Some(&url), |meanwhile| {
+    let scrape = survives(seed, Some((variable, &url)), |meanwhile| {
         proxy.cut();
         meanwhile();
         proxy.open();
     });
-    for operation in ["put", "receive"] {
-        let retries = format!("event_consumer_retries_total{{operation=\"{operation}\"");
-        assert!(scrape.contains(&retries), "{operation} was not tried again\n{scrape}");
-    }
+    let retries = format!("event_consumer_retries_total{{operation=\"{operation}\"");
+    assert!(scrape.contains(&retries), "{operation} was not tried again\n{scrape}");
+}
+
+pub(crate) fn refused() {
+    survives_a_cut(12, "AWS_ENDPOINT_URL", "receive");
+}
+
+/// The queue goes on, so that messages come which cannot be stored.
+pub(crate) fn store_refused() {
+    survives_a_cut(14, "AWS_ENDPOINT_URL_S3", "put");
 }
 
 /// The services take requests and answer none: `docker pause`.

@@ -42,6 +42,7 @@ const CASES: &[Case] = &[
     ("operator::metrics_reconcile", operator::metrics, Needs::Nothing),
     ("faults::ten_kills_lose_nothing_and_store_nothing_twice", faults::kills, Needs::Nothing),
     ("faults::refused_connections_are_survived", faults::refused, Needs::Nothing),
+    ("faults::an_outage_of_the_store_alone_is_survived", faults::store_refused, Needs::Nothing),
     ("faults::a_frozen_service_is_survived", faults::frozen, Needs::Container),
     ("containers::two_thousand_events_from_pod_to_pod", containers::path, Needs::Image),
 ];

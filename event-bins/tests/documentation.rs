@@ -64,6 +64,7 @@ fn observe(observer: &impl Observer) {
     observer.flushed(FlushReason::Count, 1, 2);
     observer.handled(&delivery, &Outcome::Duplicate);
     observer.deleted(5);
+    observer.undeleted(7);
     observer.released(6);
     observer.handled(&delivery, &Outcome::Ack);
     observer.handled(&delivery, &Outcome::Quarantine(Reason::new(Reason::BAD_MSG, "")));
@@ -93,6 +94,7 @@ async fn every_metric_is_in_the_readme_and_every_one_there_exists() {
         "event_consumer_suppressed_total 1",
         "event_consumer_quarantined_total{reason=\"bad_msg\"} 1",
         "event_consumer_deleted_total 5",
+        "event_consumer_undeleted_total 7",
         "event_consumer_released_total 6",
         "event_consumer_in_flight 3",
         "event_consumer_held_bytes 4",

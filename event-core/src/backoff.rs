@@ -167,6 +167,18 @@ mod tests {
         }
 
         #[test]
+        fn retry_bounds_double_until_they_reach_the_cap(
+            base_ms in 0u64..1000, cap_ms in 0u64..60_000,
+        ) {
+            let (base, cap) = (Duration::from_millis(base_ms), Duration::from_millis(cap_ms));
+            let backoff = RetryBackoff { base, cap };
+            prop_assert_eq!(backoff.bound(0), base.min(cap));
+            for retry in 0..40 {
+                prop_assert_eq!(backoff.bound(retry + 1), (backoff.bound(retry) * 2).min(cap));
+            }
+        }
+
+        #[test]
         fn retries_stay_within_the_budget(
             steps in prop::collection::vec((any::<bool>(), 0u64..200), 1..500),
         ) {
@@ -195,8 +207,76 @@ mod tests {
     fn full_jitter_uses_the_whole_range() {
         let backoff = RetryBackoff::default();
         let mut rng = Rng::with_seed(1);
-        let waits: Vec<_> = (0..1000).map(|_| backoff.wait(0, &mut rng)).collect();
-        assert!(waits.iter().min().unwrap() < &(backoff.base / 50));
-        assert!(waits.iter().max().unwrap() > &(backoff.base * 49 / 50));
+        for retry in [0, 1, 5, 60] {
+            let bound = backoff.bound(retry);
+            let waits: Vec<_> = (0..1000).map(|_| backoff.wait(retry, &mut rng)).collect();
+            assert!(waits.iter().min().unwrap() < &(bound / 50));
+            assert!(waits.iter().max().unwrap() > &(bound * 49 / 50));
+            let mean = waits.iter().sum::<Duration>() / 1000;
+            assert!(mean > bound * 45 / 100 && mean < bound * 55 / 100, "{mean:?} of {bound:?}");
+        }
+    }
+
+    #[test]
+    fn by_default_retries_wait_100_ms_at_first_and_20_s_at_last() {
+        let backoff = RetryBackoff::default();
+        let bounds = [0, 1, 7, 8, 60].map(|retry| backoff.bound(retry).as_millis());
+        assert_eq!(bounds, [100, 200, 12_800, 20_000, 20_000]);
+    }
+
+    /// A budget without a token, and the time when it is.
+    fn spent() -> (RetryBudget, Instant) {
+        let now = Instant::now();
+        let mut budget = RetryBudget::new(now);
+        assert_eq!(waits(&mut budget, 100, now), [0; 100]);
+        (budget, now)
+    }
+
+    /// How many milliseconds each of so many retries has to wait for its turn.
+    fn waits(budget: &mut RetryBudget, retries: usize, now: Instant) -> Vec<u128> {
+        (0..retries).map(|_| budget.withdraw(now).as_millis()).collect()
+    }
+
+    #[test]
+    fn retries_beyond_the_budget_take_turns_of_50_ms() {
+        let (mut budget, now) = spent();
+        assert_eq!(waits(&mut budget, 3, now), [50, 100, 150]);
+        assert_eq!(waits(&mut budget, 2, now + Duration::from_millis(100)), [100, 150]);
+    }
+
+    #[test]
+    fn five_successes_are_worth_one_retry() {
+        let (mut budget, now) = spent();
+        budget.deposit(5);
+        budget.deposit(10);
+        assert_eq!(waits(&mut budget, 4, now), [0, 0, 0, 50]);
+    }
+
+    #[test]
+    fn a_second_is_worth_twenty_retries() {
+        let (mut budget, now) = spent();
+        let waits = waits(&mut budget, 21, now + Duration::from_secs(1));
+        assert_eq!((&waits[..20], waits[20]), (&[0; 20][..], 50));
+    }
+
+    #[test]
+    fn the_same_second_is_never_worth_retries_twice() {
+        let (mut budget, now) = spent();
+        let later = now + Duration::from_secs(1);
+        assert_eq!(waits(&mut budget, 20, later), [0; 20]);
+        assert_eq!(waits(&mut budget, 1, now), [50], "a clock read late");
+        assert_eq!(waits(&mut budget, 1, later), [100]);
+    }
+
+    #[test]
+    fn no_more_retries_are_saved_up_than_the_capacity() {
+        let (mut budget, now) = spent();
+        budget.deposit(1_000_000);
+        let later = now + Duration::from_secs(3600);
+        let waits = waits(&mut budget, 101, later);
+        assert_eq!((&waits[..100], waits[100]), (&[0; 100][..], 50));
+        budget.deposit(1_000_000);
+        assert_eq!(self::waits(&mut budget, 100, later), [0; 100]);
+        assert_eq!(self::waits(&mut budget, 1, later), [50]);
     }
 }

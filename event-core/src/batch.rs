@@ -1,5 +1,8 @@
 //! Gathers single items into batches, by count, bytes and age. Pure: the time is an argument.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -145,83 +148,5 @@ impl<T> Batcher<T> {
             bytes: std::mem::take(&mut self.open_bytes),
             reason,
         });
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn batcher(count: usize, bytes: usize, linger_ms: u64) -> Batcher<usize> {
-        Batcher::new(BatchLimits { count, bytes, linger: Duration::from_millis(linger_ms) })
-    }
-
-    #[test]
-    fn an_item_that_does_not_fit_closes_the_batch_before_it() {
-        let now = Instant::now();
-        let mut b = batcher(10, 100, 1000);
-        b.push(1, 60, now);
-        b.push(2, 60, now);
-        let batch = b.next(now).unwrap();
-        assert_eq!((batch.items, batch.reason), (vec![1], FlushReason::Bytes));
-        assert_eq!(b.next(now), None);
-    }
-
-    #[test]
-    fn an_item_larger_than_a_batch_goes_alone() {
-        let now = Instant::now();
-        let mut b = batcher(10, 100, 1000);
-        b.push(1, 1, now);
-        b.push(2, 500, now);
-        b.push(3, 1, now);
-        let batches: Vec<_> = std::iter::from_fn(|| b.drain()).map(|b| b.items).collect();
-        assert_eq!(batches, [vec![1], vec![2], vec![3]]);
-    }
-
-    #[test]
-    fn the_linger_runs_from_the_first_item_of_the_batch() {
-        let start = Instant::now();
-        let mut b = batcher(10, 100, 100);
-        b.push(1, 1, start);
-        b.push(2, 1, start + Duration::from_millis(90));
-        let due = start + Duration::from_millis(100);
-        assert_eq!(b.deadline(start), Some(due));
-        assert_eq!(b.next(due - Duration::from_nanos(1)), None);
-        assert_eq!(b.next(due).unwrap().items, [1, 2]);
-        assert_eq!(b.deadline(due), None);
-    }
-
-    proptest! {
-        #[test]
-        fn nothing_is_dropped_reordered_or_over_the_limits(
-            count in 1usize..20,
-            bytes in 1usize..200,
-            linger in 0u64..50,
-            pushes in prop::collection::vec((0usize..150, 0u64..30), 0..200),
-        ) {
-            let mut now = Instant::now();
-            let mut b = batcher(count, bytes, linger);
-            let mut out = Vec::new();
-            for (i, (size, gap)) in pushes.iter().enumerate() {
-                now += Duration::from_millis(*gap);
-                b.push(i, *size, now);
-                while let Some(batch) = b.next(now) {
-                    out.push(batch);
-                }
-                if let Some(deadline) = b.deadline(now) {
-                    prop_assert!(deadline > now, "a batch that is due was kept");
-                }
-            }
-            out.extend(std::iter::from_fn(|| b.drain()));
-            prop_assert!(b.is_empty());
-            for batch in &out {
-                prop_assert!(!batch.items.is_empty() && batch.items.len() <= count);
-                prop_assert!(batch.bytes <= bytes || batch.items.len() == 1);
-                prop_assert_eq!(batch.bytes, batch.items.iter().map(|&i| pushes[i].0).sum::<usize>());
-            }
-            let items: Vec<_> = out.into_iter().flat_map(|batch| batch.items).collect();
-            prop_assert_eq!(items, (0..pushes.len()).collect::<Vec<_>>());
-        }
     }
 }

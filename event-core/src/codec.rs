@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::message::Message;
+use crate::object::Object;
 use crate::reason::Reason;
 
 /// One line: `{"body": "…", "attributes": {"event_type": "sale_event", …}}`.
@@ -12,7 +13,6 @@ use crate::reason::Reason;
 /// A body that is not UTF-8 stands as `body_hex` instead. A quarantined message has `reason` and
 /// `detail` before the rest, so a quarantine can be replayed as it is once its cause is mended.
 #[derive(Serialize, Deserialize)]
-#[serde(expecting = "a JSON object with a string \"body\" and an object \"attributes\"")]
 struct Line<'a> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
@@ -37,7 +37,7 @@ pub fn encode_quarantined(message: &Message, reason: &Reason) -> Vec<u8> {
 }
 
 /// Reads a line that [`encode_line`] or [`encode_quarantined`] wrote; the error is a sentence
-/// that says what is wrong with the line.
+/// that says what is wrong with the line, cut as the detail of a [`Reason`] is.
 ///
 /// ```
 /// use event_core::codec::{decode_line, encode_line};
@@ -48,7 +48,8 @@ pub fn encode_quarantined(message: &Message, reason: &Reason) -> Vec<u8> {
 /// assert!(decode_line(b"{\"body\": ").is_err());
 /// ```
 pub fn decode_line(line: &[u8]) -> Result<Message, String> {
-    let line: Line<'_> = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+    let Object::<Line<'_>>(line) =
+        serde_json::from_slice(line).map_err(|error| Reason::cut(error.to_string()))?;
     let body = match (line.body, line.body_hex) {
         (Some(body), None) => body.into_owned().into_bytes(),
         (None, Some(hex)) => decode_hex(&hex)
@@ -110,12 +111,20 @@ mod tests {
             (r#"{"body_hex": "zz"}"#, "hexadecimal"),
             (r#"{"body": {"a": 1}}"#, "string"),
             (r#"{"body": "", "attributes": {"n": 1}}"#, "string"),
-            ("[1]", "string"),
+            ("[1]", "object"),
+            (r#"[null, null, {}, "body"]"#, "object"),
             ("{", "EOF"),
         ] {
             let error = decode_line(line.as_bytes()).unwrap_err();
             assert!(error.contains(fault), "{line}: {error}");
         }
+    }
+
+    #[test]
+    fn a_fault_does_not_grow_with_the_line() {
+        let line = format!(r#"{{"attributes": "{}"}}"#, "é".repeat(1000));
+        let error = decode_line(line.as_bytes()).unwrap_err();
+        assert!(error.starts_with("invalid type: string \"éé") && error.len() < 210, "{error}");
     }
 
     proptest! {

@@ -125,3 +125,49 @@ impl std::error::Error for Error {
         self.source.as_deref().map(|source| source as _)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ErrorKind::{
+        Ambiguous, Denied, Invalid, NotFound, Throttled, TooLarge, Transient, Unknown,
+    };
+
+    const KINDS: [ErrorKind; 8] =
+        [Throttled, Transient, Ambiguous, Denied, NotFound, Invalid, TooLarge, Unknown];
+
+    #[test]
+    fn kinds_are_named_in_lower_case_with_underscores() {
+        for kind in KINDS {
+            assert_eq!(kind.as_str().replace('_', ""), format!("{kind:?}").to_lowercase());
+        }
+        assert_eq!((NotFound.as_str(), TooLarge.as_str()), ("not_found", "too_large"));
+    }
+
+    #[test]
+    fn what_may_heal_by_itself_is_tried_again_and_what_is_unknown_too() {
+        let retryable = |&kind: &ErrorKind| Error::new(kind, "put", "").is_retryable();
+        let kinds: Vec<_> = KINDS.into_iter().filter(retryable).collect();
+        assert_eq!(kinds, [Throttled, Transient, Ambiguous, Unknown]);
+    }
+
+    #[test]
+    fn only_the_entry_itself_is_to_blame_for_its_form_and_its_size() {
+        let about_entry = |&kind: &ErrorKind| Error::new(kind, "put", "").is_about_entry();
+        let kinds: Vec<_> = KINDS.into_iter().filter(about_entry).collect();
+        assert_eq!(kinds, [Invalid, TooLarge]);
+    }
+
+    #[test]
+    fn an_error_tells_its_operation_what_is_at_fault_and_the_cause() {
+        let error = Error::invalid("put", "the key is empty");
+        assert_eq!((error.kind(), error.operation()), (Invalid, "put"));
+        assert_eq!(error.to_string(), "put: the key is empty");
+        assert!(std::error::Error::source(&error).is_none());
+
+        let error = error.with_source(Error::new(Denied, "sign", "no credentials"));
+        assert_eq!(error.to_string(), "put: the key is empty: sign: no credentials");
+        let source = std::error::Error::source(&error).map(ToString::to_string);
+        assert_eq!(source.as_deref(), Some("sign: no credentials"));
+    }
+}

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::error::Category;
 
 use crate::message::Message;
+use crate::object::Object;
 use crate::reason::Reason;
 
 /// The attribute that carries the type of an event; the body does not repeat it.
@@ -114,8 +115,11 @@ impl<'a> Event<'a> {
     /// believe; other fields are let through.
     pub fn parse(message: &'a Message) -> Result<Self, Reason> {
         let event_type = event_type(message)?;
-        let fields: Fields<'a> =
-            serde_json::from_slice(&message.body).map_err(|error| body_error(&error))?;
+        // All of it: serde_json does not look at the text of a field that is let through.
+        let body = str::from_utf8(&message.body)
+            .map_err(|error| Reason::new(Reason::NOT_JSON, error.to_string()))?;
+        let Object::<Fields<'a>>(fields) =
+            serde_json::from_str(body).map_err(|error| body_error(&error))?;
         if fields.bad_msg {
             let detail = "the producer marked this event with bad_msg";
             return Err(Reason::new(Reason::BAD_MSG, detail));
@@ -182,7 +186,6 @@ fn event_type(message: &Message) -> Result<EventType, Reason> {
 
 /// The fields as they may come: anything may be missing, so that the most telling fault is named.
 #[derive(Deserialize)]
-#[serde(expecting = "a JSON object with the fields of an event")]
 struct Fields<'a> {
     #[serde(borrow)]
     request_id: Option<Text<'a>>,

@@ -25,6 +25,9 @@ mod handler;
 mod layout;
 mod message;
 mod meter;
+#[cfg(test)]
+mod mocks;
+mod object;
 mod observe;
 mod producer;
 mod quarantine;

@@ -104,6 +104,14 @@ mod tests {
     }
 
     #[test]
+    fn one_attribute_more_leaves_the_others() {
+        let message = Message::new("").with_attribute("b", "2").with_attribute("a", "1");
+        assert_eq!(message.attributes.iter().collect::<Vec<_>>(), [("a", "1"), ("b", "2")]);
+        assert_eq!(message.attributes.value("b"), Some("2"));
+        assert_eq!(message.attributes.value("c"), None);
+    }
+
+    #[test]
     fn the_order_in_which_attributes_were_given_does_not_matter() {
         let ab: Attributes = [("a", "1"), ("b", "2")].into_iter().collect();
         let ba: Attributes = [("b", "2"), ("a", "1")].into_iter().collect();

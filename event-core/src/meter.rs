@@ -142,3 +142,135 @@ impl<S: ObjectStore> ObjectStore for MeteredStore<S> {
         self.0.delete(keys).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::{Error, ErrorKind};
+    use crate::mocks::{MockQueue, MockStore, delivery};
+
+    fn failure() -> Error {
+        Error::new(ErrorKind::Transient, "test", "on purpose")
+    }
+
+    #[tokio::test]
+    async fn a_metered_queue_answers_as_the_queue_and_counts_each_request() {
+        let mut mock = MockQueue::new();
+        mock.expect_limits().return_const(QueueLimits::SQS);
+        mock.expect_send().returning(|_| vec![Ok(MessageId::new("sent")), Err(failure())]);
+        mock.expect_receive()
+            .returning(|request| Ok(vec![delivery(Message::new("x")); request.max]));
+        mock.expect_delete().returning(|_| vec![Err(failure()), Ok(())]);
+        mock.expect_change_visibility().returning(|_| vec![Ok(()), Err(failure())]);
+        mock.expect_depth().returning(|| Ok(Depth { visible: 7, ..Depth::default() }));
+        let queue = MeteredQueue(mock, Arc::default());
+
+        assert_eq!(queue.limits(), QueueLimits::SQS);
+        let sent = queue.send(&[Message::new("a"), Message::new("b")]).await;
+        assert_eq!((sent.len(), sent[0].as_ref().unwrap().as_str()), (2, "sent"));
+        let request = ReceiveRequest { max: 3, wait: Duration::ZERO, visibility: Duration::ZERO };
+        for _ in 0..2 {
+            assert_eq!(queue.receive(request).await.unwrap().len(), 3);
+        }
+        for _ in 0..3 {
+            let deleted = queue.delete(&[]).await;
+            assert!(matches!(deleted[..], [Err(_), Ok(())]));
+        }
+        for _ in 0..4 {
+            let changed = queue.change_visibility(&[]).await;
+            assert!(matches!(changed[..], [Ok(()), Err(_)]));
+        }
+        for _ in 0..5 {
+            assert_eq!(queue.depth().await.unwrap().visible, 7);
+        }
+        let counted = Requests {
+            send: 1,
+            receive: 2,
+            delete: 3,
+            change_visibility: 4,
+            depth: 5,
+            ..Requests::default()
+        };
+        assert_eq!(queue.1.requests(), counted);
+    }
+
+    #[tokio::test]
+    async fn each_64_kib_are_billed_as_a_request_of_their_own_and_nothing_as_one() {
+        const KIB_64: usize = 65_536;
+        for (sizes, billed) in [
+            (&[0][..], 1),
+            (&[KIB_64], 1),
+            (&[KIB_64 + 1], 2),
+            (&[KIB_64 / 2, KIB_64 / 2], 1),
+            (&[KIB_64, 1], 2),
+            (&[10 * KIB_64], 10),
+        ] {
+            let batch: Vec<_> = sizes.iter().map(|&size| Message::new(vec![b'x'; size])).collect();
+            let deliveries: Vec<_> = batch.iter().cloned().map(delivery).collect();
+            let mut mock = MockQueue::new();
+            mock.expect_send().returning(|_| Vec::new());
+            mock.expect_receive().return_once(move |_| Ok(deliveries));
+            let queue = MeteredQueue(mock, Arc::default());
+            queue.send(&batch).await;
+            let request =
+                ReceiveRequest { max: 10, wait: Duration::ZERO, visibility: Duration::ZERO };
+            queue.receive(request).await.unwrap();
+            let requests = queue.1.requests();
+            assert_eq!((requests.send, requests.receive), (billed, billed), "{sizes:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_metered_store_answers_as_the_store_and_counts_each_request() {
+        let object = ObjectMeta { key: "a".to_owned(), size: 9, modified: std::time::UNIX_EPOCH };
+        let page = Page { objects: vec![object.clone()], more: true };
+        let mut mock = MockStore::new();
+        mock.expect_put().returning(|_, _, _| Ok(PutOutcome::Exists));
+        mock.expect_get().returning(|_| Ok(Some("body".into())));
+        mock.expect_head().return_once({
+            let object = object.clone();
+            move |_| Ok(Some(object))
+        });
+        mock.expect_list().returning({
+            let page = page.clone();
+            move |_| Ok(page.clone())
+        });
+        mock.expect_delete().returning(|_| vec![Err(failure()), Ok(())]);
+        let store = MeteredStore(mock, Arc::default());
+
+        store.put("a", Bytes::new(), PutMode::Create).await.unwrap();
+        for _ in 0..2 {
+            assert_eq!(store.get("a").await.unwrap(), Some("body".into()));
+        }
+        assert_eq!(store.head("a").await.unwrap(), Some(object));
+        for _ in 0..3 {
+            let request = ListRequest { prefix: String::new(), after: None, max: 1 };
+            assert_eq!(store.list(request).await.unwrap(), page);
+        }
+        for _ in 0..4 {
+            assert!(matches!(store.delete(&[]).await[..], [Err(_), Ok(())]));
+        }
+        let counted =
+            Requests { put: 1, get: 2, head: 1, list: 3, delete_objects: 4, ..Requests::default() };
+        assert_eq!(store.1.requests(), counted);
+    }
+
+    #[tokio::test]
+    async fn requests_that_fail_are_counted() {
+        let (mut queue, mut store) = (MockQueue::new(), MockStore::new());
+        queue.expect_receive().returning(|_| Err(failure()));
+        queue.expect_depth().returning(|| Err(failure()));
+        store.expect_put().returning(|_, _, _| Err(failure()));
+        store.expect_get().returning(|_| Err(failure()));
+        let meter = Arc::new(Meter::default());
+        let (queue, store) =
+            (MeteredQueue(queue, Arc::clone(&meter)), MeteredStore(store, Arc::clone(&meter)));
+
+        let request = ReceiveRequest { max: 1, wait: Duration::ZERO, visibility: Duration::ZERO };
+        assert!(queue.receive(request).await.is_err() && queue.depth().await.is_err());
+        assert!(store.put("a", Bytes::new(), PutMode::Create).await.is_err());
+        assert!(store.get("a").await.is_err());
+        let counted = Requests { receive: 1, depth: 1, put: 1, get: 1, ..Requests::default() };
+        assert_eq!(meter.requests(), counted);
+    }
+}

@@ -50,6 +50,11 @@ pub trait Observer: Send + Sync + 'static {
         let _ = messages;
     }
 
+    /// So many deliveries are done and could not be deleted: they come again, as duplicates.
+    fn undeleted(&self, messages: usize) {
+        let _ = messages;
+    }
+
     /// So many deliveries were given back to the queue.
     fn released(&self, messages: usize) {
         let _ = messages;
@@ -102,11 +107,64 @@ impl Observer for Vec<Arc<dyn Observer>> {
         self.iter().for_each(|observer| observer.deleted(messages));
     }
 
+    fn undeleted(&self, messages: usize) {
+        self.iter().for_each(|observer| observer.undeleted(messages));
+    }
+
     fn released(&self, messages: usize) {
         self.iter().for_each(|observer| observer.released(messages));
     }
 
     fn retried(&self, error: &Error, entries: usize) {
         self.iter().for_each(|observer| observer.retried(error, entries));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+    use crate::mocks::{MockObserver, delivery};
+
+    #[test]
+    fn several_observers_hear_of_everything_each() {
+        let observer = || {
+            let mut mock = MockObserver::new();
+            mock.expect_sent().once().withf(|messages| messages.len() == 2).return_const(());
+            let rejected = |message: &Message, reason: &Reason| {
+                message.body == "x" && reason.code() == "refused"
+            };
+            mock.expect_rejected().once().withf(rejected).return_const(());
+            mock.expect_received()
+                .once()
+                .withf(|deliveries| deliveries.len() == 1)
+                .return_const(());
+            mock.expect_held().once().withf(|&m, &b| (m, b) == (3, 30)).return_const(());
+            let flushed = |&reason: &FlushReason, &messages: &usize, &bytes: &usize| {
+                (reason, messages, bytes) == (FlushReason::Linger, 4, 40)
+            };
+            mock.expect_flushed().once().withf(flushed).return_const(());
+            mock.expect_handled()
+                .once()
+                .withf(|_, outcome| *outcome == Outcome::Duplicate)
+                .return_const(());
+            mock.expect_deleted().once().withf(|&messages| messages == 5).return_const(());
+            mock.expect_undeleted().once().withf(|&messages| messages == 8).return_const(());
+            mock.expect_released().once().withf(|&messages| messages == 6).return_const(());
+            mock.expect_retried().once().withf(|_, &entries| entries == 7).return_const(());
+            Arc::new(mock) as Arc<dyn Observer>
+        };
+        let all = vec![observer(), observer(), observer()];
+        let message = Message::new("x");
+        all.sent(&[message.clone(), message.clone()]);
+        all.rejected(&message, &Reason::new(Reason::REFUSED, ""));
+        all.received(&[delivery(message.clone())]);
+        all.held(3, 30);
+        all.flushed(FlushReason::Linger, 4, 40);
+        all.handled(&delivery(message), &Outcome::Duplicate);
+        all.deleted(5);
+        all.undeleted(8);
+        all.released(6);
+        all.retried(&Error::new(ErrorKind::Unknown, "put", ""), 7);
     }
 }

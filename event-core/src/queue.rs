@@ -200,3 +200,24 @@ impl Depth {
         self.visible + self.in_flight + self.delayed
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_limits_of_sqs_are_those_of_its_documentation() {
+        let sqs = QueueLimits::SQS;
+        assert_eq!((sqs.batch_entries, sqs.receive_max), (10, 10));
+        assert_eq!((sqs.batch_bytes, sqs.message_bytes), (1_048_576, 1_048_576));
+        let times = [sqs.max_wait, sqs.visibility, sqs.max_visibility];
+        assert_eq!(times.map(|time| time.as_secs()), [20, 30, 43_200]);
+        assert!(!sqs.cancel_safe_receive);
+    }
+
+    #[test]
+    fn the_total_counts_messages_in_every_state() {
+        let depth = Depth { visible: 100, in_flight: 20, delayed: 3, oldest: None };
+        assert_eq!(depth.total(), 123);
+    }
+}

@@ -46,12 +46,16 @@ impl Reason {
 
     /// A reason with this code (lower case with underscores, as the constants) and detail.
     pub fn new(code: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {
-        let mut detail = detail.into();
+        Self { code: code.into(), detail: Self::cut(detail.into()) }
+    }
+
+    /// A detail, or any other text that may quote the input, at its greatest length.
+    pub(crate) fn cut(mut detail: String) -> String {
         if detail.len() > Self::MAX_DETAIL {
             detail.truncate(detail.floor_char_boundary(Self::MAX_DETAIL));
             detail.push('…');
         }
-        Self { code: code.into(), detail }
+        detail
     }
 
     /// The code, for metrics and key layout.
@@ -90,5 +94,30 @@ mod tests {
     #[test]
     fn a_reason_prints_on_one_line() {
         assert!(!Reason::new("x", "a\nb").to_string().contains('\n'));
+    }
+    #[test]
+    fn a_detail_is_kept_whole_up_to_its_longest() {
+        let (whole, cut) = (Reason::new("x", "a".repeat(200)), Reason::new("x", "a".repeat(201)));
+        assert_eq!(whole.detail(), "a".repeat(200));
+        assert_eq!(cut.detail(), "a".repeat(200) + "…");
+    }
+
+    #[test]
+    fn a_reason_prints_its_code_and_its_detail() {
+        assert_eq!(Reason::new("no_stock", "sku 7").to_string(), "no_stock: sku 7");
+    }
+
+    #[test]
+    fn only_what_producers_make_invalid_on_purpose_is_intended() {
+        for (code, intended) in [
+            (Reason::BAD_MSG, true),
+            (Reason::MISSING_STORE_ID, true),
+            (Reason::MISSING_FIELD, false),
+            (Reason::NOT_JSON, false),
+            (Reason::CONFLICT, false),
+            (Reason::REFUSED, false),
+        ] {
+            assert_eq!(Reason::new(code, "").is_intended(), intended, "{code}");
+        }
     }
 }

@@ -1,5 +1,8 @@
 //! The only retry loop: every request that an engine repeats, it repeats here.
 
+#[cfg(test)]
+mod tests;
+
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -159,77 +162,4 @@ fn checked<E, T>((entries, outcomes): (Vec<E>, Vec<Result<T>>)) -> (Vec<E>, Vec<
 fn retain<T>(items: &mut Vec<T>, keep: &[bool]) {
     let mut keep = keep.iter();
     items.retain(|_| keep.next().copied().unwrap_or(false));
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::cell::RefCell;
-
-    fn retry() -> Retry {
-        Retry::new(RetryBackoff::default(), Rng::with_seed(7), Arc::new(()))
-    }
-
-    fn error(kind: ErrorKind) -> Error {
-        Error::new(kind, "test", "on purpose")
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn only_refused_entries_are_sent_again_and_outcomes_keep_their_order() {
-        let log = RefCell::new(Vec::new());
-        let outcomes = retry()
-            .each(vec![0, 1, 2, 3], Error::is_retryable, &Shutdown::never(), |batch| {
-                let round = log.borrow().len();
-                log.borrow_mut().push(batch.clone());
-                let answer = |&entry: &i32| match (entry, round) {
-                    (1, 0) | (3, 0 | 1) => Err(error(ErrorKind::Throttled)),
-                    (2, _) => Err(error(ErrorKind::TooLarge)),
-                    _ => Ok(entry * 10),
-                };
-                let outcomes = batch.iter().map(answer).collect();
-                async { (batch, outcomes) }
-            })
-            .await;
-        assert_eq!(*log.borrow(), [vec![0, 1, 2, 3], vec![1, 3], vec![3]]);
-        let values: Vec<_> = outcomes.iter().map(|o| o.as_ref().ok().copied()).collect();
-        assert_eq!(values, [Some(0), Some(10), None, Some(30)]);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_missing_outcome_makes_the_batch_ambiguous() {
-        let mut first = true;
-        let outcomes = retry()
-            .each(vec![0, 1], Error::is_retryable, &Shutdown::never(), |batch| {
-                let answers = if std::mem::take(&mut first) { 1 } else { 2 };
-                async move { (batch, vec![Ok(()); answers]) }
-            })
-            .await;
-        assert!(!first && outcomes.len() == 2 && outcomes.iter().all(Result::is_ok));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_shutdown_ends_the_wait_at_once() {
-        let (trigger, stop) = Shutdown::new();
-        let start = Instant::now();
-        let retry = retry();
-        let call = retry.one(Error::is_retryable, &stop, || async {
-            trigger.shutdown();
-            Err::<(), _>(error(ErrorKind::Transient))
-        });
-        assert!(call.await.is_err());
-        assert_eq!(start.elapsed(), Duration::ZERO);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn an_error_that_cannot_heal_is_not_tried_again() {
-        let mut calls = 0;
-        let outcome = retry()
-            .one(Error::is_retryable, &Shutdown::never(), || {
-                calls += 1;
-                async { Err::<(), _>(error(ErrorKind::Denied)) }
-            })
-            .await;
-        assert!(outcome.is_err());
-        assert_eq!(calls, 1);
-    }
 }

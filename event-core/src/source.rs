@@ -30,3 +30,29 @@ impl<S: EventSource + ?Sized> EventSource for Box<S> {
         (**self).next_batch(max).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Countdown(usize);
+
+    #[async_trait]
+    impl EventSource for Countdown {
+        async fn next_batch(&mut self, max: usize) -> Result<Vec<Message>> {
+            let batch = max.min(self.0);
+            self.0 -= batch;
+            Ok(vec![Message::new("x"); batch])
+        }
+    }
+
+    #[tokio::test]
+    async fn a_boxed_source_answers_as_the_source_does() {
+        let mut source: Box<dyn EventSource> = Box::new(Countdown(5));
+        let mut sizes = Vec::new();
+        for _ in 0..3 {
+            sizes.push(Box::next_batch(&mut source, 3).await.unwrap().len());
+        }
+        assert_eq!(sizes, [3, 2, 0]);
+    }
+}

@@ -132,3 +132,45 @@ pub async fn list_all(store: &dyn ObjectStore, prefix: &str) -> Result<Vec<Objec
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mocks::MockStore;
+
+    fn page(keys: &[&str], more: bool) -> Page {
+        let object = |key: &&str| ObjectMeta {
+            key: (*key).to_owned(),
+            size: 1,
+            modified: SystemTime::UNIX_EPOCH,
+        };
+        Page { objects: keys.iter().map(object).collect(), more }
+    }
+
+    async fn keys_of(store: MockStore) -> Vec<String> {
+        let objects = list_all(&store, "p").await.unwrap();
+        objects.into_iter().map(|object| object.key).collect()
+    }
+
+    #[tokio::test]
+    async fn a_listing_goes_on_after_the_last_key_until_there_are_no_more() {
+        let mut store = MockStore::new();
+        store.expect_list().times(3).returning(|request| {
+            assert_eq!((&*request.prefix, request.max), ("p", 1000));
+            Ok(match request.after.as_deref() {
+                None => page(&["p1", "p2"], true),
+                Some("p2") => page(&["p3"], true),
+                Some("p3") => page(&["p4"], false),
+                other => panic!("after {other:?}"),
+            })
+        });
+        assert_eq!(keys_of(store).await, ["p1", "p2", "p3", "p4"]);
+    }
+
+    #[tokio::test]
+    async fn an_empty_page_is_the_last_whatever_it_says() {
+        let mut store = MockStore::new();
+        store.expect_list().once().returning(|_| Ok(page(&[], true)));
+        assert_eq!(keys_of(store).await, [""; 0]);
+    }
+}

@@ -3,6 +3,7 @@
 //!
 //! - [`conformance`] is the suite that any backend can be held against; it says how to run it on
 //!   one of your own.
+//! - [`simulator`] runs the engines in worlds where everything fails, each decided by a seed.
 //! - [`Faulty`] makes a backend fail on purpose.
 //! - `endpoint`, with the feature `containers`, finds SQS and S3 to test with, or starts them.
 
@@ -11,6 +12,7 @@ pub mod conformance;
 #[cfg(feature = "containers")]
 pub mod endpoint;
 mod faults;
+pub mod simulator;
 
 pub use faults::{Call, Faulty};
 pub use libtest_mimic;

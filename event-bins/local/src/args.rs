@@ -94,6 +94,22 @@ fn rate(text: &str) -> Result<Duration, String> {
     let rate = f64::from_str(text).map_err(|_| "give a number".to_owned())?;
     let interval = Duration::try_from_secs_f64(1.0 / rate).ok();
     interval
-        .filter(|interval| *interval <= DAY)
-        .ok_or_else(|| "give messages a second, more than 0".to_owned())
+        // One over minus infinity is no error but zero.
+        .filter(|interval| rate > 0.0 && *interval <= DAY)
+        .ok_or_else(|| "give messages a second, more than 0 and at least one a day".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_is_above_zero_and_at_least_one_message_a_day() {
+        assert_eq!(rate("4"), Ok(Duration::from_millis(250)));
+        assert_eq!(rate("inf"), Ok(Duration::ZERO));
+        for bad in ["0", "-0", "-5", "-inf", "-1e999", "NaN", "1e-5", "fast"] {
+            assert!(rate(bad).is_err(), "{bad:?}");
+        }
+        assert!(rate("1e-5").is_err_and(|fault| fault.contains("one a day")));
+    }
 }

@@ -15,12 +15,26 @@ pub fn read<A: Parser>() -> Result<A, String> {
 }
 
 fn read_from<A: Parser>(arguments: impl IntoIterator<Item = OsString>) -> Result<A, String> {
-    A::try_parse_from(arguments).map_err(|error| match error.kind() {
+    A::try_parse_from(arguments).map_err(|mut error| match error.kind() {
         ErrorKind::DisplayHelp
         | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
         | ErrorKind::DisplayVersion => error.exit(),
-        _ => one_line(&error, &A::command()),
+        _ => {
+            escape_quoted(&mut error);
+            one_line(&error, &A::command())
+        }
     })
+}
+
+/// What was given is quoted on the first line, and would break it.
+fn escape_quoted(error: &mut clap::Error) {
+    for kind in [ContextKind::InvalidArg, ContextKind::InvalidValue] {
+        let Some(ContextValue::String(quoted)) = error.get(kind) else { continue };
+        if quoted.contains(char::is_control) {
+            let escaped = quoted.escape_debug().to_string();
+            error.insert(kind, ContextValue::String(escaped));
+        }
+    }
 }
 
 /// The first line of clap's report, with the variable that the value may have come from.
@@ -168,6 +182,14 @@ mod tests {
         for fault in [missing, zero, plain, fault(&["stray"])] {
             assert!(!fault.contains('\n'), "{fault}");
         }
+    }
+
+    #[test]
+    fn a_fault_in_a_value_of_several_lines_is_one_line_all_the_same() {
+        let value = fault(&["--bucket", "b", "--plain", "1\n\n2"]);
+        assert!(value.contains(r"'1\n\n2'") && value.contains("--plain"), "{value}");
+        let argument = fault(&["--bucket", "b", "--st\tray\n"]);
+        assert!(argument.contains(r"'--st\tray\n'"), "{argument}");
     }
 
     #[test]

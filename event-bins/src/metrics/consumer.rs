@@ -21,6 +21,7 @@ pub struct ConsumerMetrics {
     suppressed: Counter,
     quarantined: Family<ReasonLabel, Counter>,
     deleted: Counter,
+    undeleted: Counter,
     released: Counter,
     retries: Retries,
     in_flight: Gauge,
@@ -65,6 +66,7 @@ impl ConsumerMetrics {
                 suppressed: Counter::default(),
                 quarantined: Family::default(),
                 deleted: Counter::default(),
+                undeleted: Counter::default(),
                 released: Counter::default(),
                 retries: Retries::default(),
                 in_flight: Gauge::default(),
@@ -92,6 +94,8 @@ impl ConsumerMetrics {
         r.register("suppressed", help, self.suppressed.clone());
         r.register("quarantined", "Messages put aside, by reason", self.quarantined.clone());
         r.register("deleted", "Messages deleted from the queue", self.deleted.clone());
+        let help = "Messages that are done and could not be deleted, to come again";
+        r.register("undeleted", help, self.undeleted.clone());
         r.register("released", "Messages given back to the queue", self.released.clone());
         self.retries.register(r);
         let help = "Messages held now, from their receive until they are deleted or given back";
@@ -145,6 +149,10 @@ impl Observer for ConsumerMetrics {
 
     fn deleted(&self, messages: usize) {
         add(&self.deleted, messages);
+    }
+
+    fn undeleted(&self, messages: usize) {
+        add(&self.undeleted, messages);
     }
 
     fn released(&self, messages: usize) {

@@ -103,6 +103,10 @@ impl Capacity {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::VecDeque;
+
+    use proptest::prelude::*;
+
     use super::*;
     use crate::ConsumerOptions;
     use crate::queue::QueueLimits;
@@ -176,5 +180,82 @@ mod tests {
         capacity.received(2, 2, 2);
         capacity.settled(2);
         assert!(capacity.total_is_reached());
+    }
+    #[derive(Clone, Debug)]
+    enum Step {
+        Reserve,
+        /// The oldest receive under way brings so many of the messages it asked for, in parts of
+        /// 256, of this size.
+        Answer(usize, usize),
+        /// The body of the oldest message that has one is dropped.
+        Free,
+        Settle,
+        Release,
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let step = prop_oneof![
+            Just(Step::Reserve),
+            (0usize..=256, 0usize..=100).prop_map(|(part, size)| Step::Answer(part, size)),
+            Just(Step::Free),
+            Just(Step::Settle),
+            Just(Step::Release),
+        ];
+        prop::collection::vec(step, 0..100)
+    }
+
+    proptest! {
+        #[test]
+        fn no_bound_is_passed_and_nothing_is_forgotten_whatever_the_order(
+            max_messages in 1usize..40,
+            max_bytes in 100usize..3000,
+            total in prop::option::of(1u64..60),
+            steps in steps(),
+        ) {
+            let mut capacity = capacity(max_messages, max_bytes, total);
+            let most = 10.min(max_messages).min(max_bytes / 100);
+            let mut under_way: VecDeque<usize> = VecDeque::new();
+            let (mut bodies, mut messages, mut settled) = (VecDeque::new(), 0, 0);
+            for step in steps {
+                match step {
+                    Step::Reserve => {
+                        let asked: usize = under_way.iter().sum();
+                        let bytes = bodies.iter().sum::<usize>() + asked * 100;
+                        let spent = asked + messages + settled;
+                        let ask = total.map_or(most, |total| most.min(total as usize - spent));
+                        let fits = asked + messages + ask <= max_messages
+                            && bytes + ask * 100 <= max_bytes;
+                        let reserved = capacity.reserve();
+                        prop_assert_eq!(reserved, (ask > 0 && fits).then_some(ask));
+                        under_way.extend(reserved);
+                    }
+                    Step::Answer(part, size) => {
+                        let Some(asked) = under_way.pop_front() else { continue };
+                        let brought = asked * part / 256;
+                        capacity.received(asked, brought, brought * size);
+                        bodies.extend(vec![size; brought]);
+                        messages += brought;
+                    }
+                    Step::Free => {
+                        let Some(bytes) = bodies.pop_front() else { continue };
+                        capacity.free_bytes(bytes);
+                    }
+                    // Only what was handled is settled.
+                    Step::Settle if messages > bodies.len() => {
+                        capacity.settled(1);
+                        messages -= 1;
+                        settled += 1;
+                    }
+                    Step::Release if messages > bodies.len() => {
+                        capacity.released(1);
+                        messages -= 1;
+                    }
+                    Step::Settle | Step::Release => {}
+                }
+                prop_assert_eq!(capacity.held(), (messages, bodies.iter().sum()));
+                prop_assert!(capacity.messages <= max_messages && capacity.bytes <= max_bytes);
+                prop_assert_eq!(capacity.total_is_reached(), total == Some(settled as u64));
+            }
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! The loop of the consumer: starts what can be started, then waits for whatever ends first.
 
-use std::collections::HashMap;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,8 +31,10 @@ pub(super) struct Engine {
     leases: Leases,
     /// Received, waiting for the handler.
     gathered: Batcher<(u64, Delivery)>,
-    /// At the handler, by the task that runs it.
-    handling: HashMap<task::Id, Handling>,
+    /// From a batch that made the handler panic, to be handled one by one.
+    alone: VecDeque<(u64, Delivery)>,
+    /// At the handler, in no order that depends on chance.
+    handling: Vec<Handling>,
     /// Done and durable, waiting to be deleted.
     acknowledged: Batcher<Receipt>,
     /// Not done, waiting to be given back, hidden for this long.
@@ -76,7 +78,8 @@ impl Engine {
             pollers: Pollers::new(&settings.options, now),
             leases: Leases::new(settings.visibility, settings.limits.max_visibility),
             gathered: Batcher::new(settings.options.batch),
-            handling: HashMap::new(),
+            alone: VecDeque::new(),
+            handling: Vec::new(),
             acknowledged: Batcher::new(deletes),
             released: Vec::new(),
             tasks: JoinSet::new(),
@@ -140,26 +143,34 @@ impl Engine {
 
     fn handle(&mut self, now: Instant) {
         while self.handling.len() < self.settings.options.handlers {
+            if let Some(alone) = self.alone.pop_front() {
+                let bytes = alone.1.message.size();
+                self.start_handler(vec![alone], bytes);
+                continue;
+            }
             let batch = match self.drain {
                 None => self.gathered.next(now),
                 Some(_) => self.gathered.drain(),
             };
             let Some(batch) = batch else { break };
             self.consumer.observer.flushed(batch.reason, batch.items.len(), batch.bytes);
-            let (leases, deliveries): (Vec<_>, Vec<_>) = batch.items.into_iter().unzip();
-            let span = debug_span!("handle", messages = deliveries.len(), bytes = batch.bytes);
-            let deliveries = Arc::new(deliveries);
-            let (later, stop) = (self.settings.visibility, self.stop.1.clone());
-            let handle = self.consumer().handle(Arc::clone(&deliveries), later, stop);
-            let abort = self.tasks.spawn(handle.instrument(span));
-            let handling = Handling { leases, deliveries, bytes: batch.bytes, abort };
-            self.handling.insert(handling.abort.id(), handling);
+            self.start_handler(batch.items, batch.bytes);
         }
+    }
+
+    fn start_handler(&mut self, items: Vec<(u64, Delivery)>, bytes: usize) {
+        let (leases, deliveries): (Vec<_>, Vec<_>) = items.into_iter().unzip();
+        let span = debug_span!("handle", messages = deliveries.len(), bytes);
+        let deliveries = Arc::new(deliveries);
+        let (later, stop) = (self.settings.visibility, self.stop.1.clone());
+        let handle = self.consumer().handle(Arc::clone(&deliveries), later, stop);
+        let abort = self.tasks.spawn(handle.instrument(span));
+        self.handling.push(Handling { leases, deliveries, bytes, abort });
     }
 
     fn delete(&mut self, now: Instant) {
         // While a drain still brings acknowledgements, wait for them: full batches are cheaper.
-        let last = self.drain.is_some() && self.handling.is_empty() && self.gathered.is_empty();
+        let last = self.drain.is_some() && self.nothing_to_handle();
         loop {
             let batch = if last { self.acknowledged.drain() } else { self.acknowledged.next(now) };
             let Some(batch) = batch else { break };
@@ -251,9 +262,17 @@ impl Engine {
 
     fn handled(&mut self, id: task::Id, outcomes: Vec<Outcome>, now: Instant) {
         // Only tasks that are in `handling` answer with `Handled`.
-        let Some(batch) = self.handling.remove(&id) else {
-            return;
-        };
+        if let Some(batch) = self.taken_from_handler(id) {
+            self.settle(batch, outcomes, now);
+        }
+    }
+
+    fn taken_from_handler(&mut self, id: task::Id) -> Option<Handling> {
+        let place = self.handling.iter().position(|batch| batch.abort.id() == id)?;
+        Some(self.handling.swap_remove(place))
+    }
+
+    fn settle(&mut self, batch: Handling, outcomes: Vec<Outcome>, now: Instant) {
         self.capacity.free_bytes(batch.bytes);
         if outcomes.iter().all(|outcome| matches!(outcome, Outcome::Retry(_))) {
             let pace = |times| self.consumer.retry.pace(times);
@@ -291,24 +310,30 @@ impl Engine {
             }
         }
         self.capacity.settled(outcomes.len());
+        let undeleted = outcomes.len() - deleted;
         self.report.deleted += deleted as u64;
-        self.report.undeleted += (outcomes.len() - deleted) as u64;
+        self.report.undeleted += undeleted as u64;
         self.consumer.observer.deleted(deleted);
+        self.consumer.observer.undeleted(undeleted);
     }
 
     /// A task did not come to its end: it panicked, or it was a handler that was cut off.
     fn broke(&mut self, error: &JoinError, now: Instant) {
-        if let Some(batch) = self.handling.get(&error.id()) {
-            // Cut off, others may have the messages at once; after a panic, not before the time
-            // that any failed delivery has to wait.
-            let delay = if error.is_panic() {
-                tracing::error!(%error, messages = batch.leases.len(), "the handler panicked");
-                self.settings.visibility
+        if let Some(batch) = self.taken_from_handler(error.id()) {
+            let messages = batch.leases.len();
+            if !error.is_panic() {
+                // Cut off: others may have the messages at once.
+                return self.settle(batch, vec![Outcome::Retry(Duration::ZERO); messages], now);
+            }
+            tracing::error!(%error, messages, "the handler panicked");
+            if messages > 1 {
+                // One of them may be the cause, and the others must not go down with it: given
+                // back together, they would come again together, up to the dead-letter queue.
+                self.alone.extend(batch.leases.into_iter().zip(batch.deliveries.iter().cloned()));
             } else {
-                Duration::ZERO
-            };
-            let outcomes = vec![Outcome::Retry(delay); batch.leases.len()];
-            self.handled(error.id(), outcomes, now);
+                // Not before the time that any failed delivery has to wait.
+                self.settle(batch, vec![Outcome::Retry(self.settings.visibility)], now);
+            }
         } else if self.drain.is_none() {
             let error = Error::new(
                 ErrorKind::Unknown,
@@ -336,8 +361,12 @@ impl Engine {
         if self.drain.as_ref().is_none_or(|drain| drain.cut_off > now) {
             return;
         }
-        for batch in self.handling.values() {
+        for batch in &self.handling {
             batch.abort.abort();
+        }
+        for (lease, delivery) in self.alone.drain(..) {
+            self.capacity.free_bytes(delivery.message.size());
+            self.released.push((lease, Duration::ZERO));
         }
         while let Some(batch) = self.gathered.drain() {
             self.capacity.free_bytes(batch.bytes);
@@ -349,11 +378,15 @@ impl Engine {
     fn is_finished(&self, now: Instant) -> bool {
         self.drain.as_ref().is_some_and(|drain| {
             let nothing_left = self.tasks.is_empty()
-                && self.gathered.is_empty()
+                && self.nothing_to_handle()
                 && self.acknowledged.is_empty()
                 && self.released.is_empty();
             nothing_left || drain.end <= now
         })
+    }
+
+    fn nothing_to_handle(&self) -> bool {
+        self.handling.is_empty() && self.alone.is_empty() && self.gathered.is_empty()
     }
 
     /// When there is something to do although nothing has ended. Never a time at which the loop

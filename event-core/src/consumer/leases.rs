@@ -1,5 +1,8 @@
 //! Whose visibility must be extended, and when. Pure: the time is an argument.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -125,84 +128,5 @@ impl Leases {
             Err(error) if error.is_retryable() => {}
             Err(_) => lease.lost = true,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::error::{Error, ErrorKind};
-
-    const V: Duration = Duration::from_secs(40);
-    const HOURS: Duration = Duration::from_secs(12 * 3600);
-
-    fn ids(extensions: &[Extension]) -> Vec<u64> {
-        extensions.iter().map(|extension| extension.id).collect()
-    }
-
-    #[test]
-    fn a_lease_is_extended_while_a_quarter_is_left_and_not_after_it_is_settled() {
-        let start = Instant::now();
-        let mut leases = Leases::new(V, HOURS);
-        let a = leases.add(Receipt::new("a"), start);
-        let b = leases.add(Receipt::new("b"), start);
-        assert!(leases.due(start + V / 4).is_empty());
-        assert_eq!(leases.remove(b), Some(Receipt::new("b")));
-        let at = leases.wake_at().unwrap();
-        assert!(at <= start + V * 3 / 4);
-        assert_eq!(ids(&leases.due(at)), [a]);
-        leases.extended(a, &Ok(()), V, at);
-        assert!(leases.due(leases.wake_at().unwrap()).is_empty());
-        assert_eq!(ids(&leases.due(leases.wake_at().unwrap())), [a]);
-    }
-
-    #[test]
-    fn every_lease_is_extended_before_it_expires_however_they_are_staggered() {
-        let start = Instant::now();
-        let mut leases = Leases::new(V, HOURS);
-        let mut expires = BTreeMap::new();
-        for step in 0..2000u64 {
-            let now = start + Duration::from_millis(step * 500);
-            if step % 7 == 0 && step < 200 {
-                expires.insert(leases.add(Receipt::new("x"), now), now + V);
-            }
-            for extension in leases.due(now) {
-                let left = expires[&extension.id] - now;
-                assert!(left >= V / 4 - Duration::from_secs(1), "{left:?}");
-                expires.insert(extension.id, now + V);
-                leases.extended(extension.id, &Ok(()), V, now);
-            }
-            assert!(expires.values().all(|&at| at > now));
-        }
-    }
-
-    #[test]
-    fn a_failed_extension_is_tried_again_and_a_lost_receipt_is_not() {
-        let start = Instant::now();
-        let mut leases = Leases::new(V, HOURS);
-        let (a, b) = (leases.add(Receipt::new("a"), start), leases.add(Receipt::new("b"), start));
-        let now = start + V / 2;
-        assert_eq!(ids(&leases.due(now)), [a, b]);
-        assert!(leases.is_busy(a));
-        let fail = |kind| Err(Error::new(kind, "change_visibility", "on purpose"));
-        leases.extended(a, &fail(ErrorKind::Throttled), V, now);
-        leases.extended(b, &fail(ErrorKind::NotFound), V, now);
-        assert_eq!(ids(&leases.due(now + V / 4)), [a]);
-    }
-
-    #[test]
-    fn no_lease_outlives_the_longest_visibility() {
-        let start = Instant::now();
-        let mut leases = Leases::new(V, V * 2);
-        let a = leases.add(Receipt::new("a"), start);
-        let mut hidden_until = start + V;
-        for step in 1..20 {
-            let now = start + V * step / 4;
-            for extension in leases.due(now) {
-                hidden_until = now + extension.visibility;
-                leases.extended(a, &Ok(()), extension.visibility, now);
-            }
-        }
-        assert_eq!(hidden_until, start + V * 2);
     }
 }

@@ -197,4 +197,60 @@ mod tests {
             assert!(fault.contains(named) && !fault.contains('\n'), "{named}: {fault}");
         }
     }
+    #[test]
+    fn settings_at_the_edge_of_what_works_are_taken() {
+        for change in [
+            (|o| o.receive_max = 1) as fn(&mut ConsumerOptions),
+            |o| o.receive_max = 10,
+            |o| o.pollers = 1,
+            |o| o.max_messages = 1,
+            |o| o.max_bytes = 1024 * 1024,
+            |o| o.handlers = 1,
+            |o| o.batch.count = 1,
+            |o| o.batch.linger = Duration::from_nanos(29_999_999_999),
+            |o| o.wait = Duration::from_secs(20),
+            |o| (o.wait, o.idle_backoff) = (Duration::ZERO, Some(Duration::from_nanos(1))),
+            |o| (o.wait, o.idle_backoff) = (Duration::from_nanos(1), Some(Duration::ZERO)),
+            |o| o.visibility = Some(Duration::from_secs(1)),
+            |o| o.visibility = Some(Duration::from_secs(12 * 3600)),
+            |o| o.idle_backoff = Some(Duration::from_secs(512)),
+            |o| o.pause = Duration::from_secs(86_400),
+            |o| o.delete_linger = Duration::from_secs(30),
+            |o| o.grace = Duration::from_secs(86_400),
+            |o| o.total = Some(1),
+        ] {
+            let mut options = ConsumerOptions::default();
+            change(&mut options);
+            let settings = options.resolve(&QueueLimits::SQS).unwrap();
+            assert_eq!(settings.options, options);
+        }
+    }
+
+    #[test]
+    fn settings_just_beyond_the_edge_are_refused() {
+        const NANO: Duration = Duration::from_nanos(1);
+        for change in [
+            (|o| o.max_bytes = 1024 * 1024 - 1) as fn(&mut ConsumerOptions),
+            |o| o.wait = Duration::from_secs(20) + NANO,
+            |o| (o.wait, o.idle_backoff) = (Duration::ZERO, Some(Duration::ZERO)),
+            |o| o.visibility = Some(Duration::from_secs(1) - NANO),
+            |o| o.visibility = Some(Duration::from_secs(12 * 3600) + NANO),
+            |o| o.pause = Duration::from_secs(86_400) + NANO,
+            |o| o.delete_linger = Duration::from_secs(30) + NANO,
+            |o| o.grace = Duration::from_secs(86_400) + NANO,
+        ] {
+            let mut options = ConsumerOptions::default();
+            change(&mut options);
+            assert!(options.resolve(&QueueLimits::SQS).is_err(), "{options:?}");
+        }
+    }
+
+    #[test]
+    fn the_visibility_is_the_queues_own_unless_another_is_given() {
+        let visibility = |visibility| {
+            let options = ConsumerOptions { visibility, ..ConsumerOptions::default() };
+            options.resolve(&QueueLimits::SQS).unwrap().visibility.as_secs()
+        };
+        assert_eq!((visibility(None), visibility(Some(Duration::from_secs(90)))), (30, 90));
+    }
 }

@@ -92,6 +92,8 @@ impl Pollers {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn pollers(options: &ConsumerOptions) -> (Pollers, Instant) {
@@ -168,5 +170,77 @@ mod tests {
         p.progress();
         p.no_progress(now, double);
         assert_eq!(p.wake_at(now), Some(now + Duration::from_secs(1)));
+    }
+    #[test]
+    fn a_receive_that_failed_makes_room_for_another() {
+        let (mut p, now) = pollers(&ConsumerOptions::default());
+        assert_eq!(start_all(&mut p, now), 1);
+        p.failed();
+        assert_eq!(start_all(&mut p, now), 1);
+    }
+
+    #[test]
+    fn batches_without_progress_leave_one_poller() {
+        let (mut p, now) = pollers(&ConsumerOptions::default());
+        for _ in 0..3 {
+            start_all(&mut p, now);
+            p.answered(10, 10, now);
+        }
+        p.no_progress(now, |_| Duration::ZERO);
+        assert_eq!(start_all(&mut p, now), 0);
+        for _ in 0..2 {
+            p.answered(10, 4, now);
+        }
+        assert_eq!(start_all(&mut p, now), 1);
+    }
+
+    proptest! {
+        #[test]
+        fn pollers_stay_between_one_and_their_bound_and_none_starts_before_its_time(
+            max in 1usize..6,
+            pause in 0u64..3,
+            idle in prop::option::of(1u64..600),
+            answers in prop::collection::vec(
+                (prop_oneof![Just(0usize), 1usize..10, Just(10usize)], 0u64..600), 0..100,
+            ),
+        ) {
+            let (mut p, mut now) = pollers(&ConsumerOptions {
+                pollers: max,
+                pause: Duration::from_secs(pause),
+                idle_backoff: idle.map(Duration::from_secs),
+                ..ConsumerOptions::default()
+            });
+            let max = if pause > 0 { 1 } else { max };
+            let (mut expected, mut not_before) = (1, now);
+            let mut idle = idle.map(|first| IdleBackoff::new(Duration::from_secs(first)));
+            for (got, gap) in answers {
+                // Whoever may start now must not be told to wait, nor be woken when none may start.
+                let too_early = p.active < expected && not_before > now;
+                prop_assert_eq!(p.wake_at(now), too_early.then_some(not_before));
+                if p.active == 0 {
+                    now = not_before.max(now);
+                }
+                let started = start_all(&mut p, now);
+                let may = if not_before <= now { expected } else { 0 };
+                prop_assert_eq!(p.active, may.max(p.active - started));
+                prop_assert!(p.active <= max);
+                now += Duration::from_secs(gap);
+                p.answered(10, got, now);
+                let mut wait = Duration::from_secs(pause);
+                match got {
+                    0 => {
+                        expected = 1;
+                        wait += idle.as_mut().map_or(Duration::ZERO, IdleBackoff::wait);
+                    }
+                    10 => expected = (expected + 1).min(max),
+                    _ => expected = (expected - 1).max(1),
+                }
+                if let (Some(idle), true) = (&mut idle, got > 0) {
+                    idle.reset();
+                }
+                not_before = not_before.max(now + wait);
+                prop_assert_eq!(p.may_start(now), p.active < expected && not_before <= now);
+            }
+        }
     }
 }

@@ -124,25 +124,12 @@ impl Handler for StoreWriter {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
-    use mockall::{Sequence, mock};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use mockall::Sequence;
 
     use super::*;
-    use crate::error::Result;
-    use crate::store::{ListRequest, ObjectMeta, Page};
-
-    mock! {
-        Store {}
-
-        #[async_trait]
-        impl ObjectStore for Store {
-            async fn put(&self, key: &str, body: Bytes, mode: PutMode) -> Result<PutOutcome>;
-            async fn get(&self, key: &str) -> Result<Option<Bytes>>;
-            async fn head(&self, key: &str) -> Result<Option<ObjectMeta>>;
-            async fn list(&self, request: ListRequest) -> Result<Page>;
-            async fn delete(&self, keys: &[String]) -> Vec<Result<()>>;
-        }
-    }
+    use crate::mocks::{MockStore, delivery};
 
     const BODY: &str = r#"{"request_id": "r1", "store_id": 8, "cust_id": 538, "category": "Games",
         "sku": 42515, "price": 64.08, "qty": 5, "discount": 4.9, "gift_wrap": false,
@@ -239,5 +226,72 @@ mod tests {
         mock.expect_put().once().returning(|_, _, _| Err(error(ErrorKind::Invalid)));
         let outcome = store(mock, &Shutdown::never()).await;
         assert!(matches!(outcome, Outcome::Quarantine(reason) if reason.code() == Reason::REFUSED));
+    }
+    fn sale(request_id: &str) -> Message {
+        let body = BODY.replace("r1", request_id);
+        Message::new(body).with_attribute(crate::EVENT_TYPE, "sale_event")
+    }
+
+    #[tokio::test]
+    async fn each_delivery_of_a_batch_has_its_own_outcome_in_order() {
+        let mut mock = MockStore::new();
+        mock.expect_put().times(2).returning(|key, _, _| match key.ends_with("/r2.json") {
+            true => Ok(PutOutcome::Exists),
+            false => Ok(PutOutcome::Written),
+        });
+        mock.expect_get().once().returning(|_| Ok(Some(BODY.replace("r1", "r2").into())));
+        let writer = StoreWriter::new(Arc::new(mock), Layout::default());
+        let batch = [sale("r1"), Message::new("no event"), sale("r2")].map(delivery);
+        let outcomes = writer.handle(&batch, &Shutdown::never()).await;
+        assert!(
+            matches!(&outcomes[..], [Outcome::Ack, Outcome::Quarantine(_), Outcome::Duplicate]),
+            "{outcomes:?}"
+        );
+    }
+
+    /// Counts the puts that are under way at once.
+    #[derive(Default)]
+    struct Crowd {
+        now: AtomicUsize,
+        most: AtomicUsize,
+    }
+
+    #[async_trait]
+    impl ObjectStore for Crowd {
+        async fn put(&self, _: &str, _: bytes::Bytes, _: PutMode) -> crate::Result<PutOutcome> {
+            let now = self.now.fetch_add(1, Ordering::Relaxed) + 1;
+            self.most.fetch_max(now, Ordering::Relaxed);
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            self.now.fetch_sub(1, Ordering::Relaxed);
+            Ok(PutOutcome::Written)
+        }
+
+        async fn get(&self, _: &str) -> crate::Result<Option<bytes::Bytes>> {
+            Ok(None)
+        }
+
+        async fn head(&self, _: &str) -> crate::Result<Option<crate::ObjectMeta>> {
+            Ok(None)
+        }
+
+        async fn list(&self, _: crate::ListRequest) -> crate::Result<crate::Page> {
+            Ok(crate::Page::default())
+        }
+
+        async fn delete(&self, _: &[String]) -> Vec<crate::Result<()>> {
+            Vec::new()
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_more_events_are_at_the_store_at_once_than_was_said() {
+        for (puts, most) in [(0, 1), (1, 1), (3, 3), (100, 20)] {
+            let store = Arc::new(Crowd::default());
+            let writer = StoreWriter::new(store.clone(), Layout::default()).puts(puts);
+            let batch: Vec<_> = (0..20).map(|id| delivery(sale(&id.to_string()))).collect();
+            let outcomes = writer.handle(&batch, &Shutdown::never()).await;
+            assert_eq!(outcomes, vec![Outcome::Ack; 20]);
+            assert_eq!(store.most.load(Ordering::Relaxed), most, "{puts} puts");
+        }
     }
 }

@@ -80,6 +80,17 @@ fn what_is_not_json_is_refused() {
 }
 
 #[test]
+fn a_body_that_is_not_utf8_is_refused_wherever_that_is() {
+    let whole = body().to_string().into_bytes();
+    for text in ["Games", "contact_me", "someone"] {
+        let mut broken = whole.clone();
+        let at = whole.windows(text.len()).position(|w| w == text.as_bytes()).unwrap();
+        broken[at + 1] = 0xff;
+        assert_eq!(fault_of(broken), Reason::NOT_JSON, "{text}");
+    }
+}
+
+#[test]
 fn wrong_types_are_refused() {
     for (field, value) in [
         ("store_id", json!("8")),
@@ -95,6 +106,13 @@ fn wrong_types_are_refused() {
     for body in ["[]", "7", "\"text\"", "null"] {
         assert_eq!(fault_of(body), Reason::WRONG_TYPE, "{body}");
     }
+}
+
+#[test]
+fn a_list_of_the_values_of_an_event_is_refused() {
+    let list = r#"["fbcb6bb3", 8, 538, "Games", 42515, 64.08, 5, 4.9, false, "black", true,
+        "2026-11-22T22:16:48.469759", false, false]"#;
+    assert_eq!(fault_of(list), Reason::WRONG_TYPE);
 }
 
 #[test]
@@ -123,6 +141,35 @@ fn absurd_values_are_refused() {
         let got = fault_with(field, value.clone());
         assert_eq!(got, Reason::OUT_OF_RANGE, "{field} {value}");
     }
+}
+
+#[test]
+fn values_at_the_edge_of_their_range_are_valid() {
+    for (field, value) in [
+        ("request_id", json!("x")),
+        ("request_id", json!("x".repeat(256))),
+        ("store_id", json!(1)),
+        ("store_id", json!(u64::MAX)),
+        ("cust_id", json!(0)),
+        ("price", json!(0)),
+        ("qty", json!(0)),
+        ("discount", json!(0)),
+        ("discount", json!(100)),
+        ("ts", json!("2000-01-01T00:00:00")),
+        ("ts", json!("2099-12-31T23:59:59.999999999")),
+    ] {
+        let mut body = body();
+        body[field] = value.clone();
+        let message = message(body.to_string());
+        assert_eq!(Event::parse(&message).err(), None, "{field} {value}");
+    }
+}
+
+#[test]
+fn an_event_that_does_not_say_so_is_no_return() {
+    let mut body = body();
+    body.as_object_mut().unwrap().remove("is_return");
+    assert!(!Event::parse(&message(body.to_string())).unwrap().is_return);
 }
 
 #[test]

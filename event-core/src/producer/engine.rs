@@ -1,6 +1,9 @@
 //! The loop of the producer: takes what may be taken, sends what is due, waits for what ends
 //! first.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use tokio::task::{JoinError, JoinSet};

@@ -147,3 +147,38 @@ impl ProducerOptions {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fault(change: fn(&mut ProducerOptions)) -> String {
+        let mut options = ProducerOptions::default();
+        change(&mut options);
+        options.check().err().map_or_else(String::new, |fault| fault.to_string())
+    }
+
+    #[test]
+    fn options_that_cannot_work_are_refused_by_name() {
+        const DAY: Duration = Duration::from_secs(86_400);
+        const NANO: Duration = Duration::from_nanos(1);
+        for (change, named) in [
+            ((|o| o.sends = 0) as fn(&mut ProducerOptions), "sends"),
+            (|o| o.total = Some(0), "TOT_MSGS_TO_PRODUCE"),
+            (|o| o.interval = DAY + NANO, "WAIT_SECS_BETWEEN_MSGS"),
+            (|o| o.grace = DAY + NANO, "grace"),
+        ] {
+            let fault = fault(change);
+            assert!(fault.contains(named) && !fault.contains('\n'), "{named}: {fault}");
+        }
+        for change in [
+            (|_| ()) as fn(&mut ProducerOptions),
+            |o| o.sends = 1,
+            |o| o.total = Some(1),
+            |o| o.interval = DAY,
+            |o| o.grace = DAY,
+        ] {
+            assert_eq!(fault(change), "");
+        }
+    }
+}

@@ -49,6 +49,7 @@ impl Pace {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     const SECOND: Duration = Duration::from_secs(1);
 
@@ -80,5 +81,39 @@ mod tests {
     fn no_interval_is_no_limit() {
         let now = Instant::now();
         assert_eq!(Pace::new(Duration::ZERO, now).allowed(10, now), 10);
+    }
+    proptest! {
+        #[test]
+        fn messages_go_as_intervals_pass_and_no_arrears_exceed_a_batch(
+            interval_ms in 1u64..1000,
+            wanted in 1usize..20,
+            gaps in prop::collection::vec(0u64..3000, 1..100),
+        ) {
+            let (interval, start) = (Duration::from_millis(interval_ms), Instant::now());
+            let passed = |span: Duration| (span.as_millis() / interval.as_millis()) as usize;
+            let mut pace = Pace::new(interval, start);
+            let (mut now, mut takes, mut stalled) = (start, Vec::new(), false);
+            for gap in gaps {
+                now += Duration::from_millis(gap);
+                let allowed = pace.allowed(wanted, now);
+                prop_assert!(allowed <= wanted);
+                prop_assert_eq!(allowed > 0, pace.wake_at() <= now);
+                pace.took(allowed, wanted, now);
+                takes.push((now, allowed));
+                stalled |= allowed == wanted;
+                if !stalled {
+                    prop_assert_eq!(pace.allowed(wanted, now), 0);
+                    let went = takes.iter().map(|take| take.1).sum::<usize>();
+                    prop_assert_eq!(went, 1 + passed(now - start));
+                }
+            }
+            for (i, first) in takes.iter().enumerate() {
+                let mut went = 0;
+                for take in &takes[i..] {
+                    went += take.1;
+                    prop_assert!(went <= wanted + 1 + passed(take.0 - first.0));
+                }
+            }
+        }
     }
 }

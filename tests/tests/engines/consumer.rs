@@ -13,8 +13,8 @@ use event_tests::Faulty;
 use tokio::time::{Instant, sleep};
 
 use crate::support::{
-    AT_ONCE, Each, INSTANTLY, Log, acknowledge, consumer, events, keys, options, run_until_drained,
-    sale, send, spawn, transient, with_handler, writer,
+    AT_ONCE, Each, INSTANTLY, Log, acknowledge, body, consumer, events, keys, options,
+    run_until_drained, sale, send, spawn, transient, with_handler, writer,
 };
 
 #[tokio::test(start_paused = true)]
@@ -117,20 +117,67 @@ async fn deletes_go_in_full_batches_and_refused_ones_are_sent_again() {
     assert_eq!(requests.len(), 11);
 }
 
+/// A handler that panics on the event `3`, so often, and acknowledges every other.
+fn panics_on_3(times: usize) -> Each<impl Fn(&Delivery) -> Outcome> {
+    let panics = AtomicUsize::new(0);
+    let outcome = move |delivery: &Delivery| {
+        let is_3 = delivery.message.body == body("3");
+        assert!(!is_3 || panics.fetch_add(1, Ordering::SeqCst) >= times, "on purpose");
+        Outcome::Ack
+    };
+    Each { takes: INSTANTLY, outcome }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_panicking_handler_loses_nothing_and_the_consumer_goes_on() {
     let queue = MemQueue::default();
     send(&queue, &events(20)).await;
+    let consumer = with_handler(&queue, panics_on_3(2)).options(options());
+    let report = run_until_drained(consumer, &queue).await;
+    assert_eq!((report.received, report.acknowledged), (21, 20));
+    assert_eq!((report.released, report.deleted), (1, 20));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_handler_panics_on_is_handled_alone_and_harms_nothing_beside_it() {
+    let dead_letter = MemQueue::default();
+    let queue = MemQueue::new(MemQueueOptions {
+        redrive: Some(Redrive { max_receives: 2, dead_letter: dead_letter.clone() }),
+        ..MemQueueOptions::default()
+    });
+    send(&queue, &events(20)).await;
+    let consumer = with_handler(&queue, panics_on_3(usize::MAX)).options(options());
+    let report = run_until_drained(consumer, &queue).await;
+    assert_eq!((report.received, report.acknowledged, report.released), (21, 19, 2));
+    let dead = dead_letter.receive(AT_ONCE).await.unwrap();
+    assert_eq!((dead.len(), &dead[0].message), (1, &sale(body("3"))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_to_be_handled_alone_is_given_back_when_the_grace_ends() {
+    let queue = MemQueue::default();
+    send(&queue, &events(10)).await;
     let calls = AtomicUsize::new(0);
-    let handler = Each {
-        takes: INSTANTLY,
-        outcome: move |_: &Delivery| {
-            assert!(calls.fetch_add(1, Ordering::SeqCst) != 0, "on purpose");
-            Outcome::Ack
-        },
-    };
-    let report = run_until_drained(with_handler(&queue, handler).options(options()), &queue).await;
-    assert_eq!((report.acknowledged, report.released, report.deleted), (20, 10, 20));
+    let handler = Slow(move || calls.fetch_add(1, Ordering::SeqCst) == 0);
+    let (stop, shutdown) = Shutdown::new();
+    let consumer = with_handler(&queue, handler);
+    let running = spawn(consumer.options(ConsumerOptions { handlers: 1, ..options() }), &shutdown);
+    sleep(Duration::from_secs(1)).await;
+    stop.shutdown();
+    let report = running.await.unwrap();
+    assert_eq!((report.received, report.released, report.abandoned), (10, 10, 0));
+    assert_eq!(queue.depth().await.unwrap().visible, 10);
+}
+
+/// A handler that panics when it is told to, and else never ends.
+struct Slow<F>(F);
+
+#[async_trait]
+impl<F: Fn() -> bool + Send + Sync + 'static> Handler for Slow<F> {
+    async fn handle(&self, _: &[Delivery], _: &Shutdown) -> Vec<Outcome> {
+        assert!(!(self.0)(), "on purpose");
+        std::future::pending().await
+    }
 }
 
 struct TooFew;

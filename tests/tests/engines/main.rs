@@ -2,7 +2,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
-mod chaos;
 mod consumer;
 mod drain;
 mod pipeline;

@@ -1,0 +1,176 @@
+use super::*;
+use crate::mocks::MockObserver;
+use std::cell::RefCell;
+
+fn retry() -> Retry {
+    Retry::new(RetryBackoff::default(), Rng::with_seed(7), Arc::new(()))
+}
+
+fn error(kind: ErrorKind) -> Error {
+    Error::new(kind, "test", "on purpose")
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_refused_entries_are_sent_again_and_outcomes_keep_their_order() {
+    let log = RefCell::new(Vec::new());
+    let outcomes = retry()
+        .each(vec![0, 1, 2, 3], Error::is_retryable, &Shutdown::never(), |batch| {
+            let round = log.borrow().len();
+            log.borrow_mut().push(batch.clone());
+            let answer = |&entry: &i32| match (entry, round) {
+                (1, 0) | (3, 0 | 1) => Err(error(ErrorKind::Throttled)),
+                (2, _) => Err(error(ErrorKind::TooLarge)),
+                _ => Ok(entry * 10),
+            };
+            let outcomes = batch.iter().map(answer).collect();
+            async { (batch, outcomes) }
+        })
+        .await;
+    assert_eq!(*log.borrow(), [vec![0, 1, 2, 3], vec![1, 3], vec![3]]);
+    let values: Vec<_> = outcomes.iter().map(|o| o.as_ref().ok().copied()).collect();
+    assert_eq!(values, [Some(0), Some(10), None, Some(30)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_missing_outcome_makes_the_batch_ambiguous() {
+    let mut first = true;
+    let outcomes = retry()
+        .each(vec![0, 1], Error::is_retryable, &Shutdown::never(), |batch| {
+            let answers = if std::mem::take(&mut first) { 1 } else { 2 };
+            async move { (batch, vec![Ok(()); answers]) }
+        })
+        .await;
+    assert!(!first && outcomes.len() == 2 && outcomes.iter().all(Result::is_ok));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_ends_the_wait_at_once() {
+    let (trigger, stop) = Shutdown::new();
+    let start = Instant::now();
+    let retry = retry();
+    let call = retry.one(Error::is_retryable, &stop, || async {
+        trigger.shutdown();
+        Err::<(), _>(error(ErrorKind::Transient))
+    });
+    assert!(call.await.is_err());
+    assert_eq!(start.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_that_cannot_heal_is_not_tried_again() {
+    let mut calls = 0;
+    let outcome = retry()
+        .one(Error::is_retryable, &Shutdown::never(), || {
+            calls += 1;
+            async { Err::<(), _>(error(ErrorKind::Denied)) }
+        })
+        .await;
+    assert!(outcome.is_err());
+    assert_eq!(calls, 1);
+}
+#[tokio::test(start_paused = true)]
+async fn too_few_outcomes_or_too_many_make_every_entry_ambiguous() {
+    for answers in [0, 1, 3] {
+        let outcomes = retry()
+            .each(
+                vec![0, 1],
+                |_| false,
+                &Shutdown::never(),
+                |batch| async move { (batch, vec![Ok(()); answers]) },
+            )
+            .await;
+        let kinds: Vec<_> = outcomes.iter().map(|o| o.as_ref().map_err(Error::kind)).collect();
+        assert_eq!(kinds, [Err(ErrorKind::Ambiguous); 2], "{answers} outcomes");
+    }
+}
+
+/// Retries that wait for nothing but the budget.
+fn eager() -> Retry {
+    let backoff = RetryBackoff { base: Duration::ZERO, cap: Duration::ZERO };
+    Retry::new(backoff, Rng::with_seed(7), Arc::new(()))
+}
+
+/// How long a request takes that fails so many times.
+async fn time_of(retry: &Retry, failures: usize) -> Duration {
+    let (start, mut left) = (Instant::now(), failures);
+    let outcome = retry
+        .one(Error::is_retryable, &Shutdown::never(), || {
+            let fails = left > 0;
+            left -= usize::from(fails);
+            async move { if fails { Err(error(ErrorKind::Transient)) } else { Ok(()) } }
+        })
+        .await;
+    outcome.unwrap();
+    start.elapsed()
+}
+
+#[tokio::test(start_paused = true)]
+async fn retries_beyond_the_budget_wait_for_it_whoever_spent_it() {
+    let retry = eager();
+    assert_eq!(time_of(&retry, 60).await, Duration::ZERO);
+    assert_eq!(time_of(&retry.observed_by(Arc::new(())), 40).await, Duration::ZERO);
+    // The two successes so far are worth less than half a retry.
+    assert_eq!(time_of(&retry, 10).await.as_millis(), 10 * 50 - 20);
+}
+
+#[tokio::test(start_paused = true)]
+async fn successes_earn_retries_whole_batches_and_parts_alike() {
+    let retry = eager();
+    time_of(&retry, 100).await;
+    let mut round = 0;
+    let all = |batch: Vec<()>| async { (batch, vec![Ok(()); 250]) };
+    retry.each(vec![(); 250], Error::is_retryable, &Shutdown::never(), all).await;
+    let some = |batch: Vec<()>| {
+        round += 1;
+        let answer = |i: usize| match round > 1 || i < 250 {
+            true => Ok(()),
+            false => Err(error(ErrorKind::Throttled)),
+        };
+        let outcomes = (0..batch.len()).map(answer).collect();
+        async { (batch, outcomes) }
+    };
+    let start = Instant::now();
+    retry.each(vec![(); 251], Error::is_retryable, &Shutdown::never(), some).await;
+    assert_eq!(start.elapsed(), Duration::ZERO);
+    // Two times 250 successes are 100 retries; one was made.
+    assert_eq!(time_of(&retry, 99).await, Duration::ZERO);
+    assert!(time_of(&retry, 2).await > Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_retry_waits_for_its_backoff_where_the_budget_does_not_hold_it() {
+    let retry = retry();
+    let waited = time_of(&retry, 5).await;
+    let most: Duration = (0..5).map(|n| RetryBackoff::default().bound(n)).sum();
+    assert!(waited > Duration::ZERO && waited <= most, "{waited:?}");
+}
+
+#[test]
+fn a_pace_is_a_wait_of_the_backoff() {
+    let retry = retry();
+    let waits: Vec<_> = (0..100).map(|_| retry.pace(4)).collect();
+    let bound = RetryBackoff::default().bound(4);
+    assert!(waits.iter().all(|&wait| wait <= bound));
+    assert!(waits.iter().any(|&wait| wait > bound / 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_observer_hears_how_many_entries_are_tried_again_and_why() {
+    let mut observer = MockObserver::new();
+    let told =
+        |error: &Error, &entries: &usize| (error.kind(), entries) == (ErrorKind::Throttled, 2);
+    observer.expect_retried().once().withf(told).return_const(());
+    let mut first = true;
+    retry()
+        .observed_by(Arc::new(observer))
+        .each(vec![1, 2, 3], Error::is_retryable, &Shutdown::never(), |batch| {
+            let fails = std::mem::take(&mut first);
+            let answer = |&entry: &i32| match fails && entry != 2 {
+                true => Err(error(ErrorKind::Throttled)),
+                false => Ok(()),
+            };
+            let outcomes = batch.iter().map(answer).collect();
+            async { (batch, outcomes) }
+        })
+        .await;
+}

@@ -1,0 +1,226 @@
+//! What is under test beside the engines: a handler, and what its work must have left behind.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use event_core::{Bytes, Handler, Layout, Message, ObjectStore, Reason, Retry, StoreWriter};
+use serde_json::Value;
+
+use super::invariant::{Invariant, Violation};
+use super::traffic::{Fate, Traffic, plain_key};
+
+/// How programs handle messages in a simulated world, and how it is seen that they did.
+///
+/// The simulator brings the messages ([`Traffic`]), the faults and every check that is about the
+/// engines; this trait says what a message must have caused before it may leave the queue.
+pub trait Subject: Send + Sync + 'static {
+    /// The handler of a program that starts. The store is the one that fails; to try again, use
+    /// this loop, whose clock and jitter are the world's.
+    fn handler(&self, store: Arc<dyn ObjectStore>, retry: Retry) -> Arc<dyn Handler>;
+
+    /// Looks at an object that was just written outside of quarantine; `objects` is what was there before.
+    fn written(
+        &self,
+        traffic: &Traffic,
+        key: &str,
+        body: &Bytes,
+        objects: &Objects,
+    ) -> Result<(), Violation> {
+        let _ = (traffic, key, body, objects);
+        Ok(())
+    }
+
+    /// Whether a message that leaves the queue at this moment may do so; if not, why.
+    fn settled(
+        &self,
+        traffic: &Traffic,
+        message: &Message,
+        objects: &Objects,
+    ) -> Result<(), String>;
+
+    /// Looks at everything, once the queue has drained; `buried` are the messages in the
+    /// dead-letter queue. Unless it is written: whether every message is settled, but for poison,
+    /// which must be buried, and for what no queue takes, which producers put aside.
+    fn finished(
+        &self,
+        traffic: &Traffic,
+        objects: &Objects,
+        buried: &[Message],
+    ) -> Result<(), String> {
+        for (message, fate) in traffic.fates() {
+            let settled = match fate {
+                Fate::Poison if buried.contains(&message) => Ok(()),
+                Fate::Poison => Err("poison is in no dead-letter queue".to_owned()),
+                _ if objects.quarantined(&message).any(|code| code == Reason::REFUSED) => Ok(()),
+                _ => self.settled(traffic, &message, objects),
+            };
+            let text = || String::from_utf8_lossy(&message.body).into_owned();
+            settled.map_err(|why| format!("{why}: {}", text()))?;
+        }
+        Ok(())
+    }
+}
+
+/// What is in the store of a simulated world.
+#[derive(Debug, Default)]
+pub struct Objects {
+    /// Each object by its key.
+    pub all: BTreeMap<String, Bytes>,
+    /// What is in quarantine: each message with the codes of the reasons.
+    quarantined: Vec<(Message, String)>,
+}
+
+impl Objects {
+    /// The codes of the reasons for which a message is in quarantine.
+    pub fn quarantined(&self, message: &Message) -> impl Iterator<Item = &str> {
+        let there = self.quarantined.iter();
+        there.filter(move |(there, _)| there == message).map(|(_, code)| &**code)
+    }
+
+    pub(super) fn insert(&mut self, key: &str, body: &Bytes) -> Result<(), Violation> {
+        if key.starts_with("quarantine/") {
+            let line = read_line(body).ok_or_else(|| Violation {
+                invariant: Invariant::Bytes,
+                what: format!("{key} holds no message: {}", String::from_utf8_lossy(body)),
+            })?;
+            self.quarantined.push(line);
+        }
+        self.all.insert(key.to_owned(), body.clone());
+        Ok(())
+    }
+}
+
+/// A line in quarantine, read without the code that wrote it.
+fn read_line(line: &[u8]) -> Option<(Message, String)> {
+    let line: Value = serde_json::from_slice(line.strip_suffix(b"\n")?).ok()?;
+    let text = |name: &str| Some(line.get(name)?.as_str()?.to_owned());
+    let body: Bytes = match (text("body"), text("body_hex")) {
+        (Some(body), None) => body.into(),
+        (None, Some(hex)) => {
+            let pair = |at: usize| u8::from_str_radix(hex.get(at..at + 2)?, 16).ok();
+            (0..hex.len()).step_by(2).map(pair).collect::<Option<Vec<_>>>()?.into()
+        }
+        _ => return None,
+    };
+    let attributes = line.get("attributes")?.as_object()?.iter();
+    let pair = |(name, value): (&String, &Value)| Some((name.clone(), value.as_str()?.to_owned()));
+    let attributes = attributes.map(pair).collect::<Option<Vec<_>>>()?.into_iter().collect();
+    Some((Message { body, attributes }, text("reason")?))
+}
+
+/// The subject of this project: [`StoreWriter`], one object for each event.
+#[derive(Default)]
+pub struct EventObjects {
+    /// The key of each event that is stored, by its name.
+    live: Mutex<BTreeMap<String, String>>,
+}
+
+impl Subject for EventObjects {
+    fn handler(&self, store: Arc<dyn ObjectStore>, retry: Retry) -> Arc<dyn Handler> {
+        Arc::new(StoreWriter::new(store, Layout::default()).retry(retry))
+    }
+
+    fn written(
+        &self,
+        traffic: &Traffic,
+        key: &str,
+        body: &Bytes,
+        _: &Objects,
+    ) -> Result<(), Violation> {
+        let broken = |invariant, what| Err(Violation { invariant, what });
+        let Some(name) = traffic.name_of(body) else {
+            let text = String::from_utf8_lossy(body);
+            return broken(
+                Invariant::Bytes,
+                format!("{key} was written, which nobody sent: {text}"),
+            );
+        };
+        let expected = plain_key(name);
+        if !is_within_the_grammar(key) || expected.is_some_and(|expected| expected != key) {
+            return broken(Invariant::Keys, format!("event {name} was stored as {key}"));
+        }
+        let mut live = self.live.lock().unwrap();
+        if let Some(other) = live.insert(name.to_owned(), key.to_owned()) {
+            return broken(Invariant::Once, format!("event {name} is in {other} and in {key}"));
+        }
+        Ok(())
+    }
+
+    fn settled(
+        &self,
+        traffic: &Traffic,
+        message: &Message,
+        objects: &Objects,
+    ) -> Result<(), String> {
+        let live = self.live.lock().unwrap();
+        let stored = |name: &str| live.get(name).and_then(|key| objects.all.get(key));
+        stored_or_quarantined(traffic, message, objects, stored)
+    }
+
+    fn finished(
+        &self,
+        traffic: &Traffic,
+        objects: &Objects,
+        buried: &[Message],
+    ) -> Result<(), String> {
+        let mut expected = 0;
+        for (message, fate) in traffic.fates() {
+            let text = || String::from_utf8_lossy(&message.body).into_owned();
+            if *fate != Fate::Poison {
+                expected += 1;
+                let settled = self.settled(traffic, &message, objects);
+                settled.map_err(|why| format!("{why}: {}", text()))?;
+            } else if !buried.contains(&message) {
+                return Err(format!("poison is in no dead-letter queue: {}", text()));
+            }
+        }
+        let found = objects.all.len();
+        if found != expected {
+            return Err(format!("there are {found} objects for {expected} messages"));
+        }
+        Ok(())
+    }
+}
+
+/// Whether a message is where it belongs, given the record of each event that is stored.
+pub(super) fn stored_or_quarantined<'a>(
+    traffic: &Traffic,
+    message: &Message,
+    objects: &Objects,
+    stored: impl FnOnce(&str) -> Option<&'a Bytes>,
+) -> Result<(), String> {
+    let mut reasons = objects.quarantined(message).peekable();
+    match traffic.fate(message) {
+        None => Err("nobody sent it".to_owned()),
+        Some(Fate::Poison) => Err("no handler can have handled it".to_owned()),
+        Some(Fate::Quarantined { code }) => match reasons.any(|reason| reason == *code) {
+            true => Ok(()),
+            false => Err(format!("it is not in quarantine as {code}")),
+        },
+        Some(Fate::Stored { name }) => match (stored(name), reasons.next()) {
+            (Some(stored), None) if *stored == message.body => Ok(()),
+            (Some(stored), Some("conflict")) if *stored != message.body => Ok(()),
+            (None, None) => Err(format!("event {name} is not stored")),
+            (Some(_), None) => Err(format!("another event is stored as {name}")),
+            (_, Some(reason)) => Err(format!("the good event {name} is in quarantine as {reason}")),
+        },
+    }
+}
+
+/// `store_events/event_type=<type>/dt=<yyyy>_<mm>_<dd>/<value>.json`, where a value holds letters,
+/// digits, `_`, `-`, `%` and `~` only.
+fn is_within_the_grammar(key: &str) -> bool {
+    let parts: Vec<_> = key.split('/').collect();
+    let [prefix, kind, day, name] = &parts[..] else {
+        return false;
+    };
+    let id = name.strip_suffix(".json").unwrap_or_default();
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-%~".contains(&byte);
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'_');
+    *prefix == "store_events"
+        && ["event_type=sale_event", "event_type=inventory_event"].contains(kind)
+        && day.strip_prefix("dt=").is_some_and(|day| day.len() == 10 && digits(day))
+        && !id.is_empty()
+        && key.len() <= 1024
+        && id.bytes().all(plain)
+}

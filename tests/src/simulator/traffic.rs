@@ -1,0 +1,233 @@
+//! What producers send in a simulated world, and what must become of it.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use event_core::{Bytes, Message};
+use fastrand::Rng;
+
+use super::fault::Fault;
+use super::plan::Plan;
+
+/// What must become of a message, known from how it was made and not from the code under test.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// One of the bodies that share this name is stored, the others are quarantined.
+    Stored {
+        /// Type, day and `request_id`: what makes two events the same.
+        name: String,
+    },
+    /// Quarantined, for a reason with this code.
+    Quarantined {
+        /// The code of the reason.
+        code: &'static str,
+    },
+    /// Every handler panics on it: it ends in the dead-letter queue.
+    Poison,
+}
+
+/// All messages of a world, each with its fate.
+#[derive(Clone, Debug, Default)]
+pub struct Traffic {
+    /// In the order in which producers get them, repetitions included.
+    pub messages: VecDeque<Message>,
+    /// By body and attributes.
+    fates: BTreeMap<Identity, Fate>,
+    /// The bodies of each name.
+    names: BTreeMap<String, Vec<Bytes>>,
+    by_body: BTreeMap<Bytes, String>,
+    /// How often each fault of the messages themselves is in them.
+    pub(super) hits: BTreeMap<Fault, u64>,
+}
+
+type Identity = (Bytes, Vec<(String, String)>);
+
+fn identity(message: &Message) -> Identity {
+    let attributes = message.attributes.iter();
+    let pairs = attributes.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    (message.body.clone(), pairs)
+}
+
+/// Two types and three days, so that partitions are shared and told apart.
+const PARTITIONS: [(&str, &str, &str); 3] = [
+    ("sale_event", "2026-11-22", "2026_11_22"),
+    ("inventory_event", "2026-11-22", "2026_11_22"),
+    ("sale_event", "2024-02-29", "2024_02_29"),
+];
+
+/// A body that makes handlers of a simulated world panic holds this.
+pub(super) const POISON: &str = "poison";
+
+impl Traffic {
+    /// What the producers of a plan send.
+    pub(super) fn draw(plan: &Plan, rng: &mut Rng) -> Self {
+        let mut traffic = Self::default();
+        for number in 0..plan.events {
+            traffic.add_event(plan, number, rng);
+        }
+        if plan.has(Fault::HostileInput) {
+            for (message, fate) in hostile(plan.limits.message_bytes) {
+                if rng.bool() {
+                    traffic.add(message, fate);
+                    traffic.hit(Fault::HostileInput, 1);
+                }
+            }
+        }
+        if let Some(&rate) = plan.faults.get(&Fault::Duplicates) {
+            let again: Vec<_> =
+                traffic.messages.iter().filter(|_| rng.f64() < rate).cloned().collect();
+            traffic.hit(Fault::Duplicates, again.len());
+            traffic.messages.extend(again);
+        }
+        rng.shuffle(traffic.messages.make_contiguous());
+        traffic
+    }
+
+    /// What must become of this message; none if nobody sent it.
+    pub fn fate(&self, message: &Message) -> Option<&Fate> {
+        self.fates.get(&identity(message))
+    }
+
+    /// Each message once, with its fate.
+    pub fn fates(&self) -> impl Iterator<Item = (Message, &Fate)> {
+        self.fates.iter().map(|((body, attributes), fate)| {
+            let attributes = attributes.iter().cloned().collect();
+            (Message { body: body.clone(), attributes }, fate)
+        })
+    }
+
+    /// The name of the event that has this body; none if it is no event that anyone sent.
+    pub fn name_of(&self, body: &Bytes) -> Option<&str> {
+        self.by_body.get(body).map(String::as_str)
+    }
+
+    /// The different bodies that were made under this name.
+    pub fn bodies_of(&self, name: &str) -> &[Bytes] {
+        self.names.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    fn add_event(&mut self, plan: &Plan, number: usize, rng: &mut Rng) {
+        let (kind, day, _) = PARTITIONS[rng.usize(..PARTITIONS.len())];
+        let strikes =
+            |fault, rng: &mut Rng| plan.faults.get(&fault).is_some_and(|&rate| rng.f64() < rate);
+        let id = match strikes(Fault::HostileInput, rng) {
+            true => hostile_id(number, rng),
+            false => format!("e{number}"),
+        };
+        let poisonous = strikes(Fault::Poison, rng);
+        let longest = if rng.u8(..) < 32 { 1200 } else { 50 };
+        let filler = rng.usize(0..longest);
+        let remark = if poisonous { POISON.to_owned() } else { "x".repeat(filler) };
+        let body = |qty| event(&id, day, qty, &remark);
+        let fate = match poisonous {
+            true => Fate::Poison,
+            false => Fate::Stored { name: format!("{kind}/{day}/{id}") },
+        };
+        self.add(typed(body(1), kind), fate.clone());
+        if !poisonous && strikes(Fault::Conflicts, rng) {
+            for qty in 2..rng.u64(3..5) {
+                self.hit(Fault::Conflicts, 1);
+                self.add(typed(body(qty), kind), fate.clone());
+            }
+        }
+    }
+
+    fn hit(&mut self, fault: Fault, times: usize) {
+        *self.hits.entry(fault).or_default() += times as u64;
+    }
+
+    fn add(&mut self, message: Message, fate: Fate) {
+        if let Fate::Stored { name } = &fate {
+            self.names.entry(name.clone()).or_default().push(message.body.clone());
+            self.by_body.insert(message.body.clone(), name.clone());
+        }
+        self.fates.insert(identity(&message), fate);
+        self.messages.push_back(message);
+    }
+}
+
+/// The key of an event whose name holds nothing that has to be encoded.
+pub(super) fn plain_key(name: &str) -> Option<String> {
+    let mut parts = name.splitn(3, '/');
+    let (kind, day, id) = (parts.next()?, parts.next()?, parts.next()?);
+    let (_, _, dt) = PARTITIONS.iter().find(|(_, ts, _)| *ts == day)?;
+    let plain = id.len() < 100 && id.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    plain.then(|| format!("store_events/event_type={kind}/dt={dt}/{id}.json"))
+}
+
+fn typed(body: impl Into<Bytes>, kind: &str) -> Message {
+    Message::new(body).with_attribute("event_type", kind.to_owned())
+}
+
+fn event(id: &str, day: &str, qty: u64, remark: &str) -> String {
+    let id = serde_json::Value::from(id);
+    format!(
+        r#"{{"request_id": {id}, "store_id": 8, "cust_id": 538, "category": "Games", "sku": 42515, "price": 64.08, "qty": {qty}, "discount": 4.9, "gift_wrap": false, "variant": "black", "priority_shipping": true, "ts": "{day}T22:16:48.469759", "remark": "{remark}"}}"#
+    )
+}
+
+/// Identities that are valid and would break a key that held them as they are.
+fn hostile_id(number: usize, rng: &mut Rng) -> String {
+    let shapes =
+        ["../../{}", "{}/../x", "{}/dt=2030_01_01/y", "{} é\u{202e}", "%2e%2e%2f{}", ".{}", "{}~"];
+    let shape = rng.usize(..shapes.len() + 1);
+    match shapes.get(shape) {
+        Some(shape) => shape.replace("{}", &number.to_string()),
+        None => format!("{number}{}", "long".repeat(60)),
+    }
+}
+
+/// The values of an event without the names of their fields.
+fn as_list(event: &str) -> String {
+    let pairs = event.trim_matches(['{', '}']).split(", ");
+    let values: Vec<_> = pairs.filter_map(|pair| Some(pair.split_once(": ")?.1)).collect();
+    format!("[{}, false, false]", values[..values.len() - 1].join(", "))
+}
+
+/// Messages that are no events, whole: as many ways to be wrong as a consumer has to tell apart.
+fn hostile(message_bytes: usize) -> Vec<(Message, Fate)> {
+    let good = event("h", "2026-11-22", 1, "");
+    let without = |field: &str| good.replacen(&format!("\"{field}\""), "\"another\"", 1);
+    let with = |field: &str, value: &str| {
+        let start = good.find(&format!("\"{field}\": ")).map_or(0, |at| at + field.len() + 4);
+        let end = start + good[start..].find(", \"").unwrap_or(0);
+        format!("{}{value}{}", &good[..start], &good[end..])
+    };
+    let long_id = format!("\"{}\"", "x".repeat(257));
+    let bodies: Vec<(Bytes, &'static str)> = vec![
+        (good.replacen('{', r#"{"bad_msg": true, "#, 1).into(), "bad_msg"),
+        (good.replacen('{', r#"{"bad_msg": null, "#, 1).into(), "bad_msg"),
+        (without("store_id").into(), "missing_store_id"),
+        (without("request_id").into(), "missing_field"),
+        (without("ts").into(), "missing_field"),
+        ("".into(), "not_json"),
+        ("not json".into(), "not_json"),
+        (good[..good.len() - 1].to_owned().into(), "not_json"),
+        (Bytes::from_static(b"\xff\xfe\x00"), "not_json"),
+        (format!("{good}{good}").into(), "not_json"),
+        ("[".repeat(1000).into(), "wrong_type"),
+        ("[]".into(), "wrong_type"),
+        (as_list(&good).into(), "wrong_type"),
+        ("null".into(), "wrong_type"),
+        (with("store_id", "\"8\"").into(), "wrong_type"),
+        (with("qty", "-1").into(), "wrong_type"),
+        (with("request_id", "17").into(), "wrong_type"),
+        (good.replacen('{', r#"{"store_id": 1, "#, 1).into(), "wrong_type"),
+        (with("request_id", "\"\"").into(), "out_of_range"),
+        (with("request_id", r#""a\u0000b""#).into(), "out_of_range"),
+        (with("request_id", &long_id).into(), "out_of_range"),
+        (with("store_id", "0").into(), "out_of_range"),
+        (with("price", "-0.01").into(), "out_of_range"),
+        (with("discount", "100.5").into(), "out_of_range"),
+        (with("ts", "\"9999-12-31T00:00:00\"").into(), "out_of_range"),
+        (with("ts", "\"../../2026-11-22T00:00:00\"").into(), "out_of_range"),
+        ("x".repeat(message_bytes).into(), "refused"),
+    ];
+    let fate = |code| Fate::Quarantined { code };
+    let mut all: Vec<_> =
+        bodies.into_iter().map(|(body, code)| (typed(body, "sale_event"), fate(code))).collect();
+    for kind in ["", "SALE_EVENT", "sale_event/../../x", "dt=2030_01_01", "é"] {
+        all.push((typed(good.clone(), kind), fate("unknown_event_type")));
+    }
+    all.push((Message::new(good), fate("unknown_event_type")));
+    all
+}

@@ -1,0 +1,137 @@
+//! Keys of the store, from any prefix, event and message.
+//!
+//! Two of everything, to be compared. The first four bytes are the days and the types of the two
+//! events; fields parted by the byte 0xff follow, which no text holds: the prefix, the two
+//! `request_id`s, and for each of two messages its event type, the name and the value of another
+//! attribute, its body and the code of the reason.
+
+#![no_main]
+
+use event_core::{EVENT_TYPE, Event, EventType, Layout, MAX_KEY_BYTES, Message, Reason};
+use jiff::ToSpan;
+use jiff::civil::{DateTime, Time, date};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|input: &[u8]| {
+    let Some((&[day_a, day_b, type_a, type_b], rest)) = input.split_first_chunk() else { return };
+    let mut fields = rest.split(|&byte| byte == 0xff).map(String::from_utf8_lossy);
+    let mut text = || fields.next().unwrap_or_default().into_owned();
+
+    let layout = layout(&text());
+    let events = [event(text(), type_a, day_a), event(text(), type_b, day_b)];
+    for event in &events {
+        is_the_key_of_the_event(&layout.event_key(event), &layout, event);
+    }
+    let identities = events.each_ref().map(|e| (&e.request_id, e.event_type, e.ts.date()));
+    let [a, b] = events.each_ref().map(|event| layout.event_key(event));
+    assert_eq!(identities[0] == identities[1], a == b, "{a}\n{b}");
+
+    let mut quarantined = || {
+        let (event_type, name, value) = (text(), text(), text());
+        let mut message = Message::new(text());
+        // Nothing stands for no attribute.
+        if !event_type.is_empty() {
+            message = message.with_attribute(EVENT_TYPE, event_type);
+        }
+        if !name.is_empty() {
+            message = message.with_attribute(name, value);
+        }
+        (message, text())
+    };
+    let messages = [quarantined(), quarantined()];
+    let [a, b] = messages.each_ref().map(|(message, code)| {
+        let key = |detail| layout.quarantine_key(message, &Reason::new(code.clone(), detail));
+        let (one, other) = (key("one"), key("other"));
+        assert_eq!(one, other, "the detail is no part of the key");
+        is_the_key_of_the_message(&one, message, code);
+        one
+    });
+    assert_eq!(messages[0] == messages[1], a == b, "{a}\n{b}");
+});
+
+fn layout(prefix: &str) -> Layout {
+    match Layout::new(prefix) {
+        Ok(layout) => {
+            assert_eq!(layout.prefix(), prefix);
+            assert_ne!(prefix.split('/').next(), Some(Layout::QUARANTINE_PREFIX));
+            assert!(
+                !prefix.split('/').any(|segment| segment.is_empty() || segment.starts_with('.'))
+            );
+            layout
+        }
+        Err(error) => {
+            let text = error.to_string();
+            assert!(text.contains("S3_PREFIX") && !text.contains('\n'), "{text}");
+            Layout::default()
+        }
+    }
+}
+
+fn event(request_id: String, kind: u8, day: u8) -> Event<'static> {
+    Event {
+        event_type: if kind == b'i' { EventType::Inventory } else { EventType::Sale },
+        request_id: request_id.into(),
+        store_id: 1,
+        cust_id: 1,
+        category: "".into(),
+        sku: 1,
+        price: 1.0,
+        qty: 1,
+        discount: 0.0,
+        gift_wrap: false,
+        variant: "".into(),
+        priority_shipping: false,
+        // Over the whole of the years that an event may be from.
+        ts: DateTime::from_parts(date(2000, 1, 1) + (i64::from(day) * 143).days(), Time::MAX),
+        is_return: false,
+    }
+}
+
+fn is_the_key_of_the_event(key: &str, layout: &Layout, event: &Event<'_>) {
+    let below = below(key, layout.prefix());
+    let [event_type, day, id] = below[..] else { panic!("{key}") };
+    assert_eq!(event_type, format!("event_type={}", event.event_type));
+    assert_eq!(day, event.ts.strftime("dt=%Y_%m_%d").to_string());
+    is_written(id, &event.request_id);
+}
+
+fn is_the_key_of_the_message(key: &str, message: &Message, code: &str) {
+    let below = below(key, Layout::QUARANTINE_PREFIX);
+    let [reason, event_type, digest] = below[..] else { panic!("{key}") };
+    is_written(reason.strip_prefix("reason=").expect(key), code);
+    let event_type = event_type.strip_prefix("event_type=").expect(key);
+    let untyped = "__HIVE_DEFAULT_PARTITION__";
+    is_written(event_type, message.attributes.value(EVENT_TYPE).unwrap_or(untyped));
+    assert_eq!(digest.len(), 64);
+    assert!(digest.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')), "{digest}");
+}
+
+/// The segments of a key below its prefix, without the ending.
+fn below<'a>(key: &'a str, prefix: &str) -> Vec<&'a str> {
+    assert!(key.len() <= MAX_KEY_BYTES, "{key}");
+    let rest = key.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('/')).expect(key);
+    let rest = rest.strip_suffix(".json").expect(key);
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_-=%~/".contains(&byte);
+    assert!(rest.bytes().all(allowed), "{key}");
+    assert!(key.split('/').all(|segment| segment.len() <= 255), "no file has such a name: {key}");
+    rest.split('/').collect()
+}
+
+/// A value stands there as a URL would have it, or cut and closed with its digest.
+fn is_written(written: &str, value: &str) {
+    let whole = encoded(value);
+    if let Some((start, digest)) = written.split_once('~') {
+        assert!(whole.len() > 120 && whole.starts_with(start), "{written} is cut");
+        assert!(digest.len() == 64 && written.len() <= 120, "{written}");
+    } else {
+        assert_eq!(written, whole);
+    }
+}
+
+fn encoded(value: &str) -> String {
+    let encoded = value.bytes().map(|byte| match byte {
+        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' => char::from(byte).to_string(),
+        _ => format!("%{byte:02x}"),
+    });
+    encoded.collect()
+}

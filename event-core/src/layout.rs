@@ -9,10 +9,13 @@ use crate::event::{EVENT_TYPE, Event};
 use crate::message::Message;
 use crate::reason::Reason;
 
-/// The key layout of a store: one object for each event, one for each quarantined message.
+/// The key layout of a store: one object for each event or for many, one for each quarantined
+/// message.
 ///
 /// ```text
 /// store_events/event_type=sale_event/dt=2026_11_22/<request_id>.json
+/// store_events/event_type=sale_event/dt=2026_11_22/0000000000.ndjson
+/// ledger/store_events/event_type=sale_event/dt=2026_11_22/0000000000.json
 /// quarantine/reason=bad_msg/event_type=sale_event/<sha-256 of the message>.json
 /// ```
 ///
@@ -31,6 +34,8 @@ impl Layout {
     pub const DEFAULT_PREFIX: &'static str = "store_events";
     /// The prefix that quarantined messages are under.
     pub const QUARANTINE_PREFIX: &'static str = "quarantine";
+    /// The prefix that the ledgers of objects with many events are under.
+    pub const LEDGER_PREFIX: &'static str = "ledger";
     /// Stands for a message without an event type, as Hive, Athena, Spark and DuckDB read it.
     const NO_EVENT_TYPE: &'static str = "__HIVE_DEFAULT_PARTITION__";
     /// The longest prefix: leaves room for the rest of the key.
@@ -39,7 +44,7 @@ impl Layout {
     const MAX_VALUE: usize = 120;
 
     /// A layout below `prefix`: one or more segments of `A-Z a-z 0-9 _ - . =`, parted by `/`,
-    /// none of them starting with a dot, and not `quarantine`.
+    /// none of them starting with a dot, and not below `quarantine` or `ledger`.
     pub fn new(prefix: &str) -> Result<Self> {
         let allowed = |c: char| c.is_ascii_alphanumeric() || "_-.=".contains(c);
         let mut segments = prefix.split('/');
@@ -47,11 +52,13 @@ impl Layout {
             && segments.all(|s| {
                 !s.is_empty() && s.len() <= 200 && !s.starts_with('.') && s.chars().all(allowed)
             })
-            && prefix.split('/').next() != Some(Self::QUARANTINE_PREFIX);
+            && ![Self::QUARANTINE_PREFIX, Self::LEDGER_PREFIX]
+                .map(Some)
+                .contains(&prefix.split('/').next());
         if !sound {
             let message = format!(
                 "S3_PREFIX is {prefix:?}: give segments of letters, digits, '_', '-', '.' and '=' parted \
-                 by single '/', at most {} bytes, not below 'quarantine', for example 'store_events'",
+                 by single '/', at most {} bytes, not below 'quarantine' or 'ledger', for example 'store_events'",
                 Self::MAX_PREFIX
             );
             return Err(Error::invalid("layout", message));
@@ -67,15 +74,38 @@ impl Layout {
     /// The key of an event: a function of its type, its own day and its identity, and of nothing
     /// else, so that a second delivery, on any pod at any time, finds the first.
     pub fn event_key(&self, event: &Event<'_>) -> String {
-        let (id, date) = (&event.request_id, event.ts.date());
+        let id = &event.request_id;
         let mut key = String::with_capacity(self.prefix.len() + id.len() + 64);
-        let (year, month, day) = (date.year(), date.month(), date.day());
-        let kind = event.event_type;
-        // Writing to a String cannot fail.
-        let _ = write!(key, "{}/event_type={kind}/dt={year:04}_{month:02}_{day:02}/", self.prefix);
+        key.push_str(&self.prefix);
+        key.push('/');
+        push_partition(&mut key, event);
+        key.push('/');
         push_value(&mut key, id);
         key.push_str(".json");
         key
+    }
+
+    /// The partition of an event: a function of its type and its own day.
+    pub(crate) fn partition(&self, event: &Event<'_>) -> String {
+        let mut partition = String::with_capacity(64);
+        push_partition(&mut partition, event);
+        partition
+    }
+
+    /// The key of the object with so many before it in its partition. Padded, so that a listing is
+    /// in order.
+    pub(crate) fn batch_key(&self, partition: &str, slot: u64) -> String {
+        format!("{}/{partition}/{slot:010}.ndjson", self.prefix)
+    }
+
+    /// The key of the entry of the ledger that claims that object.
+    pub(crate) fn ledger_key(&self, partition: &str, slot: u64) -> String {
+        format!("{}{slot:010}.json", self.ledger_prefix(partition))
+    }
+
+    /// What all keys of the ledger of a partition start with, and no other.
+    pub(crate) fn ledger_prefix(&self, partition: &str) -> String {
+        format!("{}/{}/{partition}/", Self::LEDGER_PREFIX, self.prefix)
     }
 
     /// The key of a quarantined message: a function of the reason's code and the whole message,
@@ -113,6 +143,13 @@ fn message_digest(message: &Message) -> [u8; 32] {
     }
     part(&message.body);
     hash.finalize().into()
+}
+
+fn push_partition(key: &mut String, event: &Event<'_>) {
+    let (kind, date) = (event.event_type, event.ts.date());
+    let (year, month, day) = (date.year(), date.month(), date.day());
+    // Writing to a String cannot fail.
+    let _ = write!(key, "event_type={kind}/dt={year:04}_{month:02}_{day:02}");
 }
 
 fn push_value(key: &mut String, value: &str) {
@@ -199,6 +236,52 @@ mod tests {
         assert!(key.starts_with("quarantine/reason=bad_msg/event_type=%2e%2e%2f%2e%2e%2fetc/"));
         let untyped = Layout::default().quarantine_key(&Message::new("x"), &reason);
         assert!(untyped.contains("/event_type=__HIVE_DEFAULT_PARTITION__/"));
+    }
+
+    #[test]
+    fn a_value_is_kept_whole_up_to_120_bytes_and_cut_to_them_beyond() {
+        let value = |id: &str| {
+            let key = Layout::default().event_key(&event(id));
+            key.rsplit('/').next().unwrap().strip_suffix(".json").unwrap().to_owned()
+        };
+        assert_eq!(value(&"a".repeat(120)), "a".repeat(120));
+        for long in ["a".repeat(121), "a".repeat(50) + &"%".repeat(24)] {
+            let cut = value(&long);
+            let (start, digest) = cut.split_once('~').unwrap();
+            assert_eq!((cut.len(), start.len(), digest.len()), (120, 55, 64), "{cut}");
+            assert!(start.starts_with(&"a".repeat(50)), "{cut}");
+        }
+    }
+
+    #[test]
+    fn a_quarantine_key_is_that_of_the_whole_message() {
+        let reason = Reason::new(Reason::BAD_MSG, "");
+        let key = |message: &Message| Layout::default().quarantine_key(message, &reason);
+        let message = Message::new("body").with_attribute("ab", "cd");
+        // Objects under it are found again only if it never changes.
+        assert_eq!(
+            key(&message),
+            "quarantine/reason=bad_msg/event_type=__HIVE_DEFAULT_PARTITION__/\
+             db283aefdb025872105ad4175213a3aaf0c2165044d488e83235aaf54ea85e2b.json"
+        );
+        for other in [
+            Message::new("bod").with_attribute("ab", "cd"),
+            Message::new("body").with_attribute("abc", "d"),
+            Message::new("body").with_attribute("a", "bcd"),
+            Message::new("dbody").with_attribute("ab", "c"),
+            Message::new("body"),
+        ] {
+            assert_ne!(key(&other), key(&message), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn a_prefix_is_kept_as_it_was_given_up_to_its_longest() {
+        assert_eq!(Layout::new("a/b_c").unwrap().prefix(), "a/b_c");
+        let segment = "p".repeat(200);
+        assert!(Layout::new(&segment).is_ok() && Layout::new(&format!("{segment}p")).is_err());
+        let longest = format!("{segment}/{}", "p".repeat(199));
+        assert!(Layout::new(&longest).is_ok() && Layout::new(&format!("{longest}p")).is_err());
     }
 
     #[test]

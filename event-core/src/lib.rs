@@ -23,6 +23,7 @@ mod error;
 mod event;
 mod handler;
 mod layout;
+mod ledger;
 mod message;
 mod meter;
 #[cfg(test)]
@@ -44,7 +45,7 @@ pub use bytes::Bytes;
 
 pub use backoff::{IdleBackoff, RetryBackoff, RetryBudget};
 pub use batch::{Batch, BatchLimits, Batcher, FlushReason};
-pub use consumer::{Consumer, ConsumerOptions, ConsumerReport, StoreWriter};
+pub use consumer::{BatchWriter, Consumer, ConsumerOptions, ConsumerReport, StoreWriter};
 pub use error::{Error, ErrorKind, Result};
 pub use event::{EVENT_TYPE, Event, EventType};
 pub use handler::{Handler, Outcome};

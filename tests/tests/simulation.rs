@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use event_tests::simulator::{Fault, Invariant, Run, Simulation};
+use event_tests::simulator::{EventBatches, Fault, Invariant, Run, Simulation};
 
 fn unharmed(run: &Run, faults: &str) {
     if let Some(violation) = &run.violation {
@@ -86,6 +86,14 @@ fn every_fault_is_tried_alone() {
 fn no_mix_of_faults_breaks_an_invariant() {
     for seed in 0..60 {
         unharmed(&Simulation::new().run(seed), "");
+    }
+}
+
+#[test]
+fn no_mix_of_faults_breaks_an_invariant_of_batches_with_a_ledger() {
+    let simulation = Simulation::new().subject(EventBatches::default);
+    for seed in 0..60 {
+        unharmed(&simulation.run(seed), " --layout batch");
     }
 }
 

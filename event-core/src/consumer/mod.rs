@@ -1,5 +1,6 @@
 //! The consumer: takes messages from a queue, has them handled, and settles each of them.
 
+mod batch_writer;
 mod capacity;
 mod engine;
 mod leases;
@@ -18,6 +19,7 @@ use crate::queue::Queue;
 use crate::retry::Retry;
 use crate::shutdown::Shutdown;
 
+pub use batch_writer::BatchWriter;
 pub use options::ConsumerOptions;
 pub use store_writer::StoreWriter;
 

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use event_tests::simulator::{Fault, Run, Simulation};
+use event_tests::simulator::{EventBatches, Fault, Run, Simulation};
 
 /// Runs the production engines in simulated worlds, one for each seed, and checks every invariant
 /// after every step. Exit status: 0 if all held, 1 if one did not, 2 if an argument is wrong.
@@ -23,6 +23,9 @@ struct Args {
     /// Only these faults, in every world; "none" for none. Without it each seed decides
     #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
     faults: Option<Vec<String>>,
+    /// How consumers store events: one object for each, or many in one
+    #[arg(long, value_enum, default_value = "event")]
+    layout: Layout,
     /// Worlds side by side
     #[arg(long, value_name = "N", default_value_t = thread::available_parallelism().map_or(1, Into::into))]
     jobs: usize,
@@ -35,6 +38,12 @@ struct Args {
     /// Print one JSON object instead of text
     #[arg(long)]
     json: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Layout {
+    Event,
+    Batch,
 }
 
 /// A world that takes longer than this does not come to its end.
@@ -61,6 +70,9 @@ fn seeds(text: &str) -> Result<Range<u64>, String> {
 fn main() -> ExitCode {
     let args = Args::parse();
     let mut simulation = Simulation::new();
+    if args.layout == Layout::Batch {
+        simulation = simulation.subject(EventBatches::default);
+    }
     if let Some(names) = &args.faults {
         let named = names.iter().filter(|name| *name != "none").map(|name| name.parse());
         match named.collect::<Result<Vec<Fault>, String>>() {
@@ -287,8 +299,9 @@ fn report(simulation: &Simulation, run: &Run, args: &Args) {
         .faults
         .as_ref()
         .map_or(String::new(), |faults| format!(" --faults {}", faults.join(",")));
+    let layout = if args.layout == Layout::Batch { " --layout batch" } else { "" };
     println!(
-        "to see all of it: cargo run --release -p event-tests --bin simulate -- --seeds {}{faults} --explain",
+        "to see all of it: cargo run --release -p event-tests --bin simulate -- --seeds {}{faults}{layout} --explain",
         run.seed
     );
 }

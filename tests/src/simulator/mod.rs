@@ -72,6 +72,7 @@
 //! keep tokio's time. What they do must take effect as they answer, not later: the faults are the
 //! simulator's part.
 
+mod batches;
 mod books;
 mod consumers;
 mod fault;
@@ -97,6 +98,7 @@ use std::time::Duration;
 use event_mem::{MemQueue, MemQueueOptions, MemStore, Redrive};
 use fastrand::Rng;
 
+pub use batches::EventBatches;
 pub use fault::Fault;
 pub use invariant::{Invariant, Violation};
 pub use plan::Plan;

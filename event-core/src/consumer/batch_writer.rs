@@ -1,0 +1,137 @@
+//! The handler that writes many events into one object.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use fastrand::Rng;
+use futures_util::future::join_all;
+use tracing::{Instrument, debug_span};
+
+use crate::event::Event;
+use crate::handler::{Handler, Outcome};
+use crate::layout::Layout;
+use crate::ledger::{Fate, Held, Ledger};
+use crate::queue::Delivery;
+use crate::reason::Reason;
+use crate::retry::Retry;
+use crate::shutdown::Shutdown;
+use crate::store::ObjectStore;
+
+/// Stores the valid events of a batch in one object for each type and day, a line for each event:
+/// a thousandth of the requests that [`StoreWriter`](super::StoreWriter) makes, with the same
+/// promise. How many events are in an object is up to
+/// [`ConsumerOptions::batch`](super::ConsumerOptions::batch).
+///
+/// ```text
+/// store_events/event_type=sale_event/dt=2026_11_22/0000000000.ndjson
+/// ledger/store_events/event_type=sale_event/dt=2026_11_22/0000000000.json
+/// ```
+///
+/// Objects are created once and never written again. Each is claimed by an entry of the ledger of
+/// its partition first, which says which events it is to hold, by the SHA-256 of their
+/// `request_id`. So an event is in one object at most, whoever crashes in between, however often
+/// it is delivered and to however many pods; an object of no bytes stands for a claim that was
+/// given up.
+///
+/// | the event's `request_id` is | outcome |
+/// |---|---|
+/// | in no entry | stored; [`Outcome::Ack`] |
+/// | stored, with the same bytes | [`Outcome::Duplicate`] |
+/// | stored, with other bytes | [`Outcome::Quarantine`] with [`Reason::CONFLICT`] |
+/// | claimed by another pod | waited for, until that is stored or given up |
+///
+/// While the store fails, it tries again and keeps the messages, as
+/// [`StoreWriter`](super::StoreWriter) does.
+///
+/// # What is promised
+///
+/// Of all deliveries with the same `request_id`, type and day, one record is ever stored, as long
+/// as nobody deletes from the store. A process keeps the ids of the partitions that it meets in
+/// memory, some 60 bytes for each event.
+///
+/// A line holds the bytes of the event as they were received, but for line breaks between the
+/// tokens of the JSON text, which become spaces.
+///
+/// All writers below one prefix must be batch writers: the two layouts do not know of each
+/// other's records.
+pub struct BatchWriter {
+    ledger: Ledger,
+    layout: Layout,
+}
+
+impl BatchWriter {
+    /// A writer into this store. It waits for what another pod has claimed as long as a message is
+    /// hidden, by default: 30 s.
+    pub fn new(store: Arc<dyn ObjectStore>, layout: Layout) -> Self {
+        Self::with(store, layout, Retry::default(), Duration::from_secs(30), Rng::new())
+    }
+
+    /// With this retry loop, this long to wait for what another pod has claimed, and this
+    /// generator for the marks that pods tell their claims by.
+    pub fn with(
+        store: Arc<dyn ObjectStore>,
+        layout: Layout,
+        retry: Retry,
+        patience: Duration,
+        rng: Rng,
+    ) -> Self {
+        let ledger = Ledger::new(store, layout.clone(), retry, patience, rng);
+        Self { ledger, layout }
+    }
+
+    async fn store(
+        &self,
+        partition: &str,
+        held: Vec<(usize, Held)>,
+        stop: &Shutdown,
+    ) -> Vec<(usize, Outcome)> {
+        let (places, held): (Vec<_>, Vec<_>) = held.into_iter().unzip();
+        let span = debug_span!("store", partition, events = held.len());
+        let outcomes = match self.ledger.store(partition, &held, stop).instrument(span).await {
+            Ok(fates) => fates.into_iter().map(outcome).collect(),
+            Err(error) => {
+                tracing::warn!(%error, events = held.len(), "not stored");
+                vec![Outcome::Retry(Duration::ZERO); held.len()]
+            }
+        };
+        places.into_iter().zip(outcomes).collect()
+    }
+}
+
+fn outcome(fate: Fate) -> Outcome {
+    match fate {
+        Fate::Stored => Outcome::Ack,
+        Fate::Duplicate => Outcome::Duplicate,
+        Fate::Conflict => {
+            let detail = "an event with the same request_id and other bytes is stored";
+            Outcome::Quarantine(Reason::new(Reason::CONFLICT, detail))
+        }
+    }
+}
+
+#[async_trait]
+impl Handler for BatchWriter {
+    async fn handle(&self, batch: &[Delivery], shutdown: &Shutdown) -> Vec<Outcome> {
+        let mut outcomes = vec![Outcome::Retry(Duration::ZERO); batch.len()];
+        let mut partitions: BTreeMap<String, Vec<(usize, Held)>> = BTreeMap::new();
+        for (place, delivery) in batch.iter().enumerate() {
+            match Event::parse(&delivery.message) {
+                Ok(event) => {
+                    let held = Held::new(&event.request_id, delivery.message.body.clone());
+                    let partition = self.layout.partition(&event);
+                    partitions.entry(partition).or_default().push((place, held));
+                }
+                Err(reason) => outcomes[place] = Outcome::Quarantine(reason),
+            }
+        }
+        let stores = partitions
+            .iter_mut()
+            .map(|(partition, held)| self.store(partition, std::mem::take(held), shutdown));
+        for (place, outcome) in join_all(stores).await.into_iter().flatten() {
+            outcomes[place] = outcome;
+        }
+        outcomes
+    }
+}

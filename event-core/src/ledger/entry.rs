@@ -1,0 +1,111 @@
+//! An entry of the ledger: which events one object of data is to hold.
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use crate::object::Object;
+
+/// An event's identity: the first half of the SHA-256 of its `request_id`. Two of a thousand
+/// million events share one with a probability of 10⁻²¹.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Id(pub(crate) u128);
+
+/// The bytes of an event, as 64 bits of their SHA-256: tells a repetition from a conflict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Digest(pub(crate) u64);
+
+impl Id {
+    pub(crate) fn of(request_id: &str) -> Self {
+        Self(u128::from_be_bytes(start(&Sha256::digest(request_id))))
+    }
+}
+
+impl Digest {
+    pub(crate) fn of(body: &[u8]) -> Self {
+        Self(u64::from_be_bytes(start(&Sha256::digest(body))))
+    }
+}
+
+fn start<const N: usize>(hash: &[u8]) -> [u8; N] {
+    // A SHA-256 has 32 bytes, and N is 16 or 8.
+    std::array::from_fn(|at| hash[at])
+}
+
+/// One claim: by whom, and of what.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Entry {
+    /// Tells a writer its own entry from another's.
+    pub(crate) nonce: u128,
+    /// In the order in which the data has them.
+    pub(crate) events: Vec<(Id, Digest)>,
+}
+
+/// `{"nonce": "…", "events": "…"}`: 32 hexadecimal digits, and 48 for each event.
+#[derive(Serialize, Deserialize)]
+struct Written {
+    nonce: String,
+    events: String,
+}
+
+/// Of an id and of a digest.
+const ID: usize = 32;
+const EVENT: usize = ID + 16;
+
+impl Entry {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let event = |(id, digest): &(Id, Digest)| format!("{:032x}{:016x}", id.0, digest.0);
+        let events = self.events.iter().map(event).collect();
+        let written = Written { nonce: format!("{:032x}", self.nonce), events };
+        serde_json::to_vec(&written).expect("two strings always serialise")
+    }
+
+    /// Reads what [`encode`](Self::encode) wrote; none if it is anything else.
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
+        let Object::<Written>(written) = serde_json::from_slice(bytes).ok()?;
+        let nonce = hex(&written.nonce, ID)?;
+        let (chunks, rest) = written.events.as_bytes().as_chunks::<EVENT>();
+        let event = |chunk: &[u8; EVENT]| {
+            let text = str::from_utf8(chunk).ok()?;
+            let (id, digest) = text.split_at_checked(ID)?;
+            let digest = u64::try_from(hex(digest, EVENT - ID)?).ok()?;
+            Some((Id(hex(id, ID)?), Digest(digest)))
+        };
+        let events = chunks.iter().map(event).collect::<Option<_>>()?;
+        rest.is_empty().then_some(Self { nonce, events })
+    }
+}
+
+fn hex(text: &str, digits: usize) -> Option<u128> {
+    let all = text.len() == digits && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if all { u128::from_str_radix(text, 16).ok() } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn every_entry_survives_a_round_trip(
+            nonce: u128,
+            events in prop::collection::vec((any::<u128>(), any::<u64>()), 0..20),
+        ) {
+            let events = events.into_iter().map(|(id, digest)| (Id(id), Digest(digest))).collect();
+            let entry = Entry { nonce, events };
+            prop_assert_eq!(Entry::decode(&entry.encode()), Some(entry));
+        }
+    }
+
+    #[test]
+    fn what_is_no_entry_is_told_apart() {
+        let nonce = "0".repeat(32);
+        for events in ["0", &"0".repeat(47), &"0".repeat(49), &"+".repeat(48), &"é".repeat(24)] {
+            let line = format!(r#"{{"nonce": "{nonce}", "events": "{events}"}}"#);
+            assert_eq!(Entry::decode(line.as_bytes()), None, "{line}");
+        }
+        for line in ["", "[]", "{}", r#"{"nonce": "0", "events": ""}"#] {
+            assert_eq!(Entry::decode(line.as_bytes()), None, "{line}");
+        }
+    }
+}

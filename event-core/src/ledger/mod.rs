@@ -1,0 +1,265 @@
+//! Many events in one object, each exactly once: a ledger of create-only writes.
+//!
+//! For each partition there are two rows of numbered slots, one of entries and one of data. Each
+//! slot is created once and never written again. A writer claims a slot by creating its entry,
+//! which says which events the data in the slot of that number is to hold; then it creates the
+//! data. Whoever holds an event that is claimed by an entry without data waits for it for a while,
+//! and then creates a tombstone in its place, an object without rows: the claim is dead, and a put
+//! of its writer that wakes up late changes nothing. So each event is in one object at most, and no
+//! clock has a say in that.
+
+mod commit;
+mod entry;
+#[cfg(test)]
+mod model;
+mod row;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use fastrand::Rng;
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+use tokio::time::{Instant, sleep};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::layout::Layout;
+use crate::retry::Retry;
+use crate::shutdown::Shutdown;
+use crate::store::{ObjectStore, PutMode, PutOutcome, list_all};
+pub(crate) use commit::Fate;
+use commit::{Answer, Commit, Request};
+use entry::{Digest, Entry, Id};
+use row::{Row, Slot};
+
+/// The ledgers of all partitions below a prefix, as one process knows them.
+pub(crate) struct Ledger {
+    store: Arc<dyn ObjectStore>,
+    layout: Layout,
+    retry: Retry,
+    /// How long a claim without data is waited for, from when this process first saw it.
+    patience: Duration,
+    rng: Mutex<Rng>,
+    rows: Mutex<BTreeMap<String, Arc<tokio::sync::Mutex<Loaded>>>>,
+}
+
+/// A row, once what was there before this process is read.
+#[derive(Default)]
+struct Loaded {
+    row: Option<Row>,
+}
+
+/// An event to store.
+pub(crate) struct Held {
+    id: Id,
+    digest: Digest,
+    body: Bytes,
+}
+
+impl Held {
+    pub(crate) fn new(request_id: &str, body: Bytes) -> Self {
+        Self { id: Id::of(request_id), digest: Digest::of(&body), body }
+    }
+}
+
+/// Between two looks at a claim of another writer.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// Entries read at once when a process meets a partition for the first time.
+const READS: usize = 16;
+
+impl Ledger {
+    pub(crate) fn new(
+        store: Arc<dyn ObjectStore>,
+        layout: Layout,
+        retry: Retry,
+        patience: Duration,
+        rng: Rng,
+    ) -> Self {
+        let (rng, rows) = (Mutex::new(rng), Mutex::default());
+        Self { store, layout, retry, patience, rng, rows }
+    }
+
+    /// Stores events of one partition, and says what became of each once that is durable. Tries
+    /// until `stop` is requested.
+    pub(crate) async fn store(
+        &self,
+        partition: &str,
+        held: &[Held],
+        stop: &Shutdown,
+    ) -> Result<Vec<Fate>> {
+        let ids = held.iter().map(|held| (held.id, held.digest)).collect();
+        let mut commit = Commit::new(ids, self.nonce());
+        let row = self.row(partition);
+        loop {
+            // One at a time moves the head, and the next starts while the data of this one is
+            // on its way.
+            let waits = {
+                let mut loaded = row.lock().await;
+                let row = self.load(&mut loaded, partition, stop).await?;
+                self.claim(&mut commit, row, partition, held, stop).await?
+            };
+            if let Some(fates) = commit.fates() {
+                return Ok(fates);
+            }
+            if waits {
+                tokio::select! {
+                    biased;
+                    () = stop.requested() => return Err(stopped()),
+                    () = sleep(LOOK_AGAIN.min(self.patience / 4)) => {}
+                }
+                continue;
+            }
+            let request = {
+                let mut loaded = row.lock().await;
+                let row = loaded.row.get_or_insert_default();
+                commit.request(row, Instant::now(), self.patience)
+            };
+            if let Some(request) = request {
+                let answer = self.ask(&request, partition, held, stop).await?;
+                let mut loaded = row.lock().await;
+                commit.answer(loaded.row.get_or_insert_default(), &answer, Instant::now());
+            }
+        }
+    }
+
+    /// Goes on until the commit is done, holds a claim, or has to wait for another's; true for
+    /// the last.
+    async fn claim(
+        &self,
+        commit: &mut Commit,
+        row: &mut Row,
+        partition: &str,
+        held: &[Held],
+        stop: &Shutdown,
+    ) -> Result<bool> {
+        while !commit.holds_a_claim() {
+            let Some(request) = commit.request(row, Instant::now(), self.patience) else {
+                return Ok(false);
+            };
+            let answer = self.ask(&request, partition, held, stop).await?;
+            let waits = commit.waits(&answer);
+            commit.answer(row, &answer, Instant::now());
+            if waits {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn row(&self, partition: &str) -> Arc<tokio::sync::Mutex<Loaded>> {
+        let mut rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(rows.entry(partition.to_owned()).or_default())
+    }
+
+    /// Reads the entries that were there before this process, the first time.
+    async fn load<'a>(
+        &self,
+        loaded: &'a mut Loaded,
+        partition: &str,
+        stop: &Shutdown,
+    ) -> Result<&'a mut Row> {
+        if loaded.row.is_none() {
+            let prefix = self.layout.ledger_prefix(partition);
+            let list = || list_all(&*self.store, &prefix);
+            let slots = self.retry.one(|_| true, stop, list).await?.len() as Slot;
+            let entries = stream::iter(0..slots).map(|slot| self.read_entry(partition, slot, stop));
+            let entries: Vec<_> = entries.buffered(READS).try_collect().await?;
+            let mut row = Row::default();
+            for entry in entries.iter().map_while(Option::as_ref) {
+                row.read(entry, Instant::now());
+            }
+            loaded.row = Some(row);
+        }
+        Ok(loaded.row.get_or_insert_default())
+    }
+
+    async fn ask(
+        &self,
+        request: &Request,
+        partition: &str,
+        held: &[Held],
+        stop: &Shutdown,
+    ) -> Result<Answer> {
+        match request {
+            Request::CreateEntry(slot, entry) => {
+                let key = self.layout.ledger_key(partition, *slot);
+                self.create(&key, entry.encode().into(), stop).await
+            }
+            Request::CreateData(slot, places) => {
+                let lines = places.iter().map(|&place| &held[place].body);
+                self.create(&self.layout.batch_key(partition, *slot), join(lines), stop).await
+            }
+            Request::CreateTombstone(slot) => {
+                let key = self.layout.batch_key(partition, *slot);
+                tracing::warn!(key, "the writer that claimed these events is given up");
+                self.create(&key, Bytes::new(), stop).await
+            }
+            Request::ReadEntry(slot) => {
+                let entry = self.read_entry(partition, *slot, stop).await?;
+                Ok(entry.map_or(Answer::Nothing, Answer::Entry))
+            }
+            Request::ReadData(slot) => {
+                let key = self.layout.batch_key(partition, *slot);
+                let head = self.retry.one(|_| true, stop, || self.store.head(&key)).await?;
+                Ok(match head {
+                    None => Answer::Nothing,
+                    Some(there) if there.size == 0 => Answer::Tombstone,
+                    Some(_) => Answer::Data,
+                })
+            }
+        }
+    }
+
+    async fn create(&self, key: &str, body: Bytes, stop: &Shutdown) -> Result<Answer> {
+        let put = || self.store.put(key, body.clone(), PutMode::Create);
+        Ok(match self.retry.one(|_| true, stop, put).await? {
+            PutOutcome::Written => Answer::Created,
+            PutOutcome::Exists => Answer::Exists,
+        })
+    }
+
+    async fn read_entry(
+        &self,
+        partition: &str,
+        slot: Slot,
+        stop: &Shutdown,
+    ) -> Result<Option<Entry>> {
+        let key = self.layout.ledger_key(partition, slot);
+        let Some(bytes) = self.retry.one(|_| true, stop, || self.store.get(&key)).await? else {
+            return Ok(None);
+        };
+        let entry = Entry::decode(&bytes);
+        entry.map(Some).ok_or_else(|| {
+            let message =
+                format!("{key} is no entry of a ledger: nothing of its partition is stored");
+            Error::invalid("ledger", message)
+        })
+    }
+
+    fn nonce(&self) -> u128 {
+        self.rng.lock().unwrap_or_else(PoisonError::into_inner).u128(..)
+    }
+}
+
+fn stopped() -> Error {
+    Error::new(ErrorKind::Transient, "ledger", "stopped while another writer was waited for")
+}
+
+/// One event on each line. A line break can only be between the tokens of a JSON text, where a
+/// space means the same.
+fn join<'a>(bodies: impl Iterator<Item = &'a Bytes> + Clone) -> Bytes {
+    let size = bodies.clone().map(|body| body.len() + 1).sum();
+    let mut lines = Vec::with_capacity(size);
+    for body in bodies {
+        let start = lines.len();
+        lines.extend_from_slice(body);
+        for byte in &mut lines[start..] {
+            if matches!(byte, b'\n' | b'\r') {
+                *byte = b' ';
+            }
+        }
+        lines.push(b'\n');
+    }
+    lines.into()
+}

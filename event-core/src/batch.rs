@@ -31,6 +31,8 @@ pub enum FlushReason {
     Linger,
     /// The caller asked for it, at the end of its work.
     Drain,
+    /// Its item must go alone: the batch that it was in before made the handler panic.
+    Alone,
 }
 
 impl FlushReason {
@@ -41,6 +43,7 @@ impl FlushReason {
             Self::Bytes => "bytes",
             Self::Linger => "linger",
             Self::Drain => "drain",
+            Self::Alone => "alone",
         }
     }
 }
@@ -102,6 +105,11 @@ impl<T> Batcher<T> {
         } else if self.open_bytes >= self.limits.bytes {
             self.close(FlushReason::Bytes);
         }
+    }
+
+    /// Takes an item that makes a batch of its own, due at once.
+    pub fn push_alone(&mut self, item: T, bytes: usize) {
+        self.closed.push_back(Batch { items: vec![item], bytes, reason: FlushReason::Alone });
     }
 
     /// The oldest batch that is due: closed by count or bytes, or open for as long as the

@@ -65,9 +65,23 @@ fn a_linger_beyond_the_end_of_the_clock_waits_for_the_end_of_the_work() {
 }
 
 #[test]
+fn what_goes_alone_is_due_at_once_and_leaves_the_open_batch_as_it_is() {
+    let now = Instant::now();
+    let mut b = batcher(10, 100, 1000);
+    b.push(1, 10, now);
+    b.push_alone(2, 20);
+    b.push_alone(3, 30);
+    assert_eq!((b.len(), b.deadline(now)), (3, Some(now)));
+    let alone = |item, bytes| Some(Batch { items: vec![item], bytes, reason: FlushReason::Alone });
+    assert_eq!((b.next(now), b.next(now), b.next(now)), (alone(2, 20), alone(3, 30), None));
+    assert_eq!(b.deadline(now), Some(now + Duration::from_secs(1)));
+    assert_eq!(b.drain().unwrap().items, [1]);
+}
+
+#[test]
 fn reasons_are_named_in_lower_case() {
-    use FlushReason::{Bytes, Count, Drain, Linger};
-    for reason in [Count, Bytes, Linger, Drain] {
+    use FlushReason::{Alone, Bytes, Count, Drain, Linger};
+    for reason in [Count, Bytes, Linger, Drain, Alone] {
         assert_eq!(reason.as_str(), format!("{reason:?}").to_lowercase());
     }
 }
@@ -152,6 +166,7 @@ proptest! {
                 }
                 FlushReason::Linger => prop_assert!(!full && waited >= b.limits.linger),
                 FlushReason::Drain => prop_assert!(!full && next.is_none()),
+                FlushReason::Alone => prop_assert!(false, "nothing was pushed to go alone"),
             }
         }
     }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use fastrand::Rng;
 use futures_util::future::join_all;
 use tracing::{Instrument, debug_span};
 
@@ -58,27 +57,27 @@ use crate::store::ObjectStore;
 /// other's records.
 pub struct BatchWriter {
     ledger: Ledger,
-    layout: Layout,
 }
 
 impl BatchWriter {
-    /// A writer into this store. It waits for what another pod has claimed as long as a message is
-    /// hidden, by default: 30 s.
+    /// A writer into this store.
     pub fn new(store: Arc<dyn ObjectStore>, layout: Layout) -> Self {
-        Self::with(store, layout, Retry::default(), Duration::from_secs(30), Rng::new())
+        Self { ledger: Ledger::new(store, layout) }
     }
 
-    /// With this retry loop, this long to wait for what another pod has claimed, and this
-    /// generator for the marks that pods tell their claims by.
-    pub fn with(
-        store: Arc<dyn ObjectStore>,
-        layout: Layout,
-        retry: Retry,
-        patience: Duration,
-        rng: Rng,
-    ) -> Self {
-        let ledger = Ledger::new(store, layout.clone(), retry, patience, rng);
-        Self { ledger, layout }
+    /// With this retry loop, as [`StoreWriter::retry`](super::StoreWriter::retry).
+    #[must_use]
+    pub fn retry(mut self, retry: Retry) -> Self {
+        self.ledger.retry = retry;
+        self
+    }
+
+    /// Waits this long for what another pod has claimed and not stored, and gives that pod up
+    /// then. Less than a put may take makes pods give one another up for nothing. Default 30 s.
+    #[must_use]
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.ledger.patience = patience;
+        self
     }
 
     async fn store(
@@ -120,7 +119,7 @@ impl Handler for BatchWriter {
             match Event::parse(&delivery.message) {
                 Ok(event) => {
                     let held = Held::new(&event.request_id, delivery.message.body.clone());
-                    let partition = self.layout.partition(&event);
+                    let partition = self.ledger.partition(&event);
                     partitions.entry(partition).or_default().push((place, held));
                 }
                 Err(reason) => outcomes[place] = Outcome::Quarantine(reason),

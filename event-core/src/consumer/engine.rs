@@ -1,6 +1,5 @@
 //! The loop of the consumer: starts what can be started, then waits for whatever ends first.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,8 +30,6 @@ pub(super) struct Engine {
     leases: Leases,
     /// Received, waiting for the handler.
     gathered: Batcher<(u64, Delivery)>,
-    /// From a batch that made the handler panic, to be handled one by one.
-    alone: VecDeque<(u64, Delivery)>,
     /// At the handler, in no order that depends on chance.
     handling: Vec<Handling>,
     /// Done and durable, waiting to be deleted.
@@ -78,7 +75,6 @@ impl Engine {
             pollers: Pollers::new(&settings.options, now),
             leases: Leases::new(settings.visibility, settings.limits.max_visibility),
             gathered: Batcher::new(settings.options.batch),
-            alone: VecDeque::new(),
             handling: Vec::new(),
             acknowledged: Batcher::new(deletes),
             released: Vec::new(),
@@ -143,29 +139,20 @@ impl Engine {
 
     fn handle(&mut self, now: Instant) {
         while self.handling.len() < self.settings.options.handlers {
-            if let Some(alone) = self.alone.pop_front() {
-                let bytes = alone.1.message.size();
-                self.start_handler(vec![alone], bytes);
-                continue;
-            }
             let batch = match self.drain {
                 None => self.gathered.next(now),
                 Some(_) => self.gathered.drain(),
             };
             let Some(batch) = batch else { break };
             self.consumer.observer.flushed(batch.reason, batch.items.len(), batch.bytes);
-            self.start_handler(batch.items, batch.bytes);
+            let (leases, deliveries): (Vec<_>, Vec<_>) = batch.items.into_iter().unzip();
+            let span = debug_span!("handle", messages = deliveries.len(), bytes = batch.bytes);
+            let deliveries = Arc::new(deliveries);
+            let (later, stop) = (self.settings.visibility, self.stop.1.clone());
+            let handle = self.consumer().handle(Arc::clone(&deliveries), later, stop);
+            let abort = self.tasks.spawn(handle.instrument(span));
+            self.handling.push(Handling { leases, deliveries, bytes: batch.bytes, abort });
         }
-    }
-
-    fn start_handler(&mut self, items: Vec<(u64, Delivery)>, bytes: usize) {
-        let (leases, deliveries): (Vec<_>, Vec<_>) = items.into_iter().unzip();
-        let span = debug_span!("handle", messages = deliveries.len(), bytes);
-        let deliveries = Arc::new(deliveries);
-        let (later, stop) = (self.settings.visibility, self.stop.1.clone());
-        let handle = self.consumer().handle(Arc::clone(&deliveries), later, stop);
-        let abort = self.tasks.spawn(handle.instrument(span));
-        self.handling.push(Handling { leases, deliveries, bytes, abort });
     }
 
     fn delete(&mut self, now: Instant) {
@@ -329,7 +316,10 @@ impl Engine {
             if messages > 1 {
                 // One of them may be the cause, and the others must not go down with it: given
                 // back together, they would come again together, up to the dead-letter queue.
-                self.alone.extend(batch.leases.into_iter().zip(batch.deliveries.iter().cloned()));
+                for (lease, delivery) in batch.leases.into_iter().zip(&*batch.deliveries) {
+                    let size = delivery.message.size();
+                    self.gathered.push_alone((lease, delivery.clone()), size);
+                }
             } else {
                 // Not before the time that any failed delivery has to wait.
                 self.settle(batch, vec![Outcome::Retry(self.settings.visibility)], now);
@@ -364,10 +354,6 @@ impl Engine {
         for batch in &self.handling {
             batch.abort.abort();
         }
-        for (lease, delivery) in self.alone.drain(..) {
-            self.capacity.free_bytes(delivery.message.size());
-            self.released.push((lease, Duration::ZERO));
-        }
         while let Some(batch) = self.gathered.drain() {
             self.capacity.free_bytes(batch.bytes);
             let leases = batch.items.into_iter().map(|(lease, _)| (lease, Duration::ZERO));
@@ -386,7 +372,7 @@ impl Engine {
     }
 
     fn nothing_to_handle(&self) -> bool {
-        self.handling.is_empty() && self.alone.is_empty() && self.gathered.is_empty()
+        self.handling.is_empty() && self.gathered.is_empty()
     }
 
     /// When there is something to do although nothing has ended. Never a time at which the loop

@@ -19,35 +19,40 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use fastrand::Rng;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use tokio::time::{Instant, sleep};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::event::Event;
 use crate::layout::Layout;
 use crate::retry::Retry;
 use crate::shutdown::Shutdown;
 use crate::store::{ObjectStore, PutMode, PutOutcome, list_all};
-pub(crate) use commit::Fate;
 use commit::{Answer, Commit, Request};
 use entry::{Digest, Entry, Id};
 use row::{Row, Slot};
+
+pub(crate) use commit::Fate;
 
 /// The ledgers of all partitions below a prefix, as one process knows them.
 pub(crate) struct Ledger {
     store: Arc<dyn ObjectStore>,
     layout: Layout,
-    retry: Retry,
+    pub(crate) retry: Retry,
     /// How long a claim without data is waited for, from when this process first saw it.
-    patience: Duration,
-    rng: Mutex<Rng>,
-    rows: Mutex<BTreeMap<String, Arc<tokio::sync::Mutex<Loaded>>>>,
+    pub(crate) patience: Duration,
+    rows: Mutex<BTreeMap<String, SharedRow>>,
 }
 
-/// A row, once what was there before this process is read.
-#[derive(Default)]
-struct Loaded {
-    row: Option<Row>,
+/// None until what was there before this process is read.
+type SharedRow = Arc<tokio::sync::Mutex<Option<Row>>>;
+
+/// What a commit does next, without keeping others from the head of the row.
+enum Next {
+    Done(Vec<Fate>),
+    /// Look again at the claim of another writer, later.
+    Wait,
+    Write(Request),
 }
 
 /// An event to store.
@@ -69,15 +74,14 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 const READS: usize = 16;
 
 impl Ledger {
-    pub(crate) fn new(
-        store: Arc<dyn ObjectStore>,
-        layout: Layout,
-        retry: Retry,
-        patience: Duration,
-        rng: Rng,
-    ) -> Self {
-        let (rng, rows) = (Mutex::new(rng), Mutex::default());
-        Self { store, layout, retry, patience, rng, rows }
+    pub(crate) fn new(store: Arc<dyn ObjectStore>, layout: Layout) -> Self {
+        let (retry, patience) = (Retry::default(), Duration::from_secs(30));
+        Self { store, layout, retry, patience, rows: Mutex::default() }
+    }
+
+    /// The partition that an event belongs to.
+    pub(crate) fn partition(&self, event: &Event<'_>) -> String {
+        self.layout.partition(event)
     }
 
     /// Stores events of one partition, and says what became of each once that is durable. Tries
@@ -89,42 +93,33 @@ impl Ledger {
         stop: &Shutdown,
     ) -> Result<Vec<Fate>> {
         let ids = held.iter().map(|held| (held.id, held.digest)).collect();
-        let mut commit = Commit::new(ids, self.nonce());
+        let mut commit = Commit::new(ids, fastrand::u128(..));
         let row = self.row(partition);
         loop {
-            // One at a time moves the head, and the next starts while the data of this one is
-            // on its way.
-            let waits = {
-                let mut loaded = row.lock().await;
-                let row = self.load(&mut loaded, partition, stop).await?;
+            // One commit at a time moves the head, and the next one does while the data of this
+            // one is on its way.
+            let next = {
+                let mut row = row.lock().await;
+                let row = self.load(&mut row, partition, stop).await?;
                 self.claim(&mut commit, row, partition, held, stop).await?
             };
-            if let Some(fates) = commit.fates() {
-                return Ok(fates);
-            }
-            if waits {
-                tokio::select! {
+            match next {
+                Next::Done(fates) => return Ok(fates),
+                Next::Wait => tokio::select! {
                     biased;
                     () = stop.requested() => return Err(stopped()),
                     () = sleep(LOOK_AGAIN.min(self.patience / 4)) => {}
+                },
+                Next::Write(request) => {
+                    let answer = self.ask(&request, partition, held, stop).await?;
+                    let mut row = row.lock().await;
+                    commit.answer(row.get_or_insert_default(), &answer, Instant::now());
                 }
-                continue;
-            }
-            let request = {
-                let mut loaded = row.lock().await;
-                let row = loaded.row.get_or_insert_default();
-                commit.request(row, Instant::now(), self.patience)
-            };
-            if let Some(request) = request {
-                let answer = self.ask(&request, partition, held, stop).await?;
-                let mut loaded = row.lock().await;
-                commit.answer(loaded.row.get_or_insert_default(), &answer, Instant::now());
             }
         }
     }
 
-    /// Goes on until the commit is done, holds a claim, or has to wait for another's; true for
-    /// the last.
+    /// Goes on until there is nothing more to do that moves the head.
     async fn claim(
         &self,
         commit: &mut Commit,
@@ -132,22 +127,22 @@ impl Ledger {
         partition: &str,
         held: &[Held],
         stop: &Shutdown,
-    ) -> Result<bool> {
-        while !commit.holds_a_claim() {
-            let Some(request) = commit.request(row, Instant::now(), self.patience) else {
-                return Ok(false);
-            };
+    ) -> Result<Next> {
+        while let Some(request) = commit.request(row, Instant::now(), self.patience) {
+            if commit.holds_a_claim() {
+                return Ok(Next::Write(request));
+            }
             let answer = self.ask(&request, partition, held, stop).await?;
             let waits = commit.waits(&answer);
             commit.answer(row, &answer, Instant::now());
             if waits {
-                return Ok(true);
+                return Ok(Next::Wait);
             }
         }
-        Ok(false)
+        Ok(Next::Done(commit.fates().unwrap_or_default()))
     }
 
-    fn row(&self, partition: &str) -> Arc<tokio::sync::Mutex<Loaded>> {
+    fn row(&self, partition: &str) -> SharedRow {
         let mut rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(rows.entry(partition.to_owned()).or_default())
     }
@@ -155,23 +150,22 @@ impl Ledger {
     /// Reads the entries that were there before this process, the first time.
     async fn load<'a>(
         &self,
-        loaded: &'a mut Loaded,
+        row: &'a mut Option<Row>,
         partition: &str,
         stop: &Shutdown,
     ) -> Result<&'a mut Row> {
-        if loaded.row.is_none() {
+        if row.is_none() {
             let prefix = self.layout.ledger_prefix(partition);
             let list = || list_all(&*self.store, &prefix);
             let slots = self.retry.one(|_| true, stop, list).await?.len() as Slot;
             let entries = stream::iter(0..slots).map(|slot| self.read_entry(partition, slot, stop));
             let entries: Vec<_> = entries.buffered(READS).try_collect().await?;
-            let mut row = Row::default();
+            let read = row.get_or_insert_default();
             for entry in entries.iter().map_while(Option::as_ref) {
-                row.read(entry, Instant::now());
+                read.read(entry, Instant::now());
             }
-            loaded.row = Some(row);
         }
-        Ok(loaded.row.get_or_insert_default())
+        Ok(row.get_or_insert_default())
     }
 
     async fn ask(
@@ -235,10 +229,6 @@ impl Ledger {
                 format!("{key} is no entry of a ledger: nothing of its partition is stored");
             Error::invalid("ledger", message)
         })
-    }
-
-    fn nonce(&self) -> u128 {
-        self.rng.lock().unwrap_or_else(PoisonError::into_inner).u128(..)
     }
 }
 

@@ -235,7 +235,7 @@ impl Totals {
         if std::io::stderr().is_terminal() {
             eprintln!();
         }
-        println!("{:<20} {:>12}  times it struck", "fault", "");
+        println!("{:<20} {:>12}  what happens", "fault", "times");
         for fault in Fault::ALL {
             println!("{:<20} {:>12}  {}", fault, self.hits.get(fault).unwrap_or(&0), fault.about());
         }

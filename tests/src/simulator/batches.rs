@@ -2,13 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use event_core::{BatchWriter, Bytes, Handler, Layout, Message, ObjectStore, Retry};
-use fastrand::Rng;
 
 use super::invariant::{Invariant, Violation};
-use super::subject::{Objects, Subject, stored_or_quarantined};
+use super::subject::{Objects, Subject, each_in_its_place, nothing_else, stored_or_quarantined};
 use super::traffic::{Traffic, plain_key};
 
 /// [`BatchWriter`]: many events in one object, with a ledger.
@@ -20,9 +18,7 @@ pub struct EventBatches {
 
 impl Subject for EventBatches {
     fn handler(&self, store: Arc<dyn ObjectStore>, retry: Retry) -> Arc<dyn Handler> {
-        let patience = Duration::from_secs(30);
-        // Seeded by the thread's own generator, which each world seeds.
-        Arc::new(BatchWriter::with(store, Layout::default(), retry, patience, Rng::new()))
+        Arc::new(BatchWriter::new(store, Layout::default()).retry(retry))
     }
 
     fn written(
@@ -58,9 +54,11 @@ impl Subject for EventBatches {
                 return broken(Invariant::Bytes, format!("{key} holds what nobody sent: {text}"));
             };
             // The partition is that of any other event of the same type and day.
-            let day = name.rsplit_once('/').and_then(|(day, _)| plain_key(&format!("{day}/x")));
-            let expected = day.as_deref().and_then(|key| key.strip_suffix("/x.json"));
-            if expected.is_some_and(|expected| expected != partition) {
+            let mut parts = name.split('/');
+            let (kind, day) = (parts.next().unwrap_or(""), parts.next().unwrap_or(""));
+            let key_of_another = plain_key(&format!("{kind}/{day}/x"));
+            let expected = key_of_another.as_deref().and_then(|key| key.strip_suffix("/x.json"));
+            if expected != Some(partition) {
                 return broken(Invariant::Keys, format!("event {name} was stored in {key}"));
             }
             if live.insert(name.clone(), event).is_some() {
@@ -78,5 +76,15 @@ impl Subject for EventBatches {
     ) -> Result<(), String> {
         let live = self.live.lock().unwrap();
         stored_or_quarantined(traffic, message, objects, |name| live.get(name))
+    }
+
+    fn finished(
+        &self,
+        traffic: &Traffic,
+        objects: &Objects,
+        buried: &[Message],
+    ) -> Result<(), String> {
+        each_in_its_place(traffic, buried, |message| self.settled(traffic, message, objects))?;
+        nothing_else(traffic, objects)
     }
 }

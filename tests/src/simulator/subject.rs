@@ -47,18 +47,29 @@ pub trait Subject: Send + Sync + 'static {
         objects: &Objects,
         buried: &[Message],
     ) -> Result<(), String> {
-        for (message, fate) in traffic.fates() {
-            let settled = match fate {
-                Fate::Poison if buried.contains(&message) => Ok(()),
-                Fate::Poison => Err("poison is in no dead-letter queue".to_owned()),
-                _ if objects.quarantined(&message).any(|code| code == Reason::REFUSED) => Ok(()),
-                _ => self.settled(traffic, &message, objects),
-            };
-            let text = || String::from_utf8_lossy(&message.body).into_owned();
-            settled.map_err(|why| format!("{why}: {}", text()))?;
-        }
-        Ok(())
+        each_in_its_place(traffic, buried, |message| {
+            let refused = objects.quarantined(message).any(|code| code == Reason::REFUSED);
+            if refused { Ok(()) } else { self.settled(traffic, message, objects) }
+        })
     }
+}
+
+/// Whether poison is buried, and everything else is settled.
+pub(super) fn each_in_its_place(
+    traffic: &Traffic,
+    buried: &[Message],
+    settled: impl Fn(&Message) -> Result<(), String>,
+) -> Result<(), String> {
+    for (message, fate) in traffic.fates() {
+        let in_its_place = match fate {
+            Fate::Poison if buried.contains(&message) => Ok(()),
+            Fate::Poison => Err("poison is in no dead-letter queue".to_owned()),
+            _ => settled(&message),
+        };
+        let text = || String::from_utf8_lossy(&message.body).into_owned();
+        in_its_place.map_err(|why| format!("{why}: {}", text()))?;
+    }
+    Ok(())
 }
 
 /// What is in the store of a simulated world.
@@ -163,23 +174,23 @@ impl Subject for EventObjects {
         objects: &Objects,
         buried: &[Message],
     ) -> Result<(), String> {
-        let mut expected = 0;
-        for (message, fate) in traffic.fates() {
-            let text = || String::from_utf8_lossy(&message.body).into_owned();
-            if *fate != Fate::Poison {
-                expected += 1;
-                let settled = self.settled(traffic, &message, objects);
-                settled.map_err(|why| format!("{why}: {}", text()))?;
-            } else if !buried.contains(&message) {
-                return Err(format!("poison is in no dead-letter queue: {}", text()));
-            }
-        }
-        let found = objects.all.len();
+        each_in_its_place(traffic, buried, |message| self.settled(traffic, message, objects))?;
+        nothing_else(traffic, objects)?;
+        let (found, expected) = (objects.all.len(), traffic.stored() + traffic.quarantined());
         if found != expected {
             return Err(format!("there are {found} objects for {expected} messages"));
         }
         Ok(())
     }
+}
+
+/// Whether nothing is in quarantine but what belongs there, once.
+pub(super) fn nothing_else(traffic: &Traffic, objects: &Objects) -> Result<(), String> {
+    let (found, expected) = (objects.quarantined.len(), traffic.quarantined());
+    if found != expected {
+        return Err(format!("{found} objects are in quarantine, for {expected} messages"));
+    }
+    Ok(())
 }
 
 /// Whether a message is where it belongs, given the record of each event that is stored.

@@ -1,6 +1,6 @@
 //! What producers send in a simulated world, and what must become of it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use event_core::{Bytes, Message};
 use fastrand::Rng;
@@ -32,8 +32,7 @@ pub struct Traffic {
     pub messages: VecDeque<Message>,
     /// By body and attributes.
     fates: BTreeMap<Identity, Fate>,
-    /// The bodies of each name.
-    names: BTreeMap<String, Vec<Bytes>>,
+    /// The name of each event, by its body.
     by_body: BTreeMap<Bytes, String>,
     /// How often each fault of the messages themselves is in them.
     pub(super) hits: BTreeMap<Fault, u64>,
@@ -100,9 +99,15 @@ impl Traffic {
         self.by_body.get(body).map(String::as_str)
     }
 
-    /// The different bodies that were made under this name.
-    pub fn bodies_of(&self, name: &str) -> &[Bytes] {
-        self.names.get(name).map_or(&[], Vec::as_slice)
+    /// How many events are stored in the end: one of each name.
+    pub fn stored(&self) -> usize {
+        self.by_body.values().collect::<BTreeSet<_>>().len()
+    }
+
+    /// How many messages are in quarantine in the end.
+    pub fn quarantined(&self) -> usize {
+        let poison = self.fates.values().filter(|fate| **fate == Fate::Poison).count();
+        self.fates.len() - poison - self.stored()
     }
 
     fn add_event(&mut self, plan: &Plan, number: usize, rng: &mut Rng) {
@@ -137,7 +142,6 @@ impl Traffic {
 
     fn add(&mut self, message: Message, fate: Fate) {
         if let Fate::Stored { name } = &fate {
-            self.names.entry(name.clone()).or_default().push(message.body.clone());
             self.by_body.insert(message.body.clone(), name.clone());
         }
         self.fates.insert(identity(&message), fate);

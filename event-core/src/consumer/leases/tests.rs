@@ -75,6 +75,7 @@ fn no_lease_outlives_the_longest_visibility() {
     }
     assert_eq!(hidden_until, start + V * 2);
 }
+
 #[test]
 fn leases_are_looked_at_four_times_in_a_visibility_while_any_is_held() {
     let start = Instant::now();

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use sha2::{Digest, Sha256};
 
+use crate::compression::Compression;
 use crate::error::{Error, Result};
 use crate::event::{EVENT_TYPE, Event};
 use crate::message::Message;
@@ -94,8 +95,8 @@ impl Layout {
 
     /// The key of the object with so many before it in its partition. Padded, so that a listing is
     /// in order.
-    pub(crate) fn batch_key(&self, partition: &str, slot: u64) -> String {
-        format!("{}/{partition}/{slot:010}.ndjson", self.prefix)
+    pub(crate) fn batch_key(&self, partition: &str, slot: u64, compression: Compression) -> String {
+        format!("{}/{partition}/{slot:010}{}", self.prefix, compression.suffix())
     }
 
     /// The key of the entry of the ledger that claims that object.

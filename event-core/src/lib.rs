@@ -18,6 +18,7 @@ pub mod codec;
 
 mod backoff;
 mod batch;
+mod compression;
 mod consumer;
 mod error;
 mod event;
@@ -45,6 +46,7 @@ pub use bytes::Bytes;
 
 pub use backoff::{IdleBackoff, RetryBackoff, RetryBudget};
 pub use batch::{Batch, BatchLimits, Batcher, FlushReason};
+pub use compression::Compression;
 pub use consumer::{BatchWriter, Consumer, ConsumerOptions, ConsumerReport, StoreWriter};
 pub use error::{Error, ErrorKind, Result};
 pub use event::{EVENT_TYPE, Event, EventType};

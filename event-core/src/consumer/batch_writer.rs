@@ -8,6 +8,8 @@ use async_trait::async_trait;
 use futures_util::future::join_all;
 use tracing::{Instrument, debug_span};
 
+use crate::compression::Compression;
+use crate::error::Result;
 use crate::event::Event;
 use crate::handler::{Handler, Outcome};
 use crate::layout::Layout;
@@ -31,7 +33,7 @@ use crate::store::ObjectStore;
 /// Objects are created once and never written again. Each is claimed by an entry of the ledger of
 /// its partition first, which says which events it is to hold, by the SHA-256 of their
 /// `request_id`. So an event is in one object at most, whoever crashes in between, however often
-/// it is delivered and to however many pods; an object of no bytes stands for a claim that was
+/// it is delivered and to however many pods; an object without a line stands for a claim that was
 /// given up.
 ///
 /// | the event's `request_id` is | outcome |
@@ -78,6 +80,18 @@ impl BatchWriter {
     pub fn patience(mut self, patience: Duration) -> Self {
         self.ledger.patience = patience;
         self
+    }
+
+    /// Compresses what it writes from now on. Writers below one prefix need not agree, and what
+    /// was written before stays as it is. Default: [`Compression::None`].
+    ///
+    /// # Errors
+    ///
+    /// `Invalid` if it is not built in.
+    pub fn compression(mut self, compression: Compression) -> Result<Self> {
+        compression.compress(Vec::new())?;
+        self.ledger.compression = compression;
+        Ok(self)
     }
 
     async fn store(

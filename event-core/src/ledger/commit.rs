@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::entry::{Digest, Entry, Id};
 use super::row::{Known, Row, Slot};
+use crate::compression::Compression;
 
 /// A request to the store. Each creates an object that is never written again, or reads one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -59,6 +60,7 @@ pub(crate) struct Commit {
     held: Vec<(Id, Digest)>,
     fates: Vec<Option<Fate>>,
     nonce: u128,
+    compression: Compression,
     next: Step,
 }
 
@@ -78,10 +80,10 @@ enum Step {
 }
 
 impl Commit {
-    /// Starts a commit. The nonce must be new.
-    pub(crate) fn new(held: Vec<(Id, Digest)>, nonce: u128) -> Self {
+    /// Starts a commit, whose data is to be compressed like this. The nonce must be new.
+    pub(crate) fn new(held: Vec<(Id, Digest)>, nonce: u128, compression: Compression) -> Self {
         let fates = vec![None; held.len()];
-        Self { held, fates, nonce, next: Step::Decide }
+        Self { held, fates, nonce, compression, next: Step::Decide }
     }
 
     /// The fates, one for each event held, once there is nothing more to ask.
@@ -166,7 +168,7 @@ impl Commit {
 
     fn entry(&self, places: &[usize]) -> Entry {
         let events = places.iter().map(|&place| self.held[place]).collect();
-        Entry { nonce: self.nonce, events }
+        Entry { nonce: self.nonce, compression: self.compression, events }
     }
 
     fn claimed(&self, row: &mut Row, places: Vec<usize>, now: Instant) -> Step {

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use crate::compression::Compression;
 use crate::object::Object;
 
 /// An event's identity: the first half of the SHA-256 of its `request_id`. Two of a thousand
@@ -36,14 +37,18 @@ fn start<const N: usize>(hash: &[u8]) -> [u8; N] {
 pub(crate) struct Entry {
     /// Tells a writer its own entry from another's.
     pub(crate) nonce: u128,
+    /// How the data is compressed, and so under which key it is: no two writers need agree.
+    pub(crate) compression: Compression,
     /// In the order in which the data has them.
     pub(crate) events: Vec<(Id, Digest)>,
 }
 
-/// `{"nonce": "…", "events": "…"}`: 32 hexadecimal digits, and 48 for each event.
+/// `{"nonce": "…", "compression": "none", "events": "…"}`: 32 hexadecimal digits, and 48 for each
+/// event.
 #[derive(Serialize, Deserialize)]
 struct Written {
     nonce: String,
+    compression: String,
     events: String,
 }
 
@@ -55,14 +60,16 @@ impl Entry {
     pub(crate) fn encode(&self) -> Vec<u8> {
         let event = |(id, digest): &(Id, Digest)| format!("{:032x}{:016x}", id.0, digest.0);
         let events = self.events.iter().map(event).collect();
-        let written = Written { nonce: format!("{:032x}", self.nonce), events };
-        serde_json::to_vec(&written).expect("two strings always serialise")
+        let nonce = format!("{:032x}", self.nonce);
+        let written = Written { nonce, compression: self.compression.to_string(), events };
+        serde_json::to_vec(&written).expect("three strings always serialise")
     }
 
     /// Reads what [`encode`](Self::encode) wrote; none if it is anything else.
     pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
         let Object::<Written>(written) = serde_json::from_slice(bytes).ok()?;
         let nonce = hex(&written.nonce, ID)?;
+        let compression = written.compression.parse().ok()?;
         let (chunks, rest) = written.events.as_bytes().as_chunks::<EVENT>();
         let event = |chunk: &[u8; EVENT]| {
             let text = str::from_utf8(chunk).ok()?;
@@ -71,7 +78,7 @@ impl Entry {
             Some((Id(hex(id, ID)?), Digest(digest)))
         };
         let events = chunks.iter().map(event).collect::<Option<_>>()?;
-        rest.is_empty().then_some(Self { nonce, events })
+        rest.is_empty().then_some(Self { nonce, compression, events })
     }
 }
 
@@ -89,10 +96,11 @@ mod tests {
         #[test]
         fn every_entry_survives_a_round_trip(
             nonce: u128,
+            compression in prop::sample::select(&Compression::ALL[..]),
             events in prop::collection::vec((any::<u128>(), any::<u64>()), 0..20),
         ) {
             let events = events.into_iter().map(|(id, digest)| (Id(id), Digest(digest))).collect();
-            let entry = Entry { nonce, events };
+            let entry = Entry { nonce, compression, events };
             prop_assert_eq!(Entry::decode(&entry.encode()), Some(entry));
         }
     }
@@ -101,10 +109,15 @@ mod tests {
     fn what_is_no_entry_is_told_apart() {
         let nonce = "0".repeat(32);
         for events in ["0", &"0".repeat(47), &"0".repeat(49), &"+".repeat(48), &"é".repeat(24)] {
-            let line = format!(r#"{{"nonce": "{nonce}", "events": "{events}"}}"#);
+            let line =
+                format!(r#"{{"nonce": "{nonce}", "compression": "none", "events": "{events}"}}"#);
             assert_eq!(Entry::decode(line.as_bytes()), None, "{line}");
         }
-        for line in ["", "[]", "{}", r#"{"nonce": "0", "events": ""}"#] {
+        let line = |nonce: &str, compression: &str| {
+            format!(r#"{{"nonce": "{nonce}", "compression": "{compression}", "events": ""}}"#)
+        };
+        assert!(Entry::decode(line(&nonce, "none").as_bytes()).is_some());
+        for line in ["", "[]", "{}", &line("0", "none"), &line(&nonce, "lz4")] {
             assert_eq!(Entry::decode(line.as_bytes()), None, "{line}");
         }
     }

@@ -22,6 +22,7 @@ use bytes::Bytes;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use tokio::time::{Instant, sleep};
 
+use crate::compression::Compression;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
 use crate::layout::Layout;
@@ -41,6 +42,8 @@ pub(crate) struct Ledger {
     pub(crate) retry: Retry,
     /// How long a claim without data is waited for, from when this process first saw it.
     pub(crate) patience: Duration,
+    /// Of what is written from now on.
+    pub(crate) compression: Compression,
     rows: Mutex<BTreeMap<String, SharedRow>>,
 }
 
@@ -58,13 +61,15 @@ enum Next {
 /// An event to store.
 pub(crate) struct Held {
     id: Id,
+    /// Of the line.
     digest: Digest,
-    body: Bytes,
+    line: Bytes,
 }
 
 impl Held {
     pub(crate) fn new(request_id: &str, body: Bytes) -> Self {
-        Self { id: Id::of(request_id), digest: Digest::of(&body), body }
+        let line = one_line(body);
+        Self { id: Id::of(request_id), digest: Digest::of(&line), line }
     }
 }
 
@@ -76,7 +81,8 @@ const READS: usize = 16;
 impl Ledger {
     pub(crate) fn new(store: Arc<dyn ObjectStore>, layout: Layout) -> Self {
         let (retry, patience) = (Retry::default(), Duration::from_secs(30));
-        Self { store, layout, retry, patience, rows: Mutex::default() }
+        let compression = Compression::None;
+        Self { store, layout, retry, patience, compression, rows: Mutex::default() }
     }
 
     /// The partition that an event belongs to.
@@ -93,7 +99,7 @@ impl Ledger {
         stop: &Shutdown,
     ) -> Result<Vec<Fate>> {
         let ids = held.iter().map(|held| (held.id, held.digest)).collect();
-        let mut commit = Commit::new(ids, fastrand::u128(..));
+        let mut commit = Commit::new(ids, fastrand::u128(..), self.compression);
         let row = self.row(partition);
         loop {
             // One commit at a time moves the head, and the next one does while the data of this
@@ -111,7 +117,8 @@ impl Ledger {
                     () = sleep(LOOK_AGAIN.min(self.patience / 4)) => {}
                 },
                 Next::Write(request) => {
-                    let answer = self.ask(&request, partition, held, stop).await?;
+                    let compression = self.compression;
+                    let answer = self.ask(&request, compression, partition, held, stop).await?;
                     let mut row = row.lock().await;
                     commit.answer(row.get_or_insert_default(), &answer, Instant::now());
                 }
@@ -132,7 +139,11 @@ impl Ledger {
             if commit.holds_a_claim() {
                 return Ok(Next::Write(request));
             }
-            let answer = self.ask(&request, partition, held, stop).await?;
+            let compression = match request {
+                Request::ReadData(slot) | Request::CreateTombstone(slot) => row.compression(slot),
+                _ => self.compression,
+            };
+            let answer = self.ask(&request, compression, partition, held, stop).await?;
             let waits = commit.waits(&answer);
             commit.answer(row, &answer, Instant::now());
             if waits {
@@ -168,9 +179,11 @@ impl Ledger {
         Ok(row.get_or_insert_default())
     }
 
+    /// Makes a request; `compression` is that of the data it is about.
     async fn ask(
         &self,
         request: &Request,
+        compression: Compression,
         partition: &str,
         held: &[Held],
         stop: &Shutdown,
@@ -181,24 +194,26 @@ impl Ledger {
                 self.create(&key, entry.encode().into(), stop).await
             }
             Request::CreateData(slot, places) => {
-                let lines = places.iter().map(|&place| &held[place].body);
-                self.create(&self.layout.batch_key(partition, *slot), join(lines), stop).await
+                let key = self.layout.batch_key(partition, *slot, compression);
+                let lines = join(places.iter().map(|&place| &held[place].line));
+                self.create(&key, compression.compress(lines)?, stop).await
             }
             Request::CreateTombstone(slot) => {
-                let key = self.layout.batch_key(partition, *slot);
+                let key = self.layout.batch_key(partition, *slot, compression);
                 tracing::warn!(key, "the writer that claimed these events is given up");
-                self.create(&key, Bytes::new(), stop).await
+                self.create(&key, Bytes::from_static(compression.empty_object()), stop).await
             }
             Request::ReadEntry(slot) => {
                 let entry = self.read_entry(partition, *slot, stop).await?;
                 Ok(entry.map_or(Answer::Nothing, Answer::Entry))
             }
             Request::ReadData(slot) => {
-                let key = self.layout.batch_key(partition, *slot);
+                let key = self.layout.batch_key(partition, *slot, compression);
+                let empty = compression.empty_object().len() as u64;
                 let head = self.retry.one(|_| true, stop, || self.store.head(&key)).await?;
                 Ok(match head {
                     None => Answer::Nothing,
-                    Some(there) if there.size == 0 => Answer::Tombstone,
+                    Some(there) if there.size == empty => Answer::Tombstone,
                     Some(_) => Answer::Data,
                 })
             }
@@ -236,20 +251,21 @@ fn stopped() -> Error {
     Error::new(ErrorKind::Transient, "ledger", "stopped while another writer was waited for")
 }
 
-/// One event on each line. A line break can only be between the tokens of a JSON text, where a
-/// space means the same.
-fn join<'a>(bodies: impl Iterator<Item = &'a Bytes> + Clone) -> Bytes {
-    let size = bodies.clone().map(|body| body.len() + 1).sum();
-    let mut lines = Vec::with_capacity(size);
-    for body in bodies {
-        let start = lines.len();
-        lines.extend_from_slice(body);
-        for byte in &mut lines[start..] {
-            if matches!(byte, b'\n' | b'\r') {
-                *byte = b' ';
-            }
-        }
-        lines.push(b'\n');
+/// A line break can only be between the tokens of a JSON text, where a space means the same.
+fn one_line(body: Bytes) -> Bytes {
+    let is_break = |byte: &u8| matches!(byte, b'\n' | b'\r');
+    if !body.iter().any(is_break) {
+        return body;
     }
-    lines.into()
+    body.iter().map(|byte| if is_break(byte) { b' ' } else { *byte }).collect()
+}
+
+fn join<'a>(lines: impl Iterator<Item = &'a Bytes> + Clone) -> Vec<u8> {
+    let size = lines.clone().map(|line| line.len() + 1).sum();
+    let mut object = Vec::with_capacity(size);
+    for line in lines {
+        object.extend_from_slice(line);
+        object.push(b'\n');
+    }
+    object
 }

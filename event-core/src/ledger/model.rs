@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::commit::{Answer, Commit, Fate, Request};
 use super::entry::{Digest, Entry, Id};
 use super::row::{Row, Slot};
+use crate::compression::Compression;
 
 /// What is explored: how many of each, and which mistake is made.
 #[derive(Clone, Copy)]
@@ -228,7 +229,7 @@ impl World {
             nonces.into_iter().find(|nonce| used.range(nonce..&(nonce + 100)).next().is_none());
         let writer = &mut self.writers[at];
         let held = writer.held.iter().map(|&id| (id, Digest(0))).collect();
-        writer.commit = nonce.map(|nonce| Commit::new(held, nonce));
+        writer.commit = nonce.map(|nonce| Commit::new(held, nonce, Compression::None));
     }
 
     fn crash(&mut self, at: usize, lands: bool, now: Instant) {

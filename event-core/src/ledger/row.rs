@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::entry::{Digest, Entry, Id};
+use crate::compression::Compression;
 
 /// A place in the row of a partition's entries, and in that of its data.
 pub(crate) type Slot = u64;
@@ -19,8 +20,14 @@ pub(crate) struct Row {
     /// The first slot that was not read.
     head: Slot,
     ids: HashMap<Id, (Slot, Digest)>,
-    /// Entries whose data was not seen, and when each was read.
-    open: BTreeMap<Slot, Instant>,
+    /// Entries whose data was not seen.
+    open: BTreeMap<Slot, Open>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Open {
+    read: Instant,
+    compression: Compression,
 }
 
 /// What a row says of one event.
@@ -44,7 +51,7 @@ impl Row {
         for &(id, digest) in &entry.events {
             self.ids.insert(id, (self.head, digest));
         }
-        self.open.insert(self.head, now);
+        self.open.insert(self.head, Open { read: now, compression: entry.compression });
         self.head += 1;
     }
 
@@ -69,8 +76,13 @@ impl Row {
 
     /// Whether an entry has been without data for so long that its writer is given up.
     pub(crate) fn is_overdue(&self, slot: Slot, now: Instant, patience: Duration) -> bool {
-        let read = self.open.get(&slot);
-        read.is_some_and(|&read| now.saturating_duration_since(read) >= patience)
+        let open = self.open.get(&slot);
+        open.is_some_and(|open| now.saturating_duration_since(open.read) >= patience)
+    }
+
+    /// How the data of an entry is compressed, as long as that was not seen.
+    pub(crate) fn compression(&self, slot: Slot) -> Compression {
+        self.open.get(&slot).map(|open| open.compression).unwrap_or_default()
     }
 
     /// Everything in it, in an order that does not depend on chance.

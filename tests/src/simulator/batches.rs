@@ -1,24 +1,30 @@
 //! The subject for objects of many events.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use event_core::{BatchWriter, Bytes, Handler, Layout, Message, ObjectStore, Retry};
+use event_core::{BatchWriter, Bytes, Compression, Handler, Layout, Message, ObjectStore, Retry};
 
 use super::invariant::{Invariant, Violation};
 use super::subject::{Objects, Subject, each_in_its_place, nothing_else, stored_or_quarantined};
 use super::traffic::{Traffic, plain_key};
 
-/// [`BatchWriter`]: many events in one object, with a ledger.
+/// [`BatchWriter`]: many events in one object, with a ledger. No two programs that start one after
+/// the other compress alike.
 #[derive(Default)]
 pub struct EventBatches {
     /// The body of each event that is stored, by its name.
     live: Mutex<BTreeMap<String, Bytes>>,
+    starts: AtomicUsize,
 }
 
 impl Subject for EventBatches {
     fn handler(&self, store: Arc<dyn ObjectStore>, retry: Retry) -> Arc<dyn Handler> {
-        Arc::new(BatchWriter::new(store, Layout::default()).retry(retry))
+        let start = self.starts.fetch_add(1, Ordering::Relaxed);
+        let compression = Compression::ALL[start % Compression::ALL.len()];
+        let writer = BatchWriter::new(store, Layout::default()).retry(retry);
+        Arc::new(writer.compression(compression).expect("all are built in"))
     }
 
     fn written(
@@ -29,20 +35,27 @@ impl Subject for EventBatches {
         _: &Objects,
     ) -> Result<(), Violation> {
         let broken = |invariant, what| Err(Violation { invariant, what });
-        let (prefix, suffix) = match key.split_once('/') {
-            Some(("ledger", rest)) => (rest, ".json"),
-            _ => (key, ".ndjson"),
+        let (place, is_entry) = match key.split_once('/') {
+            Some(("ledger", rest)) => (rest, true),
+            _ => (key, false),
         };
-        let Some((partition, slot)) = prefix.rsplit_once('/') else {
+        let Some((partition, object)) = place.rsplit_once('/') else {
             return broken(Invariant::Keys, format!("{key} is in no partition"));
         };
-        let number = slot.strip_suffix(suffix).unwrap_or_default();
-        if number.len() != 10 || !number.bytes().all(|byte| byte.is_ascii_digit()) {
+        let (slot, kind) = object.split_once('.').unwrap_or_default();
+        if slot.len() != 10 || !slot.bytes().all(|byte| byte.is_ascii_digit()) {
             return broken(Invariant::Keys, format!("{key} has no slot"));
         }
-        if suffix == ".json" {
-            return Ok(());
-        }
+        let compression = match (is_entry, kind) {
+            (true, "json") => return Ok(()),
+            (false, "ndjson") => Compression::None,
+            (false, "ndjson.gz") => Compression::Gzip,
+            (false, "ndjson.zst") => Compression::Zstd,
+            _ => return broken(Invariant::Keys, format!("{key} is of no known kind")),
+        };
+        let Ok(body) = compression.decompress(body.clone()) else {
+            return broken(Invariant::Bytes, format!("{key} cannot be read"));
+        };
         let mut live = self.live.lock().unwrap();
         for line in body.split_inclusive(|&byte| byte == b'\n') {
             let event = line.strip_suffix(b"\n").map(|event| body.slice_ref(event));

@@ -3,7 +3,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -31,6 +31,8 @@ pub enum FlushReason {
     Linger,
     /// The caller asked for it, at the end of its work.
     Drain,
+    /// Too much is held in open batches, and this one was the largest.
+    Pressure,
     /// Its item must go alone: the batch that it was in before made the handler panic.
     Alone,
 }
@@ -43,6 +45,7 @@ impl FlushReason {
             Self::Bytes => "bytes",
             Self::Linger => "linger",
             Self::Drain => "drain",
+            Self::Pressure => "pressure",
             Self::Alone => "alone",
         }
     }
@@ -59,7 +62,9 @@ pub struct Batch<T> {
     pub reason: FlushReason,
 }
 
-/// Items go in by [`push`](Self::push), batches come out by [`next`](Self::next), in order.
+/// Items go in by [`push`](Self::push), batches come out by [`next`](Self::next), in order. Items
+/// of different groups, by [`push_to`](Self::push_to), never share a batch; full batches come out
+/// before those that only waited long enough, so that many small groups do not hold up a large one.
 ///
 /// ```
 /// use event_core::{BatchLimits, Batcher, FlushReason};
@@ -80,30 +85,58 @@ pub struct Batch<T> {
 pub struct Batcher<T> {
     limits: BatchLimits,
     closed: VecDeque<Batch<T>>,
-    open: Vec<T>,
+    /// By group; none of them empty.
+    open: BTreeMap<u64, Open<T>>,
+    /// The groups that are open, by when they were opened.
+    oldest: BTreeSet<(Instant, u64)>,
+    open_items: usize,
     open_bytes: usize,
-    /// When the first item of the open batch came; meaningless while it is empty.
-    opened: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct Open<T> {
+    items: Vec<T>,
+    bytes: usize,
+    /// When the first item came.
+    since: Instant,
 }
 
 impl<T> Batcher<T> {
     /// An empty batcher.
     pub fn new(limits: BatchLimits) -> Self {
-        Self { limits, closed: VecDeque::new(), open: Vec::new(), open_bytes: 0, opened: None }
+        Self {
+            limits,
+            closed: VecDeque::new(),
+            open: BTreeMap::new(),
+            oldest: BTreeSet::new(),
+            open_items: 0,
+            open_bytes: 0,
+        }
     }
 
     /// Takes an item of this size. It always fits: bounding what is held is the caller's work.
     pub fn push(&mut self, item: T, bytes: usize, now: Instant) {
-        if !self.open.is_empty() && self.open_bytes + bytes > self.limits.bytes {
-            self.close(FlushReason::Bytes);
+        self.push_to(0, item, bytes, now);
+    }
+
+    /// Takes an item of this size that may share a batch with those of the same group only.
+    pub fn push_to(&mut self, group: u64, item: T, bytes: usize, now: Instant) {
+        let fits = |open: &Open<T>| open.bytes + bytes <= self.limits.bytes;
+        if self.open.get(&group).is_some_and(|open| !fits(open)) {
+            self.close(group, FlushReason::Bytes);
         }
-        self.opened.get_or_insert(now);
-        self.open.push(item);
+        let open = self.open.entry(group).or_insert_with(|| {
+            self.oldest.insert((now, group));
+            Open { items: Vec::new(), bytes: 0, since: now }
+        });
+        open.items.push(item);
+        open.bytes += bytes;
+        self.open_items += 1;
         self.open_bytes += bytes;
-        if self.open.len() >= self.limits.count {
-            self.close(FlushReason::Count);
-        } else if self.open_bytes >= self.limits.bytes {
-            self.close(FlushReason::Bytes);
+        if open.items.len() >= self.limits.count {
+            self.close(group, FlushReason::Count);
+        } else if open.bytes >= self.limits.bytes {
+            self.close(group, FlushReason::Bytes);
         }
     }
 
@@ -112,19 +145,32 @@ impl<T> Batcher<T> {
         self.closed.push_back(Batch { items: vec![item], bytes, reason: FlushReason::Alone });
     }
 
+    /// Closes the open batch with the most bytes, if there is one.
+    pub fn close_largest(&mut self) {
+        let largest = self.open.iter().max_by_key(|(_, open)| open.bytes);
+        if let Some((&group, _)) = largest {
+            self.close(group, FlushReason::Pressure);
+        }
+    }
+
     /// The oldest batch that is due: closed by count or bytes, or open for as long as the
     /// linger.
     pub fn next(&mut self, now: Instant) -> Option<Batch<T>> {
-        if self.deadline(now).is_some_and(|due| due <= now) && self.closed.is_empty() {
-            self.close(FlushReason::Linger);
+        if self.closed.is_empty()
+            && self.deadline(now).is_some_and(|due| due <= now)
+            && let Some(&(_, group)) = self.oldest.first()
+        {
+            self.close(group, FlushReason::Linger);
         }
         self.closed.pop_front()
     }
 
     /// The oldest batch, due or not.
     pub fn drain(&mut self) -> Option<Batch<T>> {
-        if self.closed.is_empty() && !self.open.is_empty() {
-            self.close(FlushReason::Drain);
+        if self.closed.is_empty()
+            && let Some(&(_, group)) = self.oldest.first()
+        {
+            self.close(group, FlushReason::Drain);
         }
         self.closed.pop_front()
     }
@@ -133,7 +179,7 @@ impl<T> Batcher<T> {
     pub fn deadline(&self, now: Instant) -> Option<Instant> {
         if self.closed.is_empty() {
             // A linger beyond the end of the clock never ends.
-            self.opened?.checked_add(self.limits.linger)
+            self.oldest.first()?.0.checked_add(self.limits.linger)
         } else {
             Some(now)
         }
@@ -141,7 +187,12 @@ impl<T> Batcher<T> {
 
     /// Items that are held.
     pub fn len(&self) -> usize {
-        self.open.len() + self.closed.iter().map(|b| b.items.len()).sum::<usize>()
+        self.open_items + self.closed.iter().map(|b| b.items.len()).sum::<usize>()
+    }
+
+    /// Items and bytes in batches that are open.
+    pub fn open(&self) -> (usize, usize) {
+        (self.open_items, self.open_bytes)
     }
 
     /// Whether nothing is held.
@@ -149,12 +200,12 @@ impl<T> Batcher<T> {
         self.open.is_empty() && self.closed.is_empty()
     }
 
-    fn close(&mut self, reason: FlushReason) {
-        self.opened = None;
-        self.closed.push_back(Batch {
-            items: std::mem::take(&mut self.open),
-            bytes: std::mem::take(&mut self.open_bytes),
-            reason,
-        });
+    fn close(&mut self, group: u64, reason: FlushReason) {
+        if let Some(Open { items, bytes, since }) = self.open.remove(&group) {
+            self.oldest.remove(&(since, group));
+            self.open_items -= items.len();
+            self.open_bytes -= bytes;
+            self.closed.push_back(Batch { items, bytes, reason });
+        }
     }
 }

@@ -93,6 +93,15 @@ impl Layout {
         partition
     }
 
+    /// A number for the partition of an event, which no other partition has.
+    pub(crate) fn partition_number(event: &Event<'_>) -> u64 {
+        let (kind, date) = (event.event_type as u64, event.ts.date());
+        let [year, month, day] =
+            [i64::from(date.year()), i64::from(date.month()), i64::from(date.day())];
+        // Years of valid events have four digits. 0 stands for what is no event.
+        (kind + 1) * 100_000_000 + (year * 10_000 + month * 100 + day).unsigned_abs()
+    }
+
     /// The key of the object with so many before it in its partition. Padded, so that a listing is
     /// in order.
     pub(crate) fn batch_key(&self, partition: &str, slot: u64, compression: Compression) -> String {

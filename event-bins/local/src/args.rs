@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::Parser;
 use event_core::Layout;
 use event_local::cli::{DAY, backoff, layout, seconds};
+use event_local::objects::ObjectArgs;
 use event_local::source::SourceArgs;
 
 /// Runs the whole path on this machine: a producer, a queue in memory, a consumer, and a
@@ -50,6 +51,9 @@ pub(crate) struct Args {
     #[arg(long, value_name = "PREFIX", env = "S3_PREFIX", default_value = Layout::DEFAULT_PREFIX,
           value_parser = layout)]
     pub(crate) s3_prefix: Layout,
+
+    #[command(flatten)]
+    pub(crate) objects: ObjectArgs,
 
     /// Messages asked for in each receive
     #[arg(long, value_name = "N", env = "MAX_MSGS_PER_BATCH", default_value = "10",

@@ -1,6 +1,8 @@
-//! What `event-local` shares with the pods: command lines, logs, and where events come from. It
+//! What `event-local` shares with the pods: command lines, logs, where events come from and
+//! what objects they become. It
 //! knows no service, so that `cargo run` need not build the AWS SDK.
 
 pub mod cli;
 pub mod logs;
+pub mod objects;
 pub mod source;

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use event_core::{
     Consumer, ConsumerOptions, ConsumerReport, Error, EventSource, Meter, MeteredQueue,
-    MeteredStore, ObjectStore, Producer, ProducerOptions, ProducerReport, Quarantine, Queue,
-    Shutdown, ShutdownTrigger, StoreWriter,
+    MeteredStore, ObjectStore, Producer, ProducerOptions, ProducerReport, Quarantine, Queue, Retry,
+    Shutdown, ShutdownTrigger,
 };
 use event_mem::{DirStore, MemQueue, Shared};
 use tokio::task::JoinSet;
@@ -60,7 +60,7 @@ pub(crate) async fn run(args: &Args) -> Result<Ended, Error> {
     let bar = tokio::spawn(progress::show(Arc::clone(&local.tally), events.count));
 
     let started = Instant::now();
-    let mut consumers = local.consumers(args, &consumers_stop);
+    let mut consumers = local.consumers(args, &consumers_stop)?;
     let mut producers = local.producers(args, &events, &producers_stop);
     let sent = all(&mut producers).await;
     let mut consumed = Ok(());
@@ -83,6 +83,7 @@ pub(crate) async fn run(args: &Args) -> Result<Ended, Error> {
         elapsed,
         out: args.out.clone(),
         layout: args.s3_prefix.clone(),
+        objects: args.objects.clone(),
         seed: events.seed,
     };
     Ok(Ended {
@@ -122,26 +123,28 @@ impl Local {
             .collect()
     }
 
-    fn consumers(&self, args: &Args, stop: &Shutdown) -> JoinSet<Result<ConsumerReport, Error>> {
+    fn consumers(
+        &self,
+        args: &Args,
+        stop: &Shutdown,
+    ) -> Result<JoinSet<Result<ConsumerReport, Error>>, Error> {
         (0..args.consumers)
             .map(|_| {
                 let defaults = ConsumerOptions::default();
-                let options = ConsumerOptions {
+                let options = args.objects.options(ConsumerOptions {
                     receive_max: usize::from(args.max_msgs_per_batch),
                     wait: args.idle_backoff().map_or(defaults.wait, |_| Duration::ZERO),
                     idle_backoff: args.idle_backoff(),
                     pause: args.msg_process_delay,
                     ..defaults
-                };
-                let writer = StoreWriter::new(Arc::clone(&self.store), args.s3_prefix.clone());
-                Consumer::new(
-                    Arc::clone(&self.metered_queue),
-                    Arc::new(writer),
-                    self.quarantine.clone(),
-                )
-                .options(options)
-                .observer(self.tally.clone())
-                .run(stop.clone())
+                });
+                let (store, layout) = (Arc::clone(&self.store), args.s3_prefix.clone());
+                let writer = args.objects.writer(store, layout, Retry::default())?;
+                let queue = Arc::clone(&self.metered_queue);
+                Ok(Consumer::new(queue, writer, self.quarantine.clone())
+                    .options(options)
+                    .observer(self.tally.clone())
+                    .run(stop.clone()))
             })
             .collect()
     }

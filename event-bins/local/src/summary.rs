@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use event_core::{Layout, Requests};
+use event_local::objects::{ObjectArgs, ObjectLayout};
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
@@ -34,6 +35,9 @@ pub(crate) struct Summary {
     pub(crate) out: PathBuf,
     /// The prefix of the events below it.
     pub(crate) prefix: String,
+    /// What an object is called, in the directory of its type and day.
+    #[serde(skip)]
+    pub(crate) object: String,
     /// Makes the same events again.
     pub(crate) seed: Option<u64>,
     /// Requests as SQS and S3 would count them.
@@ -57,6 +61,7 @@ pub(crate) struct Run {
     pub(crate) elapsed: Duration,
     pub(crate) out: PathBuf,
     pub(crate) layout: Layout,
+    pub(crate) objects: ObjectArgs,
     pub(crate) seed: Option<u64>,
 }
 
@@ -76,10 +81,18 @@ impl From<Run> for Summary {
             send_to_durable: Latency::of(&run.details.latency),
             out: run.out,
             prefix: run.layout.prefix().to_owned(),
+            object: object(&run.objects),
             seed: run.seed,
             requests: run.requests,
             cost: Cost::of(&run.requests),
         }
+    }
+}
+
+fn object(objects: &ObjectArgs) -> String {
+    match objects.object_layout {
+        ObjectLayout::Event => "<request_id>.json".to_owned(),
+        ObjectLayout::Batch => format!("<number>{}", objects.batch_compression.suffix()),
     }
 }
 
@@ -128,7 +141,7 @@ impl fmt::Display for Summary {
             latency.p50_ms, latency.p99_ms, latency.max_ms
         )?;
         let out = self.out.display();
-        writeln!(f, "events            {out}/{}/event_type=…/dt=…/<request_id>.json", self.prefix)?;
+        writeln!(f, "events            {out}/{}/event_type=…/dt=…/{}", self.prefix, self.object)?;
         writeln!(f, "quarantine        {out}/quarantine/reason=…/event_type=…/<sha-256>.json")?;
         if let Some(seed) = self.seed {
             writeln!(f, "seed              {seed}")?;

@@ -13,10 +13,11 @@ use event_bins::metrics::ConsumerMetrics;
 use event_bins::pod::{self, EXIT_STATUS, Failure, PodArgs};
 use event_core::{
     Consumer, ConsumerOptions, IdleBackoff, Layout, ObjectStore, Quarantine, Result, Retry,
-    Shutdown, StoreWriter,
+    Shutdown,
 };
 use event_local::cli::{self, Total};
 use event_local::logs::LogArgs;
+use event_local::objects::ObjectArgs;
 
 /// Moves events from a queue in SQS to a bucket in S3, each exactly once.
 ///
@@ -42,6 +43,9 @@ struct Args {
     #[arg(long, value_name = "PREFIX", env = "S3_PREFIX", default_value = Layout::DEFAULT_PREFIX,
           value_parser = cli::layout)]
     s3_prefix: Layout,
+
+    #[command(flatten)]
+    objects: ObjectArgs,
 
     /// Stop with success after so many messages, or never if `unlimited` (production: unlimited)
     #[arg(long, value_name = "N|unlimited", env = "TOT_MSGS_TO_PROCESS", default_value = "10000",
@@ -84,7 +88,7 @@ impl Args {
         // A poll under way is awaited when the pod is told to stop, and what it brings wants
         // handling: a shorter grace makes shorter polls.
         let wait = defaults.wait.min(self.pod.shutdown_grace_secs * 4 / 5).max(SHORTEST_WAIT);
-        ConsumerOptions {
+        self.objects.options(ConsumerOptions {
             receive_max: usize::from(self.max_msgs_per_batch),
             wait: if waits_at_queue { wait } else { Duration::ZERO },
             idle_backoff: (!waits_at_queue).then_some(self.msg_poll_backoff),
@@ -92,7 +96,7 @@ impl Args {
             total: self.tot_msgs_to_process.messages(),
             grace: self.pod.shutdown_grace_secs,
             ..defaults
-        }
+        })
     }
 
     /// The longest time between two polls that these settings allow.
@@ -134,10 +138,11 @@ async fn run(args: Args, shutdown: Shutdown) -> Result<(), Failure> {
     tracing::info!(queue = queue.url(), bucket = store.bucket(), "consuming");
 
     let store: Arc<dyn ObjectStore> = Arc::new(store);
-    let writer = StoreWriter::new(Arc::clone(&store), args.s3_prefix.clone())
-        .retry(Retry::default().observed_by(Arc::clone(&watched.observer)));
+    let retry = Retry::default().observed_by(Arc::clone(&watched.observer));
+    let writer = args.objects.writer(Arc::clone(&store), args.s3_prefix.clone(), retry);
+    let writer = writer.map_err(|error| Failure::at_start(&error))?;
     let quarantine = Quarantine::new(store, args.s3_prefix.clone());
-    let report = Consumer::new(Arc::new(queue), Arc::new(writer), quarantine)
+    let report = Consumer::new(Arc::new(queue), writer, quarantine)
         .options(args.options())
         .observer(watched.observer)
         .run(shutdown)

@@ -56,6 +56,37 @@ fn the_linger_runs_from_the_first_item_of_the_batch() {
 }
 
 #[test]
+fn full_batches_go_before_those_that_waited() {
+    let now = Instant::now();
+    let mut b = batcher(2, 100, 100);
+    b.push_to(1, 1, 1, now);
+    b.push_to(2, 2, 1, now);
+    let later = now + Duration::from_millis(100);
+    b.push_to(3, 3, 1, later);
+    b.push_to(3, 4, 1, later);
+    let batches: Vec<_> = all(|| b.next(later)).map(|b| (b.items, b.reason)).collect();
+    let waited = |item| (vec![item], FlushReason::Linger);
+    assert_eq!(batches, [(vec![3, 4], FlushReason::Count), waited(1), waited(2)]);
+}
+
+#[test]
+fn under_pressure_the_largest_goes() {
+    let now = Instant::now();
+    let mut b = batcher(10, 100, 100);
+    b.close_largest();
+    assert!(b.is_empty());
+    for (group, item, bytes) in [(1, 1, 10), (1, 2, 10), (2, 3, 30), (3, 4, 5)] {
+        b.push_to(group, item, bytes, now);
+    }
+    assert_eq!(b.open(), (4, 55));
+    b.close_largest();
+    assert_eq!((b.open(), b.len()), ((3, 25), 4));
+    let batch = b.next(now).unwrap();
+    assert_eq!((batch.items, batch.bytes, batch.reason), (vec![3], 30, FlushReason::Pressure));
+    assert_eq!(b.next(now), None);
+}
+
+#[test]
 fn a_linger_beyond_the_end_of_the_clock_waits_for_the_end_of_the_work() {
     let now = Instant::now();
     let mut b = Batcher::new(BatchLimits { count: 10, bytes: 100, linger: Duration::MAX });
@@ -166,7 +197,9 @@ proptest! {
                 }
                 FlushReason::Linger => prop_assert!(!full && waited >= b.limits.linger),
                 FlushReason::Drain => prop_assert!(!full && next.is_none()),
-                FlushReason::Alone => prop_assert!(false, "nothing was pushed to go alone"),
+                FlushReason::Alone | FlushReason::Pressure => {
+                    prop_assert!(false, "nobody asked for it");
+                }
             }
         }
     }
@@ -198,5 +231,37 @@ proptest! {
         }
         let items: Vec<_> = out.into_iter().flat_map(|batch| batch.items).collect();
         prop_assert_eq!(items, (0..pushes.len()).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn no_two_groups_share_a_batch_and_each_keeps_its_order(
+        count in 1usize..5,
+        bytes in 1usize..200,
+        linger in 0u64..50,
+        pushes in prop::collection::vec((0u64..4, 0usize..150, 0u64..30), 0..200),
+    ) {
+        let mut now = Instant::now();
+        let mut b = batcher(count, bytes, linger);
+        let mut out = Vec::new();
+        for (i, (group, size, gap)) in pushes.iter().enumerate() {
+            now += Duration::from_millis(*gap);
+            b.push_to(*group, i, *size, now);
+            out.extend(all(|| b.next(now)));
+            let sizes = b.open.values().map(|open| (open.items.len(), open.bytes));
+            let held = sizes.fold((0, 0), |all, one| (all.0 + one.0, all.1 + one.1));
+            prop_assert_eq!(b.open(), held);
+        }
+        out.extend(all(|| b.drain()));
+        let mut groups: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
+        for batch in out {
+            let group = pushes[batch.items[0]].0;
+            prop_assert!(batch.items.iter().all(|&item| pushes[item].0 == group));
+            prop_assert!(batch.items.len() <= count);
+            groups.entry(group).or_default().extend(batch.items);
+        }
+        for (group, items) in groups {
+            let pushed = (0..pushes.len()).filter(|&item| pushes[item].0 == group);
+            prop_assert_eq!(items, pushed.collect::<Vec<_>>());
+        }
     }
 }

@@ -14,6 +14,7 @@ use crate::event::Event;
 use crate::handler::{Handler, Outcome};
 use crate::layout::Layout;
 use crate::ledger::{Fate, Held, Ledger};
+use crate::message::Message;
 use crate::queue::Delivery;
 use crate::reason::Reason;
 use crate::retry::Retry;
@@ -126,6 +127,11 @@ fn outcome(fate: Fate) -> Outcome {
 
 #[async_trait]
 impl Handler for BatchWriter {
+    /// One for each type and day.
+    fn group(&self, message: &Message) -> u64 {
+        Event::parse(message).map_or(0, |event| Layout::partition_number(&event))
+    }
+
     async fn handle(&self, batch: &[Delivery], shutdown: &Shutdown) -> Vec<Outcome> {
         let mut outcomes = vec![Outcome::Retry(Duration::ZERO); batch.len()];
         let mut partitions: BTreeMap<String, Vec<(usize, Held)>> = BTreeMap::new();

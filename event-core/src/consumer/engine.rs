@@ -1,5 +1,6 @@
 //! The loop of the consumer: starts what can be started, then waits for whatever ends first.
 
+use std::iter;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use tokio::task::{self, AbortHandle, JoinError, JoinSet};
 use tokio::time::Instant;
 use tracing::{Instrument, debug_span};
 
-use super::capacity::Capacity;
+use super::capacity::{Capacity, Room};
 use super::leases::Leases;
 use super::options::Settings;
 use super::pollers::Pollers;
@@ -36,6 +37,8 @@ pub(super) struct Engine {
     acknowledged: Batcher<Receipt>,
     /// Not done, waiting to be given back, hidden for this long.
     released: Vec<(u64, Duration)>,
+    /// Requests to delete that are under way.
+    deleting: usize,
     tasks: JoinSet<Done>,
     drain: Option<Drain>,
     /// Requested when the drain begins: no more receives, no more waiting for a better time.
@@ -78,6 +81,7 @@ impl Engine {
             handling: Vec::new(),
             acknowledged: Batcher::new(deletes),
             released: Vec::new(),
+            deleting: 0,
             tasks: JoinSet::new(),
             drain: None,
             stop: Shutdown::new(),
@@ -123,26 +127,26 @@ impl Engine {
 
     fn poll(&mut self, now: Instant) {
         while self.drain.is_none() && self.pollers.may_start(now) {
-            let Some(max) = self.capacity.reserve() else {
+            let Some(room) = self.capacity.reserve() else {
                 break;
             };
             self.pollers.started();
             let request = ReceiveRequest {
-                max,
+                max: room.messages,
                 wait: self.settings.options.wait,
                 visibility: self.settings.visibility,
             };
-            let receive = self.consumer().receive(request, self.stop.1.clone());
-            self.tasks.spawn(receive.instrument(debug_span!("receive", max)));
+            let receive = self.consumer().receive(request, room, self.stop.1.clone());
+            let span = debug_span!("receive", max = room.messages);
+            self.tasks.spawn(receive.instrument(span));
         }
     }
 
     fn handle(&mut self, now: Instant) {
         while self.handling.len() < self.settings.options.handlers {
-            let batch = match self.drain {
-                None => self.gathered.next(now),
-                Some(_) => self.gathered.drain(),
-            };
+            // What nothing more will come to need not wait.
+            let waits = self.drain.is_none() && self.capacity.awaits_more();
+            let batch = if waits { self.gathered.next(now) } else { self.gathered.drain() };
             let Some(batch) = batch else { break };
             self.consumer.observer.flushed(batch.reason, batch.items.len(), batch.bytes);
             let (leases, deliveries): (Vec<_>, Vec<_>) = batch.items.into_iter().unzip();
@@ -158,12 +162,18 @@ impl Engine {
     fn delete(&mut self, now: Instant) {
         // While a drain still brings acknowledgements, wait for them: full batches are cheaper.
         let last = self.drain.is_some() && self.nothing_to_handle();
-        loop {
+        while self.may_delete() {
             let batch = if last { self.acknowledged.drain() } else { self.acknowledged.next(now) };
             let Some(batch) = batch else { break };
+            self.deleting += 1;
             let span = debug_span!("delete", messages = batch.items.len());
             self.tasks.spawn(self.consumer().delete(batch.items).instrument(span));
         }
+    }
+
+    /// As many at once as polls: messages leave as fast as they come, over the same connections.
+    fn may_delete(&self) -> bool {
+        self.deleting < self.settings.options.pollers
     }
 
     fn release(&mut self) {
@@ -203,7 +213,7 @@ impl Engine {
     fn ended(&mut self, ended: Result<(task::Id, Done), JoinError>) {
         let now = Instant::now();
         match ended {
-            Ok((_, Done::Received { asked, answer })) => self.received(asked, answer, now),
+            Ok((_, Done::Received { room, answer })) => self.received(room, answer, now),
             Ok((id, Done::Handled(outcomes))) => self.handled(id, outcomes, now),
             Ok((_, Done::Deleted(outcomes))) => self.deleted(&outcomes),
             Ok((_, Done::Released(outcomes))) => {
@@ -223,11 +233,11 @@ impl Engine {
         }
     }
 
-    fn received(&mut self, asked: usize, answer: Result<Vec<Delivery>>, now: Instant) {
+    fn received(&mut self, room: Room, answer: Result<Vec<(u64, Delivery)>>, now: Instant) {
         let deliveries = match answer {
             Ok(deliveries) => deliveries,
             Err(error) => {
-                self.capacity.received(asked, 0, 0);
+                self.capacity.received(room, iter::empty());
                 self.pollers.failed();
                 if self.drain.is_none() {
                     self.begin_drain(Some(error), now);
@@ -235,15 +245,19 @@ impl Engine {
                 return;
             }
         };
-        let bytes = deliveries.iter().map(|delivery| delivery.message.size()).sum();
-        self.capacity.received(asked, deliveries.len(), bytes);
-        self.pollers.answered(asked, deliveries.len(), now);
+        let sizes = deliveries.iter().map(|(_, delivery)| delivery.message.size());
+        self.capacity.received(room, sizes);
+        self.pollers.answered(room.messages, deliveries.len(), now);
         self.report.received += deliveries.len() as u64;
+        let (groups, deliveries): (Vec<_>, Vec<_>) = deliveries.into_iter().unzip();
         self.consumer.observer.received(&deliveries);
-        for delivery in deliveries {
+        for (group, delivery) in groups.into_iter().zip(deliveries) {
             let lease = self.leases.add(delivery.receipt.clone(), now);
             let size = delivery.message.size();
-            self.gathered.push((lease, delivery), size, now);
+            self.gathered.push_to(group, (lease, delivery), size, now);
+        }
+        while self.capacity.is_pressed(self.gathered.open()) {
+            self.gathered.close_largest();
         }
     }
 
@@ -287,6 +301,7 @@ impl Engine {
     }
 
     fn deleted(&mut self, outcomes: &[Result<()>]) {
+        self.deleting = self.deleting.saturating_sub(1);
         let mut deleted = 0;
         for outcome in outcomes {
             match outcome {
@@ -324,7 +339,11 @@ impl Engine {
                 // Not before the time that any failed delivery has to wait.
                 self.settle(batch, vec![Outcome::Retry(self.settings.visibility)], now);
             }
-        } else if self.drain.is_none() {
+            return;
+        }
+        // Whatever it was, it must not keep anything from being deleted.
+        self.deleting = 0;
+        if self.drain.is_none() {
             let error = Error::new(
                 ErrorKind::Unknown,
                 "consumer",
@@ -383,9 +402,7 @@ impl Engine {
         let drain = self.drain.as_ref();
         let drain = drain.map(|drain| if drain.cut_off > now { drain.cut_off } else { drain.end });
         let poll = self.pollers.wake_at(now).filter(|_| self.drain.is_none());
-        [gathered, self.acknowledged.deadline(now), self.leases.wake_at(), poll, drain]
-            .into_iter()
-            .flatten()
-            .min()
+        let acknowledged = self.acknowledged.deadline(now).filter(|_| self.may_delete());
+        [gathered, acknowledged, self.leases.wake_at(), poll, drain].into_iter().flatten().min()
     }
 }

@@ -32,7 +32,8 @@ pub struct ConsumerOptions {
     /// How long what is received stays hidden, between two extensions. Default: as the queue has
     /// it.
     pub visibility: Option<Duration>,
-    /// Most receives under way at once. Default 8.
+    /// Most receives under way at once, and most requests to delete. One while the queue is idle,
+    /// and one more for each receive that comes back full. Default 64.
     pub pollers: usize,
     /// The first wait after a poll that found nothing, see [`IdleBackoff`](crate::IdleBackoff).
     /// Default: none, which needs a `wait`.
@@ -42,10 +43,13 @@ pub struct ConsumerOptions {
     pub pause: Duration,
     /// Most messages held, from before their receive to after their deletion. Default 1,000.
     pub max_messages: usize,
-    /// Most bytes held. Before a receive there must be room for as many messages of the largest
-    /// size as are asked for, so this bounds the pollers as well. Default 64 MiB.
+    /// Most bytes held. A receive is started when there is room for messages twice as large as the
+    /// largest of late; only when the sizes suddenly grow more than that, what receives under way
+    /// bring may go beyond. Default 64 MiB.
     pub max_bytes: usize,
-    /// The batches for the handler. Default: up to 10 messages, no linger.
+    /// The batches for the handler, of each [group](crate::Handler::group). Default: up to 10
+    /// messages, no linger. What waits in batches that are not full may take half of
+    /// `max_messages` and `max_bytes`; before it takes more, the largest is handled as it is.
     pub batch: BatchLimits,
     /// Most batches at the handler at once. Default 64.
     pub handlers: usize,
@@ -64,7 +68,7 @@ impl Default for ConsumerOptions {
             receive_max: 10,
             wait: Duration::from_secs(20),
             visibility: None,
-            pollers: 8,
+            pollers: 64,
             idle_backoff: None,
             pause: Duration::ZERO,
             max_messages: 1000,
@@ -128,7 +132,11 @@ impl ConsumerOptions {
                 "less than the visibility timeout of {visibility:?}, or messages would come again \
                  before their batch is flushed"
             );
-            return Err(wrong("batch.linger", format!("{:?}", self.batch.linger), would_do));
+            return Err(wrong(
+                "batch.linger (BATCH_MAX_AGE_SECS)",
+                format!("{:?}", self.batch.linger),
+                would_do,
+            ));
         }
         if self.max_bytes < limits.message_bytes {
             let would_do =

@@ -1,32 +1,50 @@
 //! What a consumer asks of its queue, its handler and its quarantine: each in a task of its own,
 //! which answers with a [`Done`].
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::stream::{self, StreamExt};
 use tokio::time::Instant;
 
 use super::Consumer;
+use super::capacity::Room;
 use super::leases::Extension;
 use crate::error::{Error, ErrorKind, Result};
 use crate::handler::Outcome;
+use crate::message::Message;
 use crate::queue::{Delivery, Receipt, ReceiveRequest};
 use crate::shutdown::Shutdown;
 
+/// Messages of a batch that are put aside at once.
+const QUARANTINES: usize = 64;
+
 /// How a task of the consumer ended.
 pub(super) enum Done {
-    Received { asked: usize, answer: Result<Vec<Delivery>> },
+    /// Each delivery with its group.
+    Received {
+        room: Room,
+        answer: Result<Vec<(u64, Delivery)>>,
+    },
     Handled(Vec<Outcome>),
     Deleted(Vec<Result<()>>),
     Released(Vec<Result<()>>),
-    Extended { asked: Instant, extensions: Vec<(Extension, Result<()>)> },
+    Extended {
+        asked: Instant,
+        extensions: Vec<(Extension, Result<()>)>,
+    },
 }
 
 impl Consumer {
     /// Receives once, with retries until `stop`. A receive under way is awaited even then, unless
     /// the queue says that it may be abandoned.
-    pub(super) async fn receive(self: Arc<Self>, request: ReceiveRequest, stop: Shutdown) -> Done {
+    pub(super) async fn receive(
+        self: Arc<Self>,
+        request: ReceiveRequest,
+        room: Room,
+        stop: Shutdown,
+    ) -> Done {
         let cancel_safe = self.queue.limits().cancel_safe_receive;
         let receive = || self.queue.receive(request);
         let answer = tokio::select! {
@@ -34,7 +52,16 @@ impl Consumer {
             answer = self.retry.one(Error::is_retryable, &stop, receive) => answer,
             () = stop.requested(), if cancel_safe => Ok(Vec::new()),
         };
-        Done::Received { asked: request.max, answer }
+        let answer = answer.map(|deliveries| {
+            let grouped = |delivery: Delivery| (self.group(&delivery.message), delivery);
+            deliveries.into_iter().map(grouped).collect()
+        });
+        Done::Received { room, answer }
+    }
+
+    /// The group of a message. A panic is left to the handler, where it costs no other message.
+    fn group(&self, message: &Message) -> u64 {
+        catch_unwind(AssertUnwindSafe(|| self.handler.group(message))).unwrap_or_default()
     }
 
     /// Has a batch handled, and what is to be quarantined made durable. `later` is when to try
@@ -58,7 +85,8 @@ impl Consumer {
         if outcomes.iter().any(|outcome| matches!(outcome, Outcome::Quarantine(_))) {
             let pairs = outcomes.into_iter().zip(&*deliveries);
             let put_aside = |(outcome, delivery)| self.put_aside(delivery, outcome, &stop);
-            outcomes = join_all(pairs.map(put_aside)).await;
+            let settled: Vec<_> = pairs.map(put_aside).collect();
+            outcomes = stream::iter(settled).buffered(QUARANTINES).collect().await;
         }
         Done::Handled(outcomes)
     }

@@ -24,6 +24,8 @@ struct State {
     /// Received and not handled: the bytes of each.
     open: BTreeMap<Receipt, usize>,
     bytes: usize,
+    /// The largest message ever received.
+    largest: usize,
     /// Handled for good, and when.
     done: BTreeMap<Receipt, Instant>,
     report: ConsumerReport,
@@ -176,11 +178,14 @@ impl Observer for Books {
             let size = delivery.message.size();
             state.open.insert(delivery.receipt.clone(), size);
             state.bytes += size;
+            state.largest = size.max(state.largest);
         }
         state.report.received += deliveries.len() as u64;
-        let (held, bytes) = (state.held(), state.bytes);
+        let (held, bytes, largest) = (state.held(), state.bytes, state.largest);
         drop(state);
-        let (messages, most) = (self.options.max_messages, self.options.max_bytes);
+        // Until it has seen how large they are, a consumer cannot know what a receive brings.
+        let unknown = self.options.pollers * self.options.receive_max * largest;
+        let (messages, most) = (self.options.max_messages, self.options.max_bytes + unknown);
         self.check(held <= messages as u64, Invariant::Bounds, || {
             format!("holds {held} messages, at most {messages} are allowed")
         });

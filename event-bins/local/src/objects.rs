@@ -1,0 +1,134 @@
+//! How events become objects: settings of every program that stores them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, ValueEnum};
+use event_core::{
+    BatchLimits, BatchWriter, Compression, ConsumerOptions, Handler, Layout, ObjectStore, Result,
+    Retry, StoreWriter,
+};
+
+use crate::cli::seconds;
+
+/// How many events are in an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ObjectLayout {
+    /// One, under its `request_id`.
+    Event,
+    /// Many, claimed by a ledger.
+    Batch,
+}
+
+/// The settings of objects.
+#[derive(Clone, Debug, Args)]
+pub struct ObjectArgs {
+    /// An object for each event, or one for many with a ledger beside it: a thousandth of the
+    /// puts. All programs that store below one prefix must agree (production: batch)
+    #[arg(long, value_enum, value_name = "LAYOUT", env = "OBJECT_LAYOUT", default_value = "event")]
+    pub object_layout: ObjectLayout,
+
+    /// Events in an object of the layout `batch`, at most; 1 to 10000
+    #[arg(long, value_name = "N", env = "BATCH_MAX_EVENTS", default_value = "1000",
+          value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    pub batch_max_events: u16,
+
+    /// Bytes of messages in such an object before compression, at most; 1024 to 67108864
+    #[arg(long, value_name = "BYTES", env = "BATCH_MAX_BYTES", default_value = "16777216",
+          value_parser = clap::value_parser!(u32).range(1024..=64 * 1024 * 1024))]
+    pub batch_max_bytes: u32,
+
+    /// How long in seconds an event waits for others of its type and day; less than the visibility
+    /// timeout of the queue
+    #[arg(long, value_name = "SECONDS", env = "BATCH_MAX_AGE_SECS", default_value = "5",
+          value_parser = seconds)]
+    pub batch_max_age_secs: Duration,
+
+    /// Compression of such an object. It may change at any time: each object's name tells its own
+    #[arg(long, value_name = "COMPRESSION", env = "BATCH_COMPRESSION", default_value = "none",
+          value_parser = compression())]
+    pub batch_compression: Compression,
+}
+
+fn compression() -> impl TypedValueParser<Value = Compression> {
+    let names = Compression::ALL.map(Compression::as_str);
+    PossibleValuesParser::new(names).try_map(|name| name.parse::<Compression>())
+}
+
+impl ObjectArgs {
+    /// The handler that writes events below this layout's prefix.
+    ///
+    /// # Errors
+    ///
+    /// `Invalid` if the compression is not built in.
+    pub fn writer(
+        &self,
+        store: Arc<dyn ObjectStore>,
+        layout: Layout,
+        retry: Retry,
+    ) -> Result<Arc<dyn Handler>> {
+        Ok(match self.object_layout {
+            ObjectLayout::Event => Arc::new(StoreWriter::new(store, layout).retry(retry)),
+            ObjectLayout::Batch => {
+                let writer = BatchWriter::new(store, layout).retry(retry);
+                Arc::new(writer.compression(self.batch_compression)?)
+            }
+        })
+    }
+
+    /// The options with batches for that handler, and room for several at once: some are gathered
+    /// while others are stored or deleted.
+    pub fn options(&self, options: ConsumerOptions) -> ConsumerOptions {
+        if self.object_layout == ObjectLayout::Event {
+            return options;
+        }
+        let (count, bytes) = (usize::from(self.batch_max_events), self.batch_max_bytes as usize);
+        ConsumerOptions {
+            batch: BatchLimits { count, bytes, linger: self.batch_max_age_secs },
+            // SQS lets 120,000 of a queue be in flight, over all consumers.
+            max_messages: (8 * count).clamp(options.max_messages, 100_000),
+            max_bytes: options.max_bytes.max(4 * bytes),
+            ..options
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Program {
+        #[command(flatten)]
+        objects: ObjectArgs,
+    }
+
+    fn options(arguments: &[&str]) -> ConsumerOptions {
+        let program = Program::try_parse_from(["program"].iter().chain(arguments));
+        program.expect("sound settings").objects.options(ConsumerOptions::default())
+    }
+
+    #[test]
+    fn objects_of_one_event_change_nothing() {
+        assert_eq!(options(&["--batch-max-events", "7"]), ConsumerOptions::default());
+    }
+
+    #[test]
+    fn there_is_room_for_several_batches() {
+        let with = |events, bytes| {
+            let batch = ["--object-layout", "batch", "--batch-max-age-secs", "0.5"];
+            let limits = ["--batch-max-events", events, "--batch-max-bytes", bytes];
+            options(&[batch, limits].concat())
+        };
+        let batch = with("1000", "16777216");
+        let linger = Duration::from_millis(500);
+        assert_eq!(batch.batch, BatchLimits { count: 1000, bytes: 16 << 20, linger });
+        assert_eq!((batch.max_messages, batch.max_bytes), (8000, 64 << 20));
+        assert_eq!(with("1", "1024").max_messages, ConsumerOptions::default().max_messages);
+        let largest = with("10000", "67108864");
+        assert_eq!((largest.max_messages, largest.max_bytes), (80_000, 256 << 20));
+    }
+}

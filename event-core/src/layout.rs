@@ -104,12 +104,12 @@ impl Layout {
 
     /// The key of the object with so many before it in its partition. Padded, so that a listing is
     /// in order.
-    pub(crate) fn batch_key(&self, partition: &str, slot: u64, compression: Compression) -> String {
+    pub(crate) fn batch_key(&self, partition: &str, slot: u32, compression: Compression) -> String {
         format!("{}/{partition}/{slot:010}{}", self.prefix, compression.suffix())
     }
 
     /// The key of the entry of the ledger that claims that object.
-    pub(crate) fn ledger_key(&self, partition: &str, slot: u64) -> String {
+    pub(crate) fn ledger_key(&self, partition: &str, slot: u32) -> String {
         format!("{}{slot:010}.json", self.ledger_prefix(partition))
     }
 

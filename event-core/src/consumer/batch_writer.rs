@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 use tracing::{Instrument, debug_span};
 
 use crate::compression::Compression;
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::event::Event;
 use crate::handler::{Handler, Outcome};
 use crate::layout::Layout;
@@ -50,8 +50,9 @@ use crate::store::ObjectStore;
 /// # What is promised
 ///
 /// Of all deliveries with the same `request_id`, type and day, one record is ever stored, as long
-/// as nobody deletes from the store. A process keeps the ids of the partitions that it meets in
-/// memory, some 60 bytes for each event.
+/// as nobody deletes from the store. A process keeps 15 bytes of memory for each event of the
+/// partitions that it meets, see [`remember`](Self::remember), and reads what their ledgers hold when
+/// it meets them for the first time.
 ///
 /// A line holds the bytes of the event as they were received, but for line breaks between the
 /// tokens of the JSON text, which become spaces.
@@ -61,6 +62,9 @@ use crate::store::ObjectStore;
 pub struct BatchWriter {
     ledger: Ledger,
 }
+
+/// When events are tried again whose ledger cannot be read: it takes a hand to mend that.
+const AFTER_A_FAULT: Duration = Duration::from_secs(300);
 
 impl BatchWriter {
     /// A writer into this store.
@@ -80,6 +84,15 @@ impl BatchWriter {
     #[must_use]
     pub fn patience(mut self, patience: Duration) -> Self {
         self.ledger.patience = patience;
+        self
+    }
+
+    /// Keeps so many ids in memory, over all partitions: those that were not used for longest are
+    /// forgotten first, and read again from the ledger when they are needed again. What is in use is
+    /// never forgotten. Default: 4 million, some 60 MB.
+    #[must_use]
+    pub fn remember(mut self, ids: usize) -> Self {
+        self.ledger.remember = ids;
         self
     }
 
@@ -105,10 +118,12 @@ impl BatchWriter {
         let span = debug_span!("store", partition, events = held.len());
         let outcomes = match self.ledger.store(partition, &held, stop).instrument(span).await {
             Ok(fates) => fates.into_iter().map(outcome).collect(),
-            Err(error) => {
-                tracing::warn!(%error, events = held.len(), "not stored");
-                vec![Outcome::Retry(Duration::ZERO); held.len()]
+            Err(error) if error.kind() == ErrorKind::Invalid => {
+                tracing::error!(%error, events = held.len(), "not stored");
+                vec![Outcome::Retry(AFTER_A_FAULT); held.len()]
             }
+            // Given up because of the shutdown: another consumer can have them at once.
+            Err(_) => vec![Outcome::Retry(Duration::ZERO); held.len()],
         };
         places.into_iter().zip(outcomes).collect()
     }

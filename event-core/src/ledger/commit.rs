@@ -2,13 +2,13 @@
 //! does nothing itself: whoever drives it makes the requests, again until each has an answer that
 //! is certain, and a test drives it through every order of things.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::entry::{Digest, Entry, Id};
-use super::row::{Known, Row, Slot};
+use super::row::{Row, Slot};
 use crate::compression::Compression;
 
 /// A request to the store. Each creates an object that is never written again, or reads one.
@@ -59,6 +59,8 @@ pub(crate) enum Fate {
 pub(crate) struct Commit {
     held: Vec<(Id, Digest)>,
     fates: Vec<Option<Fate>>,
+    /// Of the entries that were read once more, what they say of the events held.
+    recalled: BTreeMap<Slot, BTreeMap<Id, Digest>>,
     nonce: u128,
     compression: Compression,
     next: Step,
@@ -68,6 +70,8 @@ pub(crate) struct Commit {
 enum Step {
     /// What the row does not know of yet is to be claimed.
     Decide,
+    /// An entry may claim what is held.
+    Recall(Slot),
     Claim(Vec<usize>),
     /// The claim met an entry: whose is it?
     Identify(Vec<usize>),
@@ -83,7 +87,8 @@ impl Commit {
     /// Starts a commit, whose data is to be compressed like this. The nonce must be new.
     pub(crate) fn new(held: Vec<(Id, Digest)>, nonce: u128, compression: Compression) -> Self {
         let fates = vec![None; held.len()];
-        Self { held, fates, nonce, compression, next: Step::Decide }
+        let recalled = BTreeMap::new();
+        Self { held, fates, recalled, nonce, compression, next: Step::Decide }
     }
 
     /// The fates, one for each event held, once there is nothing more to ask.
@@ -106,6 +111,7 @@ impl Commit {
         }
         match &self.next {
             Step::Decide | Step::Done => None,
+            Step::Recall(slot) => Some(Request::ReadEntry(*slot)),
             Step::Claim(places) => Some(Request::CreateEntry(row.head(), self.entry(places))),
             Step::Identify(_) => Some(Request::ReadEntry(row.head())),
             Step::Look(slot) | Step::Verify(slot, _) => Some(Request::ReadData(*slot)),
@@ -114,10 +120,14 @@ impl Commit {
         }
     }
 
-    /// Whether it holds a claim and only has to store what it claimed. Until then it reads and
-    /// moves the head of the row, and nothing else may.
+    /// Whether it holds a claim and only has to store what it claimed.
     pub(crate) fn holds_a_claim(&self) -> bool {
         matches!(self.next, Step::Write(..) | Step::Verify(..))
+    }
+
+    /// Whether nothing else may move the head of the row before it has its answer.
+    pub(crate) fn needs_the_head(&self) -> bool {
+        !self.holds_a_claim() && !matches!(self.next, Step::Recall(_))
     }
 
     /// Whether it waits for another writer to settle its claim.
@@ -129,6 +139,10 @@ impl Commit {
     pub(crate) fn answer(&mut self, row: &mut Row, answer: &Answer, now: Instant) {
         let next = std::mem::replace(&mut self.next, Step::Decide);
         self.next = match (next, answer) {
+            (Step::Recall(slot), Answer::Entry(entry)) => {
+                self.recall(slot, entry);
+                Step::Decide
+            }
             (Step::Claim(places), Answer::Created) => self.claimed(row, places, now),
             (Step::Claim(places), Answer::Exists) => Step::Identify(places),
             (Step::Identify(places), Answer::Entry(entry)) => {
@@ -171,9 +185,16 @@ impl Commit {
         Entry { nonce: self.nonce, compression: self.compression, events }
     }
 
-    fn claimed(&self, row: &mut Row, places: Vec<usize>, now: Instant) -> Step {
-        let slot = row.head();
-        row.read(&self.entry(&places), now);
+    fn recall(&mut self, slot: Slot, entry: &Entry) {
+        let held: BTreeSet<Id> = self.held.iter().map(|&(id, _)| id).collect();
+        let of_use = entry.events.iter().copied().filter(|(id, _)| held.contains(id));
+        self.recalled.insert(slot, of_use.collect());
+    }
+
+    fn claimed(&mut self, row: &mut Row, places: Vec<usize>, now: Instant) -> Step {
+        let (slot, entry) = (row.head(), self.entry(&places));
+        row.read(&entry, now);
+        self.recall(slot, &entry);
         Step::Write(slot, places)
     }
 
@@ -186,7 +207,7 @@ impl Commit {
         Step::Decide
     }
 
-    /// First what is new, since what others have claimed may take a while.
+    /// First what has to be read, then what is new, since what others have claimed may take a while.
     fn decide(&mut self, row: &Row, now: Instant, patience: Duration) -> Step {
         let mut new = BTreeMap::new();
         let mut claimed = None;
@@ -194,12 +215,15 @@ impl Commit {
             if self.fates[place].is_some() {
                 continue;
             }
-            match row.look_up(id, digest) {
+            match self.look_up(row, id) {
                 // Of two with one id the first is stored, and the other looked up after that.
                 Known::New => drop(new.entry(id).or_insert(place)),
-                Known::Stored { same: true } => self.fates[place] = Some(Fate::Duplicate),
-                Known::Stored { same: false } => self.fates[place] = Some(Fate::Conflict),
+                Known::Perhaps(slot) => return Step::Recall(slot),
                 Known::Claimed(slot) => claimed = Some(slot),
+                Known::Stored(there) if there == digest => {
+                    self.fates[place] = Some(Fate::Duplicate);
+                }
+                Known::Stored(_) => self.fates[place] = Some(Fate::Conflict),
             }
         }
         if !new.is_empty() {
@@ -213,4 +237,32 @@ impl Commit {
             None => Step::Done,
         }
     }
+
+    fn look_up(&self, row: &Row, id: Id) -> Known {
+        for slot in row.claims(id) {
+            let Some(recalled) = self.recalled.get(&slot) else {
+                return Known::Perhaps(slot);
+            };
+            if let Some(&digest) = recalled.get(&id) {
+                return if row.is_open(slot) {
+                    Known::Claimed(slot)
+                } else {
+                    Known::Stored(digest)
+                };
+            }
+        }
+        Known::New
+    }
+}
+
+/// What is known of one event.
+enum Known {
+    /// No entry claims it.
+    New,
+    /// This entry may claim it.
+    Perhaps(Slot),
+    /// This entry claims it, and whether that has its data is to be seen.
+    Claimed(Slot),
+    /// It is stored, with these bytes.
+    Stored(Digest),
 }

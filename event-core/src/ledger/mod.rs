@@ -13,9 +13,9 @@ mod entry;
 #[cfg(test)]
 mod model;
 mod row;
+mod rows;
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -32,6 +32,7 @@ use crate::store::{ObjectStore, PutMode, PutOutcome, list_all};
 use commit::{Answer, Commit, Request};
 use entry::{Digest, Entry, Id};
 use row::{Row, Slot};
+use rows::Rows;
 
 pub(crate) use commit::Fate;
 
@@ -44,18 +45,17 @@ pub(crate) struct Ledger {
     pub(crate) patience: Duration,
     /// Of what is written from now on.
     pub(crate) compression: Compression,
-    rows: Mutex<BTreeMap<String, SharedRow>>,
+    /// Ids that are kept in memory, over all partitions that are not in use.
+    pub(crate) remember: usize,
+    rows: Rows,
 }
-
-/// None until what was there before this process is read.
-type SharedRow = Arc<tokio::sync::Mutex<Option<Row>>>;
 
 /// What a commit does next, without keeping others from the head of the row.
 enum Next {
     Done(Vec<Fate>),
     /// Look again at the claim of another writer, later.
     Wait,
-    Write(Request),
+    Ask(Request),
 }
 
 /// An event to store.
@@ -82,7 +82,8 @@ impl Ledger {
     pub(crate) fn new(store: Arc<dyn ObjectStore>, layout: Layout) -> Self {
         let (retry, patience) = (Retry::default(), Duration::from_secs(30));
         let compression = Compression::None;
-        Self { store, layout, retry, patience, compression, rows: Mutex::default() }
+        let (remember, rows) = (4_000_000, Rows::default());
+        Self { store, layout, retry, patience, compression, remember, rows }
     }
 
     /// The partition that an event belongs to.
@@ -100,7 +101,7 @@ impl Ledger {
     ) -> Result<Vec<Fate>> {
         let ids = held.iter().map(|held| (held.id, held.digest)).collect();
         let mut commit = Commit::new(ids, fastrand::u128(..), self.compression);
-        let row = self.row(partition);
+        let row = self.rows.of(partition, self.remember);
         loop {
             // One commit at a time moves the head, and the next one does while the data of this
             // one is on its way.
@@ -116,7 +117,7 @@ impl Ledger {
                     () = stop.requested() => return Err(stopped()),
                     () = sleep(LOOK_AGAIN.min(self.patience / 4)) => {}
                 },
-                Next::Write(request) => {
+                Next::Ask(request) => {
                     let compression = self.compression;
                     let answer = self.ask(&request, compression, partition, held, stop).await?;
                     let mut row = row.lock().await;
@@ -136,8 +137,8 @@ impl Ledger {
         stop: &Shutdown,
     ) -> Result<Next> {
         while let Some(request) = commit.request(row, Instant::now(), self.patience) {
-            if commit.holds_a_claim() {
-                return Ok(Next::Write(request));
+            if !commit.needs_the_head() {
+                return Ok(Next::Ask(request));
             }
             let compression = match request {
                 Request::ReadData(slot) | Request::CreateTombstone(slot) => row.compression(slot),
@@ -151,11 +152,6 @@ impl Ledger {
             }
         }
         Ok(Next::Done(commit.fates().unwrap_or_default()))
-    }
-
-    fn row(&self, partition: &str) -> SharedRow {
-        let mut rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(rows.entry(partition.to_owned()).or_default())
     }
 
     /// Reads the entries that were there before this process, the first time.

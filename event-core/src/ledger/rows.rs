@@ -1,0 +1,96 @@
+//! The rows that a process keeps, and which of them it forgets.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::row::Row;
+
+/// None until what was there before this process is read.
+pub(super) type SharedRow = Arc<tokio::sync::Mutex<Option<Row>>>;
+
+/// The rows of all partitions that were met, up to a number of ids. Those that were not used for
+/// longest are forgotten first, to be read again when they are met again; those in use never are.
+#[derive(Default)]
+pub(super) struct Rows(Mutex<Kept>);
+
+#[derive(Default)]
+struct Kept {
+    rows: BTreeMap<String, (u64, SharedRow)>,
+    /// Counts uses.
+    clock: u64,
+    /// Rows that were made since it was last looked how many ids there are.
+    made: usize,
+}
+
+/// What a row without ids counts as.
+const ROW: usize = 20;
+/// Rows that are made from one look at all of them to the next.
+const LOOK_EVERY: usize = 64;
+
+impl Rows {
+    /// The row of a partition; other rows are forgotten if there are more ids than `most`.
+    pub(super) fn of(&self, partition: &str, most: usize) -> SharedRow {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.clock += 1;
+        let clock = kept.clock;
+        if let Some((used, row)) = kept.rows.get_mut(partition) {
+            *used = clock;
+            return Arc::clone(row);
+        }
+        kept.made += 1;
+        if kept.made >= LOOK_EVERY {
+            kept.made = 0;
+            kept.forget(most);
+        }
+        let row = SharedRow::default();
+        kept.rows.insert(partition.to_owned(), (clock, Arc::clone(&row)));
+        row
+    }
+}
+
+impl Kept {
+    fn forget(&mut self, most: usize) {
+        let mut total = 0;
+        let mut idle = Vec::new();
+        for (partition, (used, row)) in &self.rows {
+            let Ok(locked) = row.try_lock() else { continue };
+            let ids = ROW + locked.as_ref().map_or(0, Row::ids);
+            total += ids;
+            if Arc::strong_count(row) == 1 {
+                idle.push((*used, ids, partition.clone()));
+            }
+        }
+        idle.sort_unstable();
+        for (_, ids, partition) in idle {
+            if total <= most {
+                break;
+            }
+            total -= ids;
+            self.rows.remove(&partition);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_that_were_not_used_for_longest_are_forgotten_but_for_those_in_use() {
+        let rows = Rows::default();
+        let name = |number: usize| format!("dt={number}");
+        let in_use = rows.of(&name(0), 10 * ROW);
+        for number in 1..2 * LOOK_EVERY {
+            rows.of(&name(number), 10 * ROW);
+        }
+        // Whoever looks makes one more than were left.
+        let kept = rows.0.lock().unwrap();
+        let (first, last) = (name(0), name(2 * LOOK_EVERY - 1));
+        assert_eq!(kept.rows.len(), 11);
+        assert!(kept.rows.contains_key(&first) && kept.rows.contains_key(&last));
+        assert!(Arc::ptr_eq(&kept.rows[&first].1, &in_use));
+        drop(kept);
+        let again = rows.of(&name(1), 10 * ROW);
+        assert!(again.try_lock().unwrap().is_none());
+    }
+}

@@ -14,13 +14,15 @@ mod entry;
 mod model;
 mod row;
 mod rows;
+mod turns;
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep_until};
 
 use crate::compression::Compression;
 use crate::error::{Error, ErrorKind, Result};
@@ -31,8 +33,9 @@ use crate::shutdown::Shutdown;
 use crate::store::{ObjectStore, PutMode, PutOutcome, list_all};
 use commit::{Answer, Commit, Request};
 use entry::{Digest, Entry, Id};
-use row::{Row, Slot};
-use rows::Rows;
+use row::Slot;
+use rows::{Head, Rows, SharedRow};
+use turns::Turns;
 
 pub(crate) use commit::Fate;
 
@@ -75,7 +78,7 @@ impl Held {
 
 /// Between two looks at a claim of another writer.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
-/// Entries read at once when a process meets a partition for the first time.
+/// Entries read at once, at most.
 const READS: usize = 16;
 
 impl Ledger {
@@ -106,22 +109,19 @@ impl Ledger {
             // One commit at a time moves the head, and the next one does while the data of this
             // one is on its way.
             let next = {
-                let mut row = row.lock().await;
-                let row = self.load(&mut row, partition, stop).await?;
-                self.claim(&mut commit, row, partition, held, stop).await?
+                let mut head = row.head.lock().await;
+                self.load(&row, &mut head, partition, stop).await?;
+                self.claim(&mut commit, &row, &mut head.turns, partition, held, stop).await?
             };
             match next {
                 Next::Done(fates) => return Ok(fates),
-                Next::Wait => tokio::select! {
-                    biased;
-                    () = stop.requested() => return Err(stopped()),
-                    () = sleep(LOOK_AGAIN.min(self.patience / 4)) => {}
-                },
+                Next::Wait => {
+                    wait(Instant::now() + LOOK_AGAIN.min(self.patience / 4), stop).await?;
+                }
                 Next::Ask(request) => {
                     let compression = self.compression;
                     let answer = self.ask(&request, compression, partition, held, stop).await?;
-                    let mut row = row.lock().await;
-                    commit.answer(row.get_or_insert_default(), &answer, Instant::now());
+                    commit.answer(&mut row.known(), &answer, Instant::now());
                 }
             }
         }
@@ -131,48 +131,104 @@ impl Ledger {
     async fn claim(
         &self,
         commit: &mut Commit,
-        row: &mut Row,
+        row: &SharedRow,
+        turns: &mut Turns,
         partition: &str,
         held: &[Held],
         stop: &Shutdown,
     ) -> Result<Next> {
-        while let Some(request) = commit.request(row, Instant::now(), self.patience) {
+        loop {
+            let request = commit.request(&row.known(), Instant::now(), self.patience);
+            let Some(request) = request else {
+                return Ok(Next::Done(commit.fates().unwrap_or_default()));
+            };
             if !commit.needs_the_head() {
                 return Ok(Next::Ask(request));
             }
-            let compression = match request {
-                Request::ReadData(slot) | Request::CreateTombstone(slot) => row.compression(slot),
-                _ => self.compression,
-            };
-            let answer = self.ask(&request, compression, partition, held, stop).await?;
-            let waits = commit.waits(&answer);
-            commit.answer(row, &answer, Instant::now());
-            if waits {
-                return Ok(Next::Wait);
+            if let (Request::CreateEntry(..), Some(turn)) = (&request, turns.not_before()) {
+                wait(turn, stop).await?;
+            }
+            let asked = Instant::now();
+            if let Request::ReadEntry(slot) = request {
+                self.meet(commit, row, turns, slot, partition, stop).await?;
+            } else {
+                let compression = match request {
+                    Request::ReadData(slot) | Request::CreateTombstone(slot) => {
+                        row.known().compression(slot)
+                    }
+                    _ => self.compression,
+                };
+                let answer = self.ask(&request, compression, partition, held, stop).await?;
+                let waits = commit.waits(&answer);
+                commit.answer(&mut row.known(), &answer, Instant::now());
+                if waits {
+                    return Ok(Next::Wait);
+                }
+            }
+            if commit.holds_a_claim() {
+                turns.won(asked, Instant::now());
             }
         }
-        Ok(Next::Done(commit.fates().unwrap_or_default()))
+    }
+
+    /// Reads the claim that was met at the head, and those after it that are there by now.
+    async fn meet(
+        &self,
+        commit: &mut Commit,
+        row: &SharedRow,
+        turns: &mut Turns,
+        slot: Slot,
+        partition: &str,
+        stop: &Shutdown,
+    ) -> Result<()> {
+        let slots = slot..slot + turns.ahead();
+        let entries = self.read_entries(slots, partition, stop).await?;
+        turns.found(entries.len() as Slot);
+        let mut known = row.known();
+        let mut entries = entries.into_iter();
+        let first = entries.next().map_or(Answer::Nothing, Answer::Entry);
+        commit.answer(&mut known, &first, Instant::now());
+        if !commit.holds_a_claim() {
+            turns.lost();
+        }
+        for entry in entries {
+            known.read(&entry, Instant::now());
+        }
+        Ok(())
     }
 
     /// Reads the entries that were there before this process, the first time.
-    async fn load<'a>(
+    async fn load(
         &self,
-        row: &'a mut Option<Row>,
+        row: &SharedRow,
+        head: &mut Head,
         partition: &str,
         stop: &Shutdown,
-    ) -> Result<&'a mut Row> {
-        if row.is_none() {
+    ) -> Result<()> {
+        if !head.is_loaded {
             let prefix = self.layout.ledger_prefix(partition);
             let list = || list_all(&*self.store, &prefix);
             let slots = self.retry.one(|_| true, stop, list).await?.len() as Slot;
-            let entries = stream::iter(0..slots).map(|slot| self.read_entry(partition, slot, stop));
-            let entries: Vec<_> = entries.buffered(READS).try_collect().await?;
-            let read = row.get_or_insert_default();
-            for entry in entries.iter().map_while(Option::as_ref) {
-                read.read(entry, Instant::now());
+            let entries = self.read_entries(0..slots, partition, stop).await?;
+            let mut known = row.known();
+            for entry in entries {
+                known.read(&entry, Instant::now());
             }
+            head.is_loaded = true;
         }
-        Ok(row.get_or_insert_default())
+        Ok(())
+    }
+
+    /// The entries in these slots, up to the first that is not there.
+    async fn read_entries(
+        &self,
+        slots: Range<Slot>,
+        partition: &str,
+        stop: &Shutdown,
+    ) -> Result<Vec<Entry>> {
+        let reads = stream::iter(slots).map(|slot| self.read_entry(partition, slot, stop));
+        let entries: Vec<_> = reads.buffered(READS).try_collect().await?;
+        Ok(entries.into_iter().map_while(|entry| entry).collect())
     }
 
     /// Makes a request; `compression` is that of the data it is about.
@@ -243,8 +299,16 @@ impl Ledger {
     }
 }
 
-fn stopped() -> Error {
-    Error::new(ErrorKind::Transient, "ledger", "stopped while another writer was waited for")
+/// Waits for another writer.
+async fn wait(until: Instant, stop: &Shutdown) -> Result<()> {
+    tokio::select! {
+        biased;
+        () = stop.requested() => {
+            let message = "stopped while another writer was waited for";
+            Err(Error::new(ErrorKind::Transient, "ledger", message))
+        }
+        () = sleep_until(until) => Ok(()),
+    }
 }
 
 /// A line break can only be between the tokens of a JSON text, where a space means the same.

@@ -1,12 +1,32 @@
 //! The rows that a process keeps, and which of them it forgets.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::row::Row;
+use super::turns::Turns;
 
-/// None until what was there before this process is read.
-pub(super) type SharedRow = Arc<tokio::sync::Mutex<Option<Row>>>;
+/// A row that several commits work on.
+#[derive(Default)]
+pub(super) struct SharedRow {
+    /// Whoever holds it may move the head.
+    pub(super) head: tokio::sync::Mutex<Head>,
+    known: Mutex<Row>,
+}
+
+#[derive(Default)]
+pub(super) struct Head {
+    /// What was there before this process is read.
+    pub(super) is_loaded: bool,
+    pub(super) turns: Turns,
+}
+
+impl SharedRow {
+    /// What is known at this moment; not to be kept while something is waited for.
+    pub(super) fn known(&self) -> MutexGuard<'_, Row> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// The rows of all partitions that were met, up to a number of ids. Those that were not used for
 /// longest are forgotten first, to be read again when they are met again; those in use never are.
@@ -15,7 +35,7 @@ pub(super) struct Rows(Mutex<Kept>);
 
 #[derive(Default)]
 struct Kept {
-    rows: BTreeMap<String, (u64, SharedRow)>,
+    rows: BTreeMap<String, (u64, Arc<SharedRow>)>,
     /// Counts uses.
     clock: u64,
     /// Rows that were made since it was last looked how many ids there are.
@@ -29,7 +49,7 @@ const LOOK_EVERY: usize = 64;
 
 impl Rows {
     /// The row of a partition; other rows are forgotten if there are more ids than `most`.
-    pub(super) fn of(&self, partition: &str, most: usize) -> SharedRow {
+    pub(super) fn of(&self, partition: &str, most: usize) -> Arc<SharedRow> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         kept.clock += 1;
         let clock = kept.clock;
@@ -42,7 +62,7 @@ impl Rows {
             kept.made = 0;
             kept.forget(most);
         }
-        let row = SharedRow::default();
+        let row = Arc::<SharedRow>::default();
         kept.rows.insert(partition.to_owned(), (clock, Arc::clone(&row)));
         row
     }
@@ -53,8 +73,7 @@ impl Kept {
         let mut total = 0;
         let mut idle = Vec::new();
         for (partition, (used, row)) in &self.rows {
-            let Ok(locked) = row.try_lock() else { continue };
-            let ids = ROW + locked.as_ref().map_or(0, Row::ids);
+            let ids = ROW + row.known().ids();
             total += ids;
             if Arc::strong_count(row) == 1 {
                 idle.push((*used, ids, partition.clone()));
@@ -91,6 +110,6 @@ mod tests {
         assert!(Arc::ptr_eq(&kept.rows[&first].1, &in_use));
         drop(kept);
         let again = rows.of(&name(1), 10 * ROW);
-        assert!(again.try_lock().unwrap().is_none());
+        assert!(!again.head.try_lock().unwrap().is_loaded);
     }
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 mod consumer;
+mod contention;
 mod drain;
 mod pipeline;
 mod producer;

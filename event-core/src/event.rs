@@ -6,7 +6,7 @@ mod tests;
 use std::borrow::Cow;
 use std::fmt;
 
-use jiff::civil::DateTime;
+use jiff::civil::{Date, DateTime};
 use jiff::fmt::temporal::Pieces;
 use serde::de::{Deserializer, IgnoredAny};
 use serde::{Deserialize, Serialize};
@@ -221,6 +221,11 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error>
 
 fn need<T>(name: &str, field: Option<T>) -> Result<T, Reason> {
     field.ok_or_else(|| Reason::new(Reason::MISSING_FIELD, format!("{name} is not there")))
+}
+
+/// The day of an event with this `ts`, if it can be read.
+pub(crate) fn day_of(ts: &str) -> Option<Date> {
+    timestamp(ts).ok().map(DateTime::date)
 }
 
 fn timestamp(text: &str) -> Result<DateTime, Reason> {

@@ -102,10 +102,25 @@ impl Layout {
         (kind + 1) * 100_000_000 + (year * 10_000 + month * 100 + day).unsigned_abs()
     }
 
+    /// What all keys of events start with.
+    pub(crate) fn data_root(&self) -> String {
+        format!("{}/", self.prefix)
+    }
+
+    /// What all keys of ledgers start with.
+    pub(crate) fn ledger_root(&self) -> String {
+        format!("{}/{}/", Self::LEDGER_PREFIX, self.prefix)
+    }
+
+    /// What all keys of the data of a partition start with, and no other.
+    pub(crate) fn data_prefix(&self, partition: &str) -> String {
+        format!("{}/{partition}/", self.prefix)
+    }
+
     /// The key of the object with so many before it in its partition. Padded, so that a listing is
     /// in order.
     pub(crate) fn batch_key(&self, partition: &str, slot: u32, compression: Compression) -> String {
-        format!("{}/{partition}/{slot:010}{}", self.prefix, compression.suffix())
+        format!("{}{slot:010}{}", self.data_prefix(partition), compression.suffix())
     }
 
     /// The key of the entry of the ledger that claims that object.
@@ -115,7 +130,7 @@ impl Layout {
 
     /// What all keys of the ledger of a partition start with, and no other.
     pub(crate) fn ledger_prefix(&self, partition: &str) -> String {
-        format!("{}/{}/{partition}/", Self::LEDGER_PREFIX, self.prefix)
+        format!("{}{partition}/", self.ledger_root())
     }
 
     /// The key of a quarantined message: a function of the reason's code and the whole message,

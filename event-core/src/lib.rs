@@ -16,10 +16,12 @@
 
 pub mod codec;
 
+mod audit;
 mod backoff;
 mod batch;
 mod compression;
 mod consumer;
+mod dates;
 mod error;
 mod event;
 mod handler;
@@ -31,6 +33,7 @@ mod meter;
 mod mocks;
 mod object;
 mod observe;
+mod patient;
 mod producer;
 mod quarantine;
 mod queue;
@@ -44,10 +47,14 @@ mod timer;
 pub use async_trait::async_trait;
 pub use bytes::Bytes;
 
+pub use audit::{
+    Audit, AuditReport, Books, Finding, FindingKind, Quarantined, Sent, SentEvents, Stored,
+};
 pub use backoff::{IdleBackoff, RetryBackoff, RetryBudget};
 pub use batch::{Batch, BatchLimits, Batcher, FlushReason};
 pub use compression::Compression;
 pub use consumer::{BatchWriter, Consumer, ConsumerOptions, ConsumerReport, StoreWriter};
+pub use dates::Dates;
 pub use error::{Error, ErrorKind, Result};
 pub use event::{EVENT_TYPE, Event, EventType};
 pub use handler::{Handler, Outcome};

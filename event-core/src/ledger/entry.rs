@@ -19,6 +19,13 @@ impl Id {
     pub(crate) fn of(request_id: &str) -> Self {
         Self(u128::from_be_bytes(start(&Sha256::digest(request_id))))
     }
+
+    /// Of a message that has no `request_id`: by its bytes, apart from every `request_id`, since
+    /// those hold no control characters.
+    pub(crate) fn of_bytes(body: &[u8]) -> Self {
+        let hash = Sha256::new().chain_update([0]).chain_update(body).finalize();
+        Self(u128::from_be_bytes(start(&hash)))
+    }
 }
 
 impl Digest {

@@ -32,12 +32,12 @@ use crate::retry::Retry;
 use crate::shutdown::Shutdown;
 use crate::store::{ObjectStore, PutMode, PutOutcome, list_all};
 use commit::{Answer, Commit, Request};
-use entry::{Digest, Entry, Id};
-use row::Slot;
 use rows::{Head, Rows, SharedRow};
 use turns::Turns;
 
 pub(crate) use commit::Fate;
+pub(crate) use entry::{Digest, Entry, Id};
+pub(crate) use row::Slot;
 
 /// The ledgers of all partitions below a prefix, as one process knows them.
 pub(crate) struct Ledger {

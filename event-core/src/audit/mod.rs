@@ -1,0 +1,199 @@
+//! The audit: is everything that was sent where it should be, once?
+
+mod accounts;
+mod notes;
+mod partition;
+mod quarantine;
+mod range;
+mod report;
+mod sent;
+mod slot;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::dates::{Dates, Partition};
+use crate::error::Result;
+use crate::layout::Layout;
+use crate::patient::PatientStore;
+use crate::queue::Depth;
+use crate::retry::Retry;
+use crate::shutdown::Shutdown;
+use crate::store::ObjectStore;
+use accounts::{Accounts, duplicates, name, verdict};
+use notes::{Listener, Places, Tally};
+use partition::Objects;
+use quarantine::{Aside, read_quarantine};
+use range::partitions;
+
+pub use report::{AuditReport, Books, Finding, FindingKind, Quarantined, Stored};
+pub use sent::{Sent, SentEvents};
+
+/// Proves, from the store alone, that each event that was sent is in exactly one record or in
+/// quarantine; in both layouts, also side by side below one prefix.
+///
+/// - Each object of one event holds that event, under its own key.
+/// - The slots of each ledger have no gap; each claim is settled by data that has exactly the
+///   events of its entry, or given up, or open; no data is without a claim.
+/// - No event is in two records.
+/// - Each event that was sent is in a record or in quarantine, and nothing else is.
+///
+/// How many messages are on the queues may be given as well. They are counts, and messages there
+/// may be repetitions of what is stored, so they prove little: if no event is missing, the books
+/// balance whatever is on the queues; if more are missing than the queues hold, they do not; if
+/// nothing is on the way and as many are in the dead-letter queue as are missing, they balance by
+/// count; else it is to be seen. Queues know no days: what they hold may be of any.
+///
+/// # While pods write
+///
+/// Depths are to be taken before the audit starts, and of the queue before its dead-letter queue:
+/// events move from there to the store, so none is overlooked in between, and one that is seen
+/// twice does no harm. What begins after a partition was listed is not looked at. A claim without
+/// data is looked at once more before it is reported.
+///
+/// # Costs
+///
+/// Each object is read once, and once more where there is a duplicate or a record of what was
+/// never sent to name. Up to 16 objects are read at once. It keeps in memory 16 bytes for each
+/// event of the range (up to twice as much while that grows), the names of the batch objects of
+/// one partition, the objects that are being read, and [`SentEvents`].
+pub struct Audit {
+    store: PatientStore,
+    layout: Layout,
+    dates: Dates,
+    sent: Sent,
+    queues: Option<(Depth, Depth)>,
+}
+
+impl Audit {
+    /// An audit of all days, of which nobody knows what was sent.
+    pub fn new(store: Arc<dyn ObjectStore>, layout: Layout) -> Self {
+        let (dates, sent) = (Dates::default(), Sent::default());
+        Self { store: PatientStore::new(store), layout, dates, sent, queues: None }
+    }
+
+    /// Of these days.
+    #[must_use]
+    pub fn dates(mut self, dates: Dates) -> Self {
+        self.dates = dates;
+        self
+    }
+
+    /// With what was sent.
+    #[must_use]
+    pub fn sent(mut self, sent: Sent) -> Self {
+        self.sent = sent;
+        self
+    }
+
+    /// With how much is on the queue, and in its dead-letter queue (none: empty), as it was
+    /// before this is run.
+    #[must_use]
+    pub fn queues(mut self, queue: Depth, dead_letters: Depth) -> Self {
+        self.queues = Some((queue, dead_letters));
+        self
+    }
+
+    /// With this retry loop.
+    #[must_use]
+    pub fn retry(mut self, retry: Retry) -> Self {
+        self.store.retry = retry;
+        self
+    }
+
+    /// Reads everything and reports. What may heal by itself is tried again for 30 s, and is no
+    /// finding.
+    ///
+    /// # Errors
+    ///
+    /// That of a request that never succeeded; or `stop` was requested.
+    pub async fn run(self, stop: &Shutdown) -> Result<AuditReport> {
+        let Self { store, layout, dates, sent, queues } = self;
+        let store = &store.until(stop);
+        let mut tally = Tally::default();
+        let (mut aside, mut beyond, mut reasons) = (Vec::new(), Vec::new(), BTreeMap::new());
+        // Before the records: what leaves quarantine by a replay comes to them.
+        let each = |read: Result<Aside, Finding>| match read {
+            Ok(message) if dates.contains(message.day) => {
+                *reasons.entry(message.reason).or_default() += 1;
+                aside.push(message.who.id);
+            }
+            Ok(message) => beyond.push(message.who.id),
+            Err(finding) => tally.findings.add(finding),
+        };
+        read_quarantine(store, each).await?;
+        let partitions = partitions(store, &layout, dates, &mut tally.findings).await?;
+        for partition in partitions.values() {
+            Objects::new(store, &layout, partition).read(&mut tally).await?;
+        }
+        look_again(store, &layout, &partitions, &mut tally).await?;
+
+        let Tally { stored, mut ids, mut findings, open } = tally;
+        let mut wanted = BTreeSet::new();
+        ids.sort_unstable();
+        duplicates(&ids, &mut wanted, &mut findings);
+        let accounts = Accounts::new(ids, aside, beyond);
+        let (sent_events, missing) = match &sent {
+            Sent::Unknown => (None, 0),
+            Sent::Count(count) => (Some(*count), accounts.compare_count(*count, &mut findings)),
+            Sent::Events(events) => (
+                Some(events.on(dates).count() as u64),
+                accounts.compare(events, dates, &mut wanted, &mut findings),
+            ),
+        };
+        open.iter().for_each(|claim| findings.add(accounts.open_claim(claim)));
+        // What a consumer claimed was sent, whatever else is known.
+        let claimed: BTreeSet<_> = open.iter().flat_map(|claim| &claim.ids).collect();
+        let nowhere = claimed.into_iter().filter(|id| !accounts.has(**id)).count() as u64;
+        let missing = missing.max(nowhere);
+        if !wanted.is_empty() {
+            let mut places = Places { wanted, ..Places::default() };
+            for partition in partitions.values() {
+                Objects::new(store, &layout, partition).read(&mut places).await?;
+            }
+            let each = |read: Result<Aside, Finding>| {
+                let Ok(Aside { key, who, .. }) = read else { return };
+                if let Some(place) = places.of(who.id, who.name) {
+                    place.aside.push(key);
+                }
+            };
+            read_quarantine(store, each).await?;
+            name(places, &sent, &mut findings);
+        }
+        let faults = findings.counts.keys().any(|kind| kind.is_fault());
+        Ok(AuditReport {
+            dates,
+            books: verdict(faults, missing, queues),
+            sent: sent_events,
+            stored: Stored {
+                partitions: partitions.len() as u64,
+                events: accounts.stored.len() as u64,
+                open: open.len() as u64,
+                ..stored
+            },
+            quarantined: Quarantined { events: accounts.aside.len() as u64, reasons },
+            dead_lettered: queues.map(|(_, dead_letters)| dead_letters.total()),
+            on_the_way: queues.map(|(queue, _)| queue.total()),
+            missing,
+            counts: findings.counts,
+            findings: findings.listed,
+        })
+    }
+}
+
+/// A claim may have been settled or given up since: only what is still open is reported.
+async fn look_again(
+    store: &PatientStore,
+    layout: &Layout,
+    partitions: &BTreeMap<String, Partition>,
+    tally: &mut Tally,
+) -> Result<()> {
+    for claim in std::mem::take(&mut tally.open) {
+        let Some(partition) = partitions.get(&claim.partition) else { continue };
+        let Some(entry) = store.head(&claim.key).await? else { continue };
+        let objects = Objects::new(store, layout, partition);
+        let (seen, _) = objects.slot(claim.slot, entry).await?;
+        tally.seen(&claim.partition, seen);
+    }
+    Ok(())
+}

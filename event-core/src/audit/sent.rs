@@ -1,0 +1,165 @@
+//! What was sent, and how an event is told from another.
+
+use std::collections::BTreeMap;
+
+use jiff::civil::Date;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::dates::Dates;
+use crate::error::{Error, Result};
+use crate::event::day_of;
+use crate::ledger::Id;
+use crate::object::Object;
+
+/// What was sent, as far as it is known.
+#[derive(Clone, Debug, Default)]
+pub enum Sent {
+    /// Nobody knows: the books can only agree among themselves.
+    #[default]
+    Unknown,
+    /// So many different events, on the days that are looked at.
+    Count(u64),
+    /// These events.
+    Events(SentEvents),
+}
+
+/// The events that were sent, each once, by `request_id`; a message without one goes by its bytes.
+///
+/// ```
+/// let mut sent = event_core::SentEvents::default();
+/// sent.add_body(br#"{"request_id": "r1", "ts": "2026-11-22T22:16:48"}"#);
+/// sent.add_request_id("r1").unwrap();
+/// assert_eq!(sent.len(), 1);
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct SentEvents(BTreeMap<Id, (String, Option<Date>)>);
+
+impl SentEvents {
+    /// The message with this body was sent. Its `ts`, if it has one, says on which day it counts.
+    pub fn add_body(&mut self, body: &[u8]) {
+        let Identity { id, name, day } = Identity::of(body);
+        // The day is told by a body, and by no bare request_id beside it.
+        let there = self.0.entry(id).or_insert((name, day));
+        there.1 = there.1.or(day);
+    }
+
+    /// The event with this `request_id` was sent, on a day that is looked at.
+    ///
+    /// # Errors
+    ///
+    /// `Invalid` if no event has such a one: it is empty, or a JSON text that was cut.
+    pub fn add_request_id(&mut self, request_id: &str) -> Result<()> {
+        let odd = request_id.is_empty()
+            || request_id.starts_with(['{', '[', '"'])
+            || request_id.chars().any(char::is_control);
+        if odd {
+            let message = "this is neither a message, nor the body of one, nor a request_id";
+            return Err(Error::invalid("sent", message));
+        }
+        let name = request_id.to_owned();
+        self.0.entry(Id::of(request_id)).or_insert((name, None));
+        Ok(())
+    }
+
+    /// How many different events.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn contains(&self, id: Id) -> bool {
+        self.0.contains_key(&id)
+    }
+
+    /// Those of these days, and those of which no day is known.
+    pub(super) fn on(&self, dates: Dates) -> impl Iterator<Item = (Id, &str)> {
+        let on = move |day: &Option<Date>| day.is_none_or(|day| dates.contains(day));
+        let those = self.0.iter().filter(move |(_, (_, day))| on(day));
+        those.map(|(&id, (name, _))| (id, &**name))
+    }
+}
+
+/// Who a message is, valid or not.
+pub(super) struct Identity {
+    pub(super) id: Id,
+    /// The `request_id`, or what stands for it.
+    pub(super) name: String,
+    pub(super) day: Option<Date>,
+}
+
+/// Whatever is there.
+#[derive(Deserialize)]
+struct Names {
+    #[serde(default)]
+    request_id: Value,
+    #[serde(default)]
+    ts: Value,
+}
+
+impl Identity {
+    pub(super) fn of(body: &[u8]) -> Self {
+        let names = serde_json::from_slice::<Object<Names>>(body).ok().map(|Object(names)| names);
+        let day = names.as_ref().and_then(|names| day_of(names.ts.as_str()?));
+        let request_id = names.as_ref().and_then(|names| names.request_id.as_str());
+        match request_id.filter(|request_id| !request_id.is_empty()) {
+            Some(request_id) => Self { id: Id::of(request_id), name: request_id.to_owned(), day },
+            None => {
+                let id = Id::of_bytes(body);
+                Self { id, name: format!("message without request_id, {:032x}", id.0), day }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::civil::date;
+
+    fn names(sent: &SentEvents, dates: Dates) -> Vec<&str> {
+        let mut names: Vec<_> = sent.on(dates).map(|(_, name)| name).collect();
+        names.sort_unstable();
+        names
+    }
+
+    #[test]
+    fn an_event_counts_once_and_on_its_day() {
+        let mut sent = SentEvents::default();
+        sent.add_request_id("b").unwrap();
+        for (id, day) in [("a", "21"), ("b", "22"), ("b", "22"), ("c", "23")] {
+            let body = format!(r#"{{"request_id": "{id}", "ts": "2026-11-{day}T00:00:00"}}"#);
+            sent.add_body(body.as_bytes());
+        }
+        sent.add_request_id("d").unwrap();
+        assert_eq!((sent.len(), sent.is_empty()), (4, false));
+        let day = Some(date(2026, 11, 22));
+        assert_eq!(names(&sent, Dates::new(day, day).unwrap()), ["b", "d"]);
+        assert_eq!(names(&sent, Dates::default()), ["a", "b", "c", "d"]);
+    }
+
+    #[test]
+    fn what_has_no_request_id_goes_by_its_bytes() {
+        let of = |body: &str| Identity::of(body.as_bytes());
+        for body in ["no json", "{}", r#"{"request_id": 7}"#, r#"{"request_id": ""}"#, "[1]"] {
+            assert_eq!(of(body).id, of(body).id);
+            assert_ne!(of(body).id, of("{ }").id, "{body}");
+            assert!(of(body).name.starts_with("message without request_id"), "{body}");
+        }
+        assert_eq!(of(r#"{"request_id": "r", "ts": 7}"#).id, Id::of("r"));
+        // A body that is the text of a request_id is not the event of that request_id.
+        assert_ne!(of("r").id, Id::of("r"));
+    }
+
+    #[test]
+    fn a_line_that_is_nothing_is_refused() {
+        let mut sent = SentEvents::default();
+        for odd in ["", "{\"request_id\": \"a", "[1, 2", "a\u{0}b"] {
+            assert!(sent.add_request_id(odd).is_err(), "{odd:?}");
+        }
+    }
+}

@@ -1,0 +1,378 @@
+//! The audit, on sound books and on books with a fault planted.
+
+use std::sync::Arc;
+
+use event_core::{
+    Audit, AuditReport, Books, Compression, Dates, Depth, Error, ErrorKind, FindingKind, Layout,
+    ObjectStore, Sent, SentEvents, Shutdown,
+};
+use event_mem::MemStore;
+use event_tests::Faulty;
+
+use crate::support::{SALES, batch, delete, event, events, keys, put_aside, read, singly, write};
+
+const LEDGER: &str = "ledger/store_events/event_type=sale_event/dt=2026_11_22";
+
+fn audit(store: &MemStore) -> Audit {
+    Audit::new(Arc::new(store.clone()), Layout::default())
+}
+
+async fn report(audit: Audit) -> AuditReport {
+    audit.run(&Shutdown::never()).await.unwrap()
+}
+
+fn sent(request_ids: &[&str]) -> Sent {
+    let mut sent = SentEvents::default();
+    request_ids.iter().for_each(|id| sent.add_request_id(id).unwrap());
+    Sent::Events(sent)
+}
+
+fn depth(visible: u64) -> Depth {
+    Depth { visible, ..Depth::default() }
+}
+
+/// Six events: four in two batches of one day, one of the next day alone, one in quarantine.
+async fn sound() -> MemStore {
+    let store = MemStore::new();
+    batch(&store, Compression::Zstd, &events(&["a", "b"])).await;
+    batch(&store, Compression::None, &events(&["c", "d"])).await;
+    singly(&store, &[event("e", 23)]).await;
+    put_aside(&store, &event("f", 22), "bad_msg").await;
+    store
+}
+
+const ALL: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
+
+/// What is found where the six events were sent, in an order of its own.
+async fn found(store: &MemStore) -> Vec<(FindingKind, Vec<String>)> {
+    let report = report(audit(store).sent(sent(&ALL))).await;
+    let faults = report.findings.iter().any(|finding| finding.kind.is_fault());
+    let balanced = !faults && report.missing == 0;
+    assert_eq!(report.books == Books::Balanced, balanced, "{report:?}");
+    let counted: u64 = report.counts.values().sum();
+    assert_eq!(counted, report.findings.len() as u64, "{report:?}");
+    report.findings.into_iter().map(|finding| (finding.kind, finding.keys)).collect()
+}
+
+fn data(name: &str) -> String {
+    format!("{SALES}/{name}")
+}
+
+fn entry(slot: u64) -> String {
+    format!("{LEDGER}/{slot:010}.json")
+}
+
+#[tokio::test]
+async fn sound_books_balance_in_both_layouts_side_by_side() {
+    let store = sound().await;
+    singly(&store, &events(&["g"])).await;
+    let all = ["a", "b", "c", "d", "e", "f", "g"];
+    for sent in [sent(&all), Sent::Count(7), Sent::Unknown] {
+        let known = !matches!(sent, Sent::Unknown);
+        let report = report(audit(&store).sent(sent)).await;
+        assert_eq!((report.books, report.findings), (Books::Balanced, vec![]));
+        assert_eq!(report.sent, known.then_some(7));
+        let stored = report.stored;
+        assert_eq!((stored.partitions, stored.objects, stored.records), (2, 4, 6));
+        assert_eq!((stored.events, stored.settled), (6, 2));
+        assert_eq!(report.quarantined.events, 1);
+        assert_eq!(report.quarantined.reasons["bad_msg"], 1);
+    }
+}
+
+#[tokio::test]
+async fn an_empty_store_has_nothing_to_balance() {
+    let store = MemStore::new();
+    assert_eq!(report(audit(&store)).await.books, Books::Balanced);
+    let report = report(audit(&store).sent(Sent::Count(1))).await;
+    assert_eq!((report.books, report.missing), (Books::Unbalanced, 1));
+}
+
+#[tokio::test]
+async fn a_day_has_books_of_its_own() {
+    let store = sound().await;
+    let mut sent = SentEvents::default();
+    for (id, day) in [("a", 22), ("b", 22), ("c", 22), ("d", 22), ("e", 23), ("f", 22), ("x", 24)] {
+        sent.add_body(&event(id, day).body);
+    }
+    let day = |day| Some(format!("2026-11-{day}").parse().unwrap());
+    for (from, to, count, missing) in [(22, 22, 5, 0), (23, 23, 1, 0), (23, 24, 2, 1)] {
+        let audit = audit(&store).dates(Dates::new(day(from), day(to)).unwrap());
+        let report = report(audit.sent(Sent::Events(sent.clone()))).await;
+        assert_eq!((report.sent, report.missing), (Some(count), missing), "{report:?}");
+        assert_eq!(report.books == Books::Balanced, missing == 0, "{report:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_event_that_is_lost_is_named() {
+    let store = sound().await;
+    delete(&store, "store_events/event_type=sale_event/dt=2026_11_23/e.json").await;
+    let report = report(audit(&store).sent(sent(&ALL))).await;
+    assert_eq!((report.books, report.missing), (Books::Unbalanced, 1));
+    assert_eq!(report.findings.len(), 1);
+    assert!(report.findings[0].to_string().starts_with("missing: e was sent"), "{report:?}");
+}
+
+#[tokio::test]
+async fn what_is_missing_may_be_on_the_queue() {
+    let store = sound().await;
+    delete(&store, "store_events/event_type=sale_event/dt=2026_11_23/e.json").await;
+    for (queue, dead, books) in [
+        (0, 0, Books::Unbalanced),
+        (0, 1, Books::Balanced),
+        (1, 0, Books::Open),
+        (2, 1, Books::Open),
+    ] {
+        for sent in [sent(&ALL), Sent::Count(6)] {
+            let audit = audit(&store).sent(sent).queues(depth(queue), depth(dead));
+            assert_eq!(report(audit).await.books, books, "{queue} {dead}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_record_that_was_never_sent_is_named() {
+    let store = sound().await;
+    singly(&store, &events(&["x"])).await;
+    assert_eq!(found(&store).await, [(FindingKind::NeverSent, vec![data("x.json")])]);
+    put_aside(&store, &event("y", 22), "bad_msg").await;
+    let aside = keys(&store, "quarantine/").await;
+    let found = found(&store).await;
+    assert_eq!(found.len(), 2);
+    assert!(found.iter().any(|(_, keys)| aside.contains(&keys[0])), "{found:?}");
+    let report = report(audit(&store).sent(Sent::Count(6))).await;
+    assert_eq!((report.books, report.counts[&FindingKind::NeverSent]), (Books::Unbalanced, 1));
+}
+
+#[tokio::test]
+async fn data_that_is_missing_leaves_its_claim_open_and_the_books_unbalanced() {
+    let store = sound().await;
+    delete(&store, &data("0000000001.ndjson")).await;
+    let report = report(audit(&store)).await;
+    assert_eq!((report.books, report.missing, report.stored.open), (Books::Unbalanced, 2, 1));
+    assert_eq!(report.findings[0].kind, FindingKind::OpenClaim);
+    assert_eq!(report.findings[0].keys, [entry(1)]);
+}
+
+#[tokio::test]
+async fn an_open_claim_whose_events_are_elsewhere_does_no_harm() {
+    let store = sound().await;
+    let claim = read(&store, &entry(1)).await;
+    write(&store, &entry(2), claim).await;
+    assert_eq!(found(&store).await, [(FindingKind::OpenClaim, vec![entry(2)])]);
+}
+
+#[tokio::test]
+async fn a_claim_that_was_given_up_does_no_harm() {
+    let store = sound().await;
+    let claim = read(&store, &entry(1)).await;
+    write(&store, &entry(2), claim).await;
+    write(&store, &data("0000000002.ndjson"), "").await;
+    assert_eq!(found(&store).await, []);
+    assert_eq!(report(audit(&store)).await.stored.given_up, 1);
+}
+
+#[tokio::test]
+async fn data_that_is_not_as_its_entry_says_is_named() {
+    let key = data("0000000001.ndjson");
+    let lines = read(&sound().await, &key).await;
+    let (first, second) = lines.split_once('\n').unwrap();
+    let other = first.replace("Games", "Gomes");
+    for damaged in [
+        format!("{second}{first}\n"),
+        format!("{first}\n"),
+        format!("{first}\n{second}{first}\n"),
+        format!("{other}\n{second}"),
+    ] {
+        let store = sound().await;
+        write(&store, &key, damaged.clone()).await;
+        let found = found(&store).await;
+        let wrong = (FindingKind::WrongData, vec![key.clone()]);
+        assert!(found.contains(&wrong), "{damaged}: {found:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_entry_with_another_id_than_its_line_is_found() {
+    let store = sound().await;
+    let claim = read(&store, &entry(1)).await;
+    let at = claim.find(r#""events":""#).unwrap() + 10;
+    let other = if claim.as_bytes()[at] == b'0' { "1" } else { "0" };
+    write(&store, &entry(1), format!("{}{other}{}", &claim[..at], &claim[at + 1..])).await;
+    let wrong = (FindingKind::WrongData, vec![data("0000000001.ndjson")]);
+    assert_eq!(found(&store).await, [wrong]);
+}
+
+#[tokio::test]
+async fn data_without_a_claim_is_found() {
+    let store = sound().await;
+    delete(&store, &entry(1)).await;
+    let unclaimed = (FindingKind::Unclaimed, vec![data("0000000001.ndjson")]);
+    assert_eq!(found(&store).await, [unclaimed]);
+
+    let store = sound().await;
+    write(&store, &data("0000000001.ndjson.gz"), "not gzip").await;
+    let kinds: Vec<_> = found(&store).await.into_iter().map(|(kind, _)| kind).collect();
+    assert_eq!(kinds, [FindingKind::Unclaimed, FindingKind::Unreadable]);
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_found_and_ends_nothing() {
+    let store = sound().await;
+    write(&store, &data("0000000000.ndjson.zst"), "not zstd").await;
+    write(&store, &entry(1), "{}").await;
+    for key in keys(&store, "quarantine/").await {
+        write(&store, &key, "{").await;
+    }
+    let report = report(audit(&store)).await;
+    assert_eq!(report.counts[&FindingKind::Unreadable], 3, "{report:?}");
+    assert_eq!(report.stored.records, 3, "{report:?}");
+}
+
+#[tokio::test]
+async fn slots_without_an_entry_are_found() {
+    let store = sound().await;
+    batch(&store, Compression::None, &events(&["x"])).await;
+    delete(&store, &entry(1)).await;
+    delete(&store, &data("0000000001.ndjson")).await;
+    let found = found(&store).await;
+    assert!(found.contains(&(FindingKind::SlotGap, vec![entry(2)])), "{found:?}");
+
+    let store = sound().await;
+    write(&store, &format!("{LEDGER}/4294967294.json"), "{}").await;
+    assert_eq!(report(audit(&store)).await.counts[&FindingKind::SlotGap], 1);
+}
+
+#[tokio::test]
+async fn an_event_in_two_records_is_named_with_both() {
+    // In one partition and two slots, in two partitions, and in both layouts.
+    let twice = sound().await;
+    let line = read(&twice, &data("0000000001.ndjson")).await;
+    write(&twice, &data("0000000002.ndjson"), line).await;
+    write(&twice, &entry(2), read(&twice, &entry(1)).await).await;
+    let keys = ["0000000001.ndjson", "0000000002.ndjson"].map(data).to_vec();
+    let both = (FindingKind::Duplicate, keys);
+    assert_eq!(found(&twice).await, [both.clone(), both]);
+
+    let days = sound().await;
+    singly(&days, &[event("c", 24)]).await;
+    let other = "store_events/event_type=sale_event/dt=2026_11_24/c.json".to_owned();
+    let both = (FindingKind::Duplicate, vec![data("0000000001.ndjson"), other]);
+    assert_eq!(found(&days).await, [both]);
+
+    let layouts = sound().await;
+    singly(&layouts, &events(&["c"])).await;
+    let both = (FindingKind::Duplicate, vec![data("c.json"), data("0000000001.ndjson")]);
+    assert_eq!(found(&layouts).await, [both]);
+}
+
+#[tokio::test]
+async fn what_is_no_event_of_its_place_is_found() {
+    for (name, body) in [
+        ("event_type=sale_event/dt=2026_11_22/g.json", "no event".into()),
+        ("event_type=sale_event/dt=2026_11_22/notes.txt", "no event".into()),
+        ("event_type=sale_event/dt=2026_11_24/e.json", event("a", 22).body),
+        ("event_type=other/dt=2026_11_22/e.json", event("a", 22).body),
+        ("stray", "no event".into()),
+    ] {
+        let store = sound().await;
+        let key = format!("store_events/{name}");
+        write(&store, &key, body).await;
+        let found = found(&store).await;
+        assert!(found.contains(&(FindingKind::Foreign, vec![key])), "{name}: {found:?}");
+    }
+    let store = sound().await;
+    write(&store, "store_events/_self_test/x", "x").await;
+    assert_eq!(found(&store).await, []);
+}
+
+#[tokio::test]
+async fn what_is_in_the_wrong_place_is_found() {
+    let store = sound().await;
+    for (from, to) in [
+        (entry(1), entry(0).replace("11_22", "11_24")),
+        (data("0000000001.ndjson"), data("0000000000.ndjson").replace("11_22", "11_24")),
+    ] {
+        let object = read(&store, &from).await;
+        delete(&store, &from).await;
+        write(&store, &to, object).await;
+    }
+    let key = data("0000000000.ndjson").replace("11_22", "11_24");
+    let foreign = (FindingKind::Foreign, vec![key]);
+    assert_eq!(found(&store).await, [foreign.clone(), foreign]);
+
+    let store = sound().await;
+    let key = keys(&store, "quarantine/").await.remove(0);
+    let message = read(&store, &key).await;
+    delete(&store, &key).await;
+    let elsewhere = key.replace("sale_event", "inventory_event");
+    write(&store, &elsewhere, message).await;
+    assert!(found(&store).await.contains(&(FindingKind::Unreadable, vec![elsewhere])));
+}
+
+#[tokio::test]
+async fn findings_are_counted_and_the_first_are_listed() {
+    let sent: Vec<_> = (0..250).map(|number| format!("r{number}")).collect();
+    let sent: Vec<_> = sent.iter().map(String::as_str).collect();
+    let audit = audit(&MemStore::new()).sent(self::sent(&sent));
+    let report = report(audit).await;
+    assert_eq!((report.missing, report.counts[&FindingKind::Missing]), (250, 250));
+    assert_eq!(report.findings.len(), 100);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_heals_by_itself_is_no_finding_and_what_does_not_is_an_error() {
+    let failing = |kind, every| {
+        move |call: event_tests::Call| {
+            (call.number % every == 0).then(|| Error::new(kind, call.operation, "on purpose"))
+        }
+    };
+    for (kind, every, heals) in [
+        (ErrorKind::Transient, 2, true),
+        (ErrorKind::Transient, 1, false),
+        (ErrorKind::Denied, 2, false),
+    ] {
+        let store = Faulty::new(sound().await, failing(kind, every));
+        let audit = Audit::new(Arc::new(store), Layout::default()).sent(sent(&ALL));
+        match audit.run(&Shutdown::never()).await {
+            Ok(report) => assert!(heals && report.books == Books::Balanced, "{report:?}"),
+            Err(error) => assert!(!heals && error.kind() == kind, "{error}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_interrupted_audit_says_nothing_of_the_books() {
+    let (trigger, stop) = Shutdown::new();
+    trigger.shutdown();
+    assert!(audit(&sound().await).run(&stop).await.is_err());
+}
+
+#[tokio::test]
+async fn an_audit_can_be_spawned() {
+    let audit = audit(&sound().await);
+    let task = tokio::spawn(async move { audit.run(&Shutdown::never()).await });
+    assert_eq!(task.await.unwrap().unwrap().books, Books::Balanced);
+}
+
+/// Settles a claim between the listing of the ledger and the end of the audit.
+#[tokio::test]
+async fn a_claim_that_is_settled_meanwhile_is_not_open() {
+    let store = sound().await;
+    let key = data("0000000001.ndjson");
+    let lines = store.get(&key).await.unwrap().unwrap();
+    delete(&store, &key).await;
+    let (inner, late) = (store.clone(), key.clone());
+    // By the time that the next partition is read.
+    let settling = Faulty::new(store, move |call| {
+        if call.operation == "list" && call.number > 12 {
+            let put = inner.put(&late, lines.clone(), event_core::PutMode::Create);
+            futures_util::FutureExt::now_or_never(put).unwrap().unwrap();
+        }
+        None
+    });
+    let audit = Audit::new(Arc::new(settling), Layout::default()).sent(sent(&ALL));
+    let report = report(audit).await;
+    assert_eq!((report.books, report.findings), (Books::Balanced, vec![]));
+}

@@ -1,0 +1,7 @@
+//! What an operator knows of a store: its books, held against stores that are sound, and against
+//! every fault that one can have.
+
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+mod audit;
+mod support;

@@ -1,0 +1,79 @@
+//! Stores with events in both layouts.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use event_core::{
+    BatchWriter, Bytes, Compression, Delivery, Handler, Layout, Message, MessageId, ObjectStore,
+    Outcome, PutMode, Quarantine, Reason, Receipt, Retry, Shutdown, StoreWriter, list_all,
+};
+use event_mem::MemStore;
+
+pub(crate) const SALES: &str = "store_events/event_type=sale_event/dt=2026_11_22";
+
+/// A valid event of the sales of this day of November 2026, over two lines.
+pub(crate) fn event(request_id: &str, day: u8) -> Message {
+    let body = format!(
+        r#"{{"request_id": "{request_id}", "store_id": 8, "cust_id": 538, "category": "Games",
+        "sku": 42515, "price": 64.08, "qty": 5, "discount": 4.9, "gift_wrap": false,
+        "variant": "black", "priority_shipping": true, "ts": "2026-11-{day}T22:16:48"}}"#
+    );
+    Message::new(body).with_attribute("event_type", "sale_event")
+}
+
+pub(crate) fn events(request_ids: &[&str]) -> Vec<Message> {
+    request_ids.iter().map(|request_id| event(request_id, 22)).collect()
+}
+
+fn delivery(message: &Message) -> Delivery {
+    Delivery {
+        message: message.clone(),
+        id: MessageId::new("id"),
+        receipt: Receipt::new("receipt"),
+        receive_count: 1,
+        sent_at: SystemTime::UNIX_EPOCH,
+    }
+}
+
+async fn handle(handler: impl Handler, messages: &[Message]) {
+    let deliveries: Vec<_> = messages.iter().map(delivery).collect();
+    let outcomes = handler.handle(&deliveries, &Shutdown::never()).await;
+    assert_eq!(outcomes, vec![Outcome::Ack; messages.len()]);
+}
+
+/// Stores these as one batch for each partition.
+pub(crate) async fn batch(store: &MemStore, compression: Compression, messages: &[Message]) {
+    let writer = BatchWriter::new(Arc::new(store.clone()), Layout::default());
+    handle(writer.compression(compression).unwrap(), messages).await;
+}
+
+/// Stores each of these as an object of its own.
+pub(crate) async fn singly(store: &MemStore, messages: &[Message]) {
+    handle(StoreWriter::new(Arc::new(store.clone()), Layout::default()), messages).await;
+}
+
+pub(crate) async fn put_aside(store: &MemStore, message: &Message, reason: &'static str) {
+    let quarantine = Quarantine::new(Arc::new(store.clone()), Layout::default());
+    let reason = Reason::new(reason, "on purpose");
+    let (retry, never) = (Retry::default(), Shutdown::never());
+    quarantine.put(message, &reason, &retry, &never).await.unwrap();
+}
+
+pub(crate) async fn write(store: &MemStore, key: &str, body: impl Into<Bytes>) {
+    store.put(key, body.into(), PutMode::Overwrite).await.unwrap();
+}
+
+pub(crate) async fn read(store: &MemStore, key: &str) -> String {
+    let body = store.get(key).await.unwrap().unwrap();
+    String::from_utf8(body.to_vec()).unwrap()
+}
+
+pub(crate) async fn delete(store: &MemStore, key: &str) {
+    assert!(store.head(key).await.unwrap().is_some(), "{key}");
+    store.delete(&[key.to_owned()]).await.remove(0).unwrap();
+}
+
+pub(crate) async fn keys(store: &MemStore, prefix: &str) -> Vec<String> {
+    let objects = list_all(store, prefix).await.unwrap();
+    objects.into_iter().map(|object| object.key).collect()
+}

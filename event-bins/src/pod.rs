@@ -77,6 +77,8 @@ pub enum Failure {
     Setting(String),
     /// A service failed.
     Service(String),
+    /// The books do not balance, or not yet.
+    Unbalanced(String),
 }
 
 impl Failure {
@@ -132,6 +134,7 @@ where
         Ok(()) => return ExitCode::SUCCESS,
         Err(Failure::Service(text)) => (text, 1),
         Err(Failure::Setting(text)) => (text, 2),
+        Err(Failure::Unbalanced(text)) => (text, 3),
     };
     logs.last_words(&program, &text);
     ExitCode::from(status)

@@ -113,6 +113,19 @@ fn wrong_arguments_of_eventctl_are_named() {
     eventctl(&["setup", "--reliable-queue-name", "q.fifo"], "RELIABLE_QUEUE_NAME");
     eventctl(&["status", "--s3-prefix", ".."], "S3_PREFIX");
     eventctl(&["status", "--aws-region", "?"], "AWS_REGION");
+    eventctl(&["audit"], "STORE_EVENTS_BKT");
+    let audit = |arguments: &[&str], text| {
+        eventctl(&[&["audit", "--store-events-bkt", "events"], arguments].concat(), text);
+    };
+    audit(&["--from", "2026-11-23", "--to", "2026-11-22"], "--from 2026-11-23 is after");
+    audit(&["--from", "22.11.2026"], "give a day like 2026-11-22");
+    audit(&["--sent", "-1"], "--sent");
+    audit(&["--sent", "1", "--sent-file", "x"], "--sent-file");
+    audit(&["--sent-file", "/nowhere/sent"], "/nowhere/sent is not there");
+    audit(&["--sent-file", "/dev/null"], "/dev/null is empty");
+    audit(&["--sent-file", "/"], "is a directory");
+    let own = env!("CARGO_BIN_EXE_eventctl");
+    audit(&["--sent-file", own], "line 1: give a message");
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Command, Parser};
 use event_core::{IdleBackoff, Layout};
+use jiff::civil::Date;
 
 /// The arguments of this process; the error is one line that names the argument, its value and
 /// what would do. Prints and exits where help or the version is asked for.
@@ -140,6 +141,13 @@ pub fn total(text: &str) -> Result<Total, String> {
         .ok_or_else(|| format!("give a number of messages, 1 to {}, or unlimited", u64::MAX))
 }
 
+/// A day, `2026-11-22`.
+pub fn day(text: &str) -> Result<Date, String> {
+    // Other forms, such as a time, say more than is meant.
+    let day = text.parse().ok().filter(|day: &Date| day.to_string() == text);
+    day.ok_or_else(|| "give a day like 2026-11-22".to_owned())
+}
+
 /// The prefix of the stored events.
 pub fn layout(text: &str) -> Result<Layout, String> {
     Layout::new(text).map_err(|error| error.to_string())
@@ -198,6 +206,14 @@ mod tests {
         assert_eq!(total("Unlimited"), Ok(Total::Unlimited));
         for bad in ["0", "-1", "", "1.5", "99999999999999999999999", "all"] {
             assert!(total(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_day_is_written_in_one_way() {
+        assert!(day("2026-11-22").is_ok());
+        for bad in ["", "22.11.2026", "2026-11-31", "20261122", "2026-11-22T10:00:00", "today"] {
+            assert!(day(bad).is_err(), "{bad:?}");
         }
     }
 

@@ -1,5 +1,6 @@
-//! `eventctl`: makes what the pods need, and tells how it is.
+//! `eventctl`: makes what the pods need, tells how it is, and audits the books.
 
+mod audit;
 mod status;
 
 use std::io::Write;
@@ -14,7 +15,7 @@ use event_core::{Error, Layout, Result, Shutdown};
 use event_local::cli;
 use event_local::logs::LogArgs;
 
-/// Makes the queue and the bucket of the pods, and tells how they are.
+/// Makes the queue and the bucket of the pods, tells how they are, and audits what is there.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "eventctl", version, max_term_width = 100, after_help = EXIT_STATUS)]
 struct Arguments {
@@ -35,6 +36,13 @@ enum Command {
     Setup(Setup),
     /// Tell how much is on the queue, in the dead-letter queue and in the bucket
     Status(Status),
+    /// Prove that each event that was sent is stored once, in quarantine, or a dead letter
+    ///
+    /// Reads every object of the days that are given, in both layouts, and the ledgers; writes
+    /// nothing. Without --sent and --sent-file nobody knows what was sent, and the books are held
+    /// against themselves alone.
+    #[command(after_help = audit::EXIT_STATUS)]
+    Audit(audit::AuditArgs),
 }
 
 #[derive(Clone, Debug, Args)]
@@ -78,6 +86,7 @@ fn main() -> ExitCode {
     pod::main(async |args: Arguments, shutdown| match args.command {
         Command::Setup(setup) => setup.run(&shutdown).await,
         Command::Status(status) => status.run(&shutdown).await,
+        Command::Audit(audit) => audit.run(&shutdown).await,
     })
 }
 

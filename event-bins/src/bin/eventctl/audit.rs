@@ -1,0 +1,225 @@
+//! Whether the books balance.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
+use event_aws::{Aws, S3Store};
+use event_bins::aws::{AwsArgs, patiently};
+use event_bins::pod::Failure;
+use event_core::{
+    Audit, AuditReport, Books, Dates, Depth, Error, EventSource, Layout, Queue, Result, Sent,
+    SentEvents, Shutdown,
+};
+use event_local::cli;
+use event_mem::Replay;
+use jiff::civil::Date;
+
+use crate::{answered, print};
+
+/// What `--help` says of the exit status.
+pub(crate) const EXIT_STATUS: &str = "Exit status: 0 if the books balance; 1 if a service failed; \
+    2 if a setting is wrong, a bucket that is not there or may not be used included; 3 if the books \
+    do not balance, or not yet; 130 if it was told to stop twice.";
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct AuditArgs {
+    #[command(flatten)]
+    aws: AwsArgs,
+
+    /// Bucket that events are stored in
+    #[arg(long, value_name = "BUCKET", env = "STORE_EVENTS_BKT",
+          value_parser = NonEmptyStringValueParser::new())]
+    store_events_bkt: String,
+
+    /// Prefix of the stored events
+    #[arg(long, value_name = "PREFIX", env = "S3_PREFIX", default_value = Layout::DEFAULT_PREFIX,
+          value_parser = cli::layout)]
+    s3_prefix: Layout,
+
+    /// First day, by the events' own time [default: the first there is]
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = cli::day)]
+    from: Option<Date>,
+
+    /// Last day [default: the last there is]
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = cli::day)]
+    to: Option<Date>,
+
+    /// So many different events were sent on these days
+    #[arg(long, value_name = "N", conflicts_with = "sent_file")]
+    sent: Option<u64>,
+
+    /// These events were sent: a file with a message, the body of one, or a request_id on each
+    /// line
+    #[arg(long, value_name = "FILE")]
+    sent_file: Option<PathBuf>,
+
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+impl AuditArgs {
+    pub(crate) async fn run(&self, shutdown: &Shutdown) -> Result<(), Failure> {
+        let wrong = |error: Error| Failure::at_start(&error);
+        let dates = Dates::new(self.from, self.to).map_err(wrong)?;
+        let sent = self.what_was_sent().await.map_err(wrong)?;
+        let aws = self.aws.load().await.map_err(wrong)?;
+        let store = Arc::new(S3Store::new(&aws, &self.store_events_bkt));
+        let mut audit = Audit::new(store, self.s3_prefix.clone()).dates(dates).sent(sent);
+        // Before the store is read, as the audit needs it.
+        let depths = answered(patiently(shutdown, || self.depths(&aws)).await)?;
+        if let Some((queue, dead_letters)) = depths {
+            audit = audit.queues(queue, dead_letters);
+        }
+        let report = audit.run(shutdown).await.map_err(wrong)?;
+        if self.json {
+            print(serde_json::json!(report));
+        } else {
+            print(Table(&report));
+        }
+        match report.books {
+            Books::Balanced => Ok(()),
+            books => Err(Failure::Unbalanced(told(books).to_owned())),
+        }
+    }
+
+    async fn what_was_sent(&self) -> Result<Sent> {
+        match (self.sent, &self.sent_file) {
+            (Some(sent), _) => Ok(Sent::Count(sent)),
+            (None, Some(file)) => sent_events(file).await.map(Sent::Events),
+            (None, None) => Ok(Sent::Unknown),
+        }
+    }
+
+    /// How much is on the queue and in its dead-letter queue. The books can be audited without.
+    async fn depths(&self, aws: &Aws) -> Result<Option<(Depth, Depth)>> {
+        let depths = async {
+            let queue = self.aws.queue(aws).await?;
+            let depth = queue.depth().await?;
+            let dead_letters = match queue.dead_letters().await? {
+                Some(dead_letters) => dead_letters.depth().await?,
+                None => Depth::default(),
+            };
+            Ok((depth, dead_letters))
+        };
+        match depths.await {
+            Ok(depths) => Ok(Some(depths)),
+            Err(error) if Error::is_retryable(&error) => Err(error),
+            Err(error) => {
+                tracing::warn!(%error, "what is on the queue is not known");
+                Ok(None)
+            }
+        }
+    }
+}
+
+async fn sent_events(file: &Path) -> Result<SentEvents> {
+    let name = file.display().to_string();
+    let sent = Arc::new(Mutex::new((SentEvents::default(), None)));
+    let heard = Arc::clone(&sent);
+    let mut lines = Replay::open(file)?.inspect(move |number, message, fault| {
+        let mut heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
+        let (events, wrong) = &mut *heard;
+        if fault.is_none() {
+            events.add_body(&message.body);
+        } else if let Err(what) = add_line(events, &message.body) {
+            wrong.get_or_insert((number, what));
+        }
+    });
+    let wrong = |what: String| Error::invalid("sent-file", what);
+    while !lines.next_batch(1000).await?.is_empty() {
+        let heard = sent.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((number, what)) = &heard.1 {
+            return Err(wrong(format!("{name} line {number}: {what}")));
+        }
+    }
+    let (events, _) = std::mem::take(&mut *sent.lock().unwrap_or_else(PoisonError::into_inner));
+    if events.is_empty() {
+        let what = "is empty: give a message, the body of one, or a request_id on each line";
+        return Err(wrong(format!("{name} {what}")));
+    }
+    Ok(events)
+}
+
+/// Of a line that is no message.
+fn add_line(events: &mut SentEvents, line: &[u8]) -> Result<(), &'static str> {
+    const NOTHING: &str = "give a message, the body of one, or a request_id";
+    let is_body = serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(line);
+    if is_body.is_ok() {
+        events.add_body(line);
+        return Ok(());
+    }
+    let request_id = str::from_utf8(line.trim_ascii()).map_err(|_| NOTHING)?;
+    events.add_request_id(request_id).map_err(|_| NOTHING)
+}
+
+fn told(books: Books) -> &'static str {
+    match books {
+        Books::Balanced => "the books balance",
+        Books::Open => {
+            "the books do not balance yet: what is missing may be on the queues; audit again once \
+             they are empty"
+        }
+        Books::Unbalanced => "the books do not balance",
+    }
+}
+
+/// For people.
+struct Table<'a>(&'a AuditReport);
+
+impl fmt::Display for Table<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let report = self.0;
+        let stored = &report.stored;
+        writeln!(f, "days           {}", report.dates)?;
+        match report.sent {
+            Some(sent) => writeln!(f, "sent           {sent:>9} events")?,
+            None => writeln!(
+                f,
+                "sent             unknown: the books are held against themselves alone"
+            )?,
+        }
+        writeln!(
+            f,
+            "stored         {:>9} events in {} records, {} objects, {} partitions",
+            stored.events, stored.records, stored.objects, stored.partitions
+        )?;
+        writeln!(
+            f,
+            "claims         {:>9} settled, {} given up, {} open",
+            stored.settled, stored.given_up, stored.open
+        )?;
+        writeln!(f, "quarantined    {:>9} events that are not stored", report.quarantined.events)?;
+        for (reason, objects) in &report.quarantined.reasons {
+            writeln!(f, "               {objects:>9} objects  reason={reason}")?;
+        }
+        for (name, depth) in
+            [("dead letters", report.dead_lettered), ("on the way", report.on_the_way)]
+        {
+            match depth {
+                Some(depth) => writeln!(f, "{name:<14} {depth:>9} messages")?,
+                None => writeln!(f, "{name:<14}   unknown")?,
+            }
+        }
+        writeln!(f, "missing        {:>9} events", report.missing)?;
+        for (kind, count) in &report.counts {
+            let note = if kind.is_fault() { "" } else { "  no fault in itself" };
+            writeln!(f, "found          {count:>9} {kind}{note}")?;
+        }
+        for finding in &report.findings {
+            writeln!(f, "  {finding}")?;
+        }
+        let balanced = report.books == Books::Balanced;
+        let how = match report.sent {
+            _ if balanced && report.missing > 0 => ", by the count of the dead letters",
+            None if balanced => {
+                " among themselves; --sent or --sent-file would show what is missing"
+            }
+            _ => "",
+        };
+        write!(f, "books          {}{how}", told(report.books))
+    }
+}

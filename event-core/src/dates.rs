@@ -1,4 +1,4 @@
-//! Days, and where the events of one are.
+//! A range of days.
 
 use std::fmt;
 
@@ -6,7 +6,6 @@ use jiff::civil::Date;
 use serde::Serialize;
 
 use crate::error::{Error, Result};
-use crate::event::EventType;
 
 /// A range of days by the events' own `ts`, both ends included; without an end, all to that side.
 ///
@@ -57,27 +56,6 @@ fn text<S: serde::Serializer>(day: &Option<Date>, serializer: S) -> Result<S::Ok
     day.map(|day| day.to_string()).serialize(serializer)
 }
 
-/// A partition, read back from its name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Partition {
-    pub(crate) name: String,
-    pub(crate) event_type: EventType,
-    pub(crate) day: Date,
-}
-
-impl Partition {
-    /// None if no event belongs to a partition of this name.
-    pub(crate) fn parse(name: &str) -> Option<Self> {
-        const DAY: &str = "%Y_%m_%d";
-        let (kind, text) = name.strip_prefix("event_type=")?.split_once("/dt=")?;
-        let event_type = EventType::ALL.into_iter().find(|known| known.as_str() == kind)?;
-        let day = Date::strptime(DAY, text).ok()?;
-        // One day has one name.
-        let same = day.strftime(DAY).to_string() == text;
-        same.then(|| Self { name: name.to_owned(), event_type, day })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -102,22 +80,5 @@ mod tests {
         assert_eq!(told, ["all", "from 2026-01-02", "to 2026-01-02", "2026-01-02 to 2026-01-02"]);
         let json = serde_json::to_string(&Dates::new(day, None).unwrap()).unwrap();
         assert_eq!(json, r#"{"from":"2026-01-02","to":null}"#);
-    }
-
-    #[test]
-    fn only_the_name_that_the_layout_gives_is_that_of_a_partition() {
-        let partition = Partition::parse("event_type=sale_event/dt=2026_01_02").unwrap();
-        assert_eq!((partition.event_type, partition.day), (EventType::Sale, date(2026, 1, 2)));
-        for name in [
-            "",
-            "event_type=sale_event",
-            "event_type=other/dt=2026_01_02",
-            "event_type=sale_event/dt=2026_1_2",
-            "event_type=sale_event/dt=2026_02_30",
-            "event_type=sale_event/dt=2026_01_02/x",
-            "event_type=sale_event/dt=2026-01-02",
-        ] {
-            assert_eq!(Partition::parse(name), None, "{name}");
-        }
     }
 }

@@ -18,6 +18,7 @@ use crate::reason::Reason;
 /// store_events/event_type=sale_event/dt=2026_11_22/0000000000.ndjson
 /// ledger/store_events/event_type=sale_event/dt=2026_11_22/0000000000.json
 /// quarantine/reason=bad_msg/event_type=sale_event/<sha-256 of the message>.json
+/// compacted/store_events/event_type=sale_event/dt=2026_11_22/0000000000.ndjson
 /// ```
 ///
 /// Keys are built from untrusted input. Of each value only `A-Z a-z 0-9 _ -` go in as they are;
@@ -37,6 +38,8 @@ impl Layout {
     pub const QUARANTINE_PREFIX: &'static str = "quarantine";
     /// The prefix that the ledgers of objects with many events are under.
     pub const LEDGER_PREFIX: &'static str = "ledger";
+    /// The prefix that objects merged for readers are under.
+    pub const COMPACTED_PREFIX: &'static str = "compacted";
     /// Stands for a message without an event type, as Hive, Athena, Spark and DuckDB read it.
     const NO_EVENT_TYPE: &'static str = "__HIVE_DEFAULT_PARTITION__";
     /// The longest prefix: leaves room for the rest of the key.
@@ -45,7 +48,8 @@ impl Layout {
     const MAX_VALUE: usize = 120;
 
     /// A layout below `prefix`: one or more segments of `A-Z a-z 0-9 _ - . =`, parted by `/`,
-    /// none of them starting with a dot, and not below `quarantine` or `ledger`.
+    /// none of them starting with a dot, and not below `quarantine`, `ledger`
+    /// or `compacted`.
     pub fn new(prefix: &str) -> Result<Self> {
         let allowed = |c: char| c.is_ascii_alphanumeric() || "_-.=".contains(c);
         let mut segments = prefix.split('/');
@@ -53,13 +57,13 @@ impl Layout {
             && segments.all(|s| {
                 !s.is_empty() && s.len() <= 200 && !s.starts_with('.') && s.chars().all(allowed)
             })
-            && ![Self::QUARANTINE_PREFIX, Self::LEDGER_PREFIX]
+            && ![Self::QUARANTINE_PREFIX, Self::LEDGER_PREFIX, Self::COMPACTED_PREFIX]
                 .map(Some)
                 .contains(&prefix.split('/').next());
         if !sound {
             let message = format!(
                 "S3_PREFIX is {prefix:?}: give segments of letters, digits, '_', '-', '.' and '=' parted \
-                 by single '/', at most {} bytes, not below 'quarantine' or 'ledger', for example 'store_events'",
+                 by single '/', at most {} bytes, not below 'quarantine', 'ledger' or 'compacted', for example 'store_events'",
                 Self::MAX_PREFIX
             );
             return Err(Error::invalid("layout", message));
@@ -100,6 +104,11 @@ impl Layout {
             [i64::from(date.year()), i64::from(date.month()), i64::from(date.day())];
         // Years of valid events have four digits. 0 stands for what is no event.
         (kind + 1) * 100_000_000 + (year * 10_000 + month * 100 + day).unsigned_abs()
+    }
+
+    /// The layout of what is merged for readers: as this one, below a prefix of its own.
+    pub(crate) fn compacted(&self) -> Self {
+        Self { prefix: format!("{}/{}", Self::COMPACTED_PREFIX, self.prefix) }
     }
 
     /// What all keys of events start with.
@@ -322,6 +331,8 @@ mod tests {
             "a b",
             "quarantine",
             "quarantine/x",
+            "ledger",
+            "compacted/store_events",
             "ä",
         ] {
             assert!(Layout::new(bad).is_err(), "{bad:?}");

@@ -19,6 +19,7 @@ pub mod codec;
 mod audit;
 mod backoff;
 mod batch;
+mod compact;
 mod compression;
 mod consumer;
 mod dates;
@@ -31,8 +32,10 @@ mod message;
 mod meter;
 #[cfg(test)]
 mod mocks;
+mod names;
 mod object;
 mod observe;
+mod partitions;
 mod patient;
 mod producer;
 mod quarantine;
@@ -52,6 +55,7 @@ pub use audit::{
 };
 pub use backoff::{IdleBackoff, RetryBackoff, RetryBudget};
 pub use batch::{Batch, BatchLimits, Batcher, FlushReason};
+pub use compact::{CompactReport, Compacted, Compactor};
 pub use compression::Compression;
 pub use consumer::{BatchWriter, Consumer, ConsumerOptions, ConsumerReport, StoreWriter};
 pub use dates::Dates;

@@ -13,7 +13,7 @@ use tokio::time::sleep;
 use crate::error::{Error, ErrorKind, Result};
 use crate::retry::Retry;
 use crate::shutdown::Shutdown;
-use crate::store::{ListRequest, ObjectMeta, ObjectStore, Page};
+use crate::store::{ListRequest, ObjectMeta, ObjectStore, Page, PutMode, PutOutcome};
 
 /// For what a person waits for: each request is tried again while its error may heal by itself,
 /// but not for ever as the engines do.
@@ -42,6 +42,11 @@ impl PatientStore {
 
     pub(crate) async fn get(&self, key: &str) -> Result<Option<Bytes>> {
         self.ask(|| self.store.get(key)).await
+    }
+
+    /// Creates an object, unless one is there.
+    pub(crate) async fn create(&self, key: &str, body: Bytes) -> Result<PutOutcome> {
+        self.ask(|| self.store.put(key, body.clone(), PutMode::Create)).await
     }
 
     pub(crate) async fn head(&self, key: &str) -> Result<Option<ObjectMeta>> {

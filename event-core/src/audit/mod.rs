@@ -1,10 +1,10 @@
 //! The audit: is everything that was sent where it should be, once?
 
 mod accounts;
+mod compacted;
 mod notes;
 mod partition;
 mod quarantine;
-mod range;
 mod report;
 mod sent;
 mod slot;
@@ -12,19 +12,21 @@ mod slot;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::dates::{Dates, Partition};
+use crate::dates::Dates;
 use crate::error::Result;
 use crate::layout::Layout;
+use crate::names::Partition;
+use crate::partitions::each_partition;
 use crate::patient::PatientStore;
 use crate::queue::Depth;
 use crate::retry::Retry;
 use crate::shutdown::Shutdown;
 use crate::store::ObjectStore;
 use accounts::{Accounts, duplicates, name, verdict};
+use compacted::Merged;
 use notes::{Listener, Places, Tally};
 use partition::Objects;
 use quarantine::{Aside, read_quarantine};
-use range::partitions;
 
 pub use report::{AuditReport, Books, Finding, FindingKind, Quarantined, Stored};
 pub use sent::{Sent, SentEvents};
@@ -37,6 +39,7 @@ pub use sent::{Sent, SentEvents};
 ///   events of its entry, or given up, or open; no data is without a claim.
 /// - No event is in two records.
 /// - Each event that was sent is in a record or in quarantine, and nothing else is.
+/// - What a [`Compactor`](crate::Compactor) merged is what its sources hold, each of them once.
 ///
 /// How many messages are on the queues may be given as well. They are counts, and messages there
 /// may be repetitions of what is stored, so they prove little: if no event is missing, the books
@@ -53,8 +56,8 @@ pub use sent::{Sent, SentEvents};
 ///
 /// # Costs
 ///
-/// Each object is read once, and once more where there is a duplicate or a record of what was
-/// never sent to name. Up to 16 objects are read at once. It keeps in memory 16 bytes for each
+/// Each object is read once, once more if it was merged into another, and once more where there is
+/// a duplicate or a record of what was never sent to name. Up to 16 objects are read at once. It keeps in memory 16 bytes for each
 /// event of the range (up to twice as much while that grows), the names of the batch objects of
 /// one partition, the objects that are being read, and [`SentEvents`].
 pub struct Audit {
@@ -122,9 +125,27 @@ impl Audit {
             Err(finding) => tally.findings.add(finding),
         };
         read_quarantine(store, each).await?;
-        let partitions = partitions(store, &layout, dates, &mut tally.findings).await?;
+        let mut partitions = BTreeMap::new();
+        let target = layout.compacted();
+        let (data, merged) = (layout.data_root(), target.data_root());
+        for root in [data, layout.ledger_root(), merged, target.ledger_root()] {
+            let each = |found: Result<Partition, String>| match found {
+                Ok(partition) if dates.contains(partition.day) => {
+                    partitions.insert(partition.name.clone(), partition);
+                }
+                Ok(_) => {}
+                // Whatever the days.
+                Err(key) => {
+                    let what = "this is in no partition, and with it what is beside it:";
+                    tally.findings.add(Finding::new(FindingKind::Foreign, key, what));
+                }
+            };
+            each_partition(store, &root, each).await?;
+        }
         for partition in partitions.values() {
             Objects::new(store, &layout, partition).read(&mut tally).await?;
+            let merged = Merged { store, layout: &layout, partition: &partition.name };
+            tally.stored.compacted += merged.read(&mut tally.findings).await?;
         }
         look_again(store, &layout, &partitions, &mut tally).await?;
 

@@ -8,12 +8,12 @@ use futures_util::stream::{self, StreamExt, TryStreamExt};
 use super::notes::{Listener, Record, Seen};
 use super::report::{Finding, FindingKind};
 use crate::compression::Compression;
-use crate::dates::Partition;
 use crate::error::Result;
 use crate::event::{EVENT_TYPE, Event};
 use crate::layout::Layout;
 use crate::ledger::{Id, Slot};
 use crate::message::{Attributes, Message};
+use crate::names::{Partition, slot_of_data, slot_of_entry};
 use crate::patient::PatientStore;
 use crate::store::ObjectMeta;
 
@@ -63,10 +63,11 @@ impl<'a> Objects<'a> {
         while let Some(page) = pages.try_next().await? {
             let mut events = Vec::new();
             for object in page {
-                match &object.key[prefix.len()..] {
-                    name if slot_of_data(name).is_some() => drop(batches.insert(name.to_owned())),
-                    name if is_hidden(name) => {}
-                    _ => events.push(self.event(object.key)),
+                let name = &object.key[prefix.len()..];
+                if slot_of_data(name).is_some() {
+                    batches.insert(name.to_owned());
+                } else {
+                    events.push(self.event(object.key));
                 }
             }
             let mut events = stream::iter(events).buffered(READS);
@@ -146,9 +147,8 @@ impl<'a> Objects<'a> {
         let object = self.store.get(&key).await?;
         let mut seen = Seen::of(key);
         seen.found(FindingKind::Unclaimed, "no entry of the ledger claims this");
-        let (compression, object) = match (Compression::of_key(&name), object) {
-            (Some(compression), Some(object)) => (compression, object),
-            _ => return Ok(seen),
+        let (Some(compression), Some(object)) = (Compression::of_key(&name), object) else {
+            return Ok(seen);
         };
         match compression.decompress(object) {
             Ok(lines) => self.read_lines(&lines, &mut seen),
@@ -189,47 +189,9 @@ fn record(event: &Event<'_>) -> Record {
     Record { id: Id::of(&name), name }
 }
 
-/// What readers of Hive partitions pass over, such as the object that a consumer proves its
-/// rights with.
-pub(super) fn is_hidden(path: &str) -> bool {
-    path.split('/').any(|segment| segment.starts_with(['_', '.']))
-}
-
-fn slot_of_entry(name: &str) -> Option<Slot> {
-    slot(name.strip_suffix(".json")?)
-}
-
-fn slot_of_data(name: &str) -> Option<Slot> {
-    slot(name.strip_suffix(Compression::of_key(name)?.suffix())?)
-}
-
-/// As the layout writes it: ten digits.
-fn slot(digits: &str) -> Option<Slot> {
-    // The last number is none, so that each slot has a next.
-    let slot = digits.parse().ok().filter(|&slot| slot < Slot::MAX)?;
-    (format!("{slot:010}") == digits).then_some(slot)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_slot_is_read_as_the_layout_writes_it() {
-        for slot in [0, 7, Slot::MAX - 1] {
-            let layout = Layout::default();
-            let entry = layout.ledger_key("p", slot);
-            assert_eq!(slot_of_entry(entry.rsplit('/').next().unwrap()), Some(slot));
-            for compression in Compression::ALL {
-                let data = layout.batch_key("p", slot, compression);
-                assert_eq!(slot_of_data(data.rsplit('/').next().unwrap()), Some(slot));
-            }
-        }
-        for name in ["r1.json", "1.json", "+000000001.json", "00000000001.json", "4294967295.json"] {
-            assert_eq!(slot_of_entry(name), None, "{name}");
-        }
-        assert_eq!(slot_of_data("0000000000.json"), None);
-    }
 
     #[test]
     fn lines_end_with_a_line_break_or_with_the_object() {

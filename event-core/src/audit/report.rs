@@ -52,6 +52,8 @@ pub struct Stored {
     pub given_up: u64,
     /// Claims without data.
     pub open: u64,
+    /// Objects that were merged for readers; their events are not counted again.
+    pub compacted: u64,
 }
 
 /// What is in quarantine.

@@ -312,7 +312,7 @@ async fn wait(until: Instant, stop: &Shutdown) -> Result<()> {
 }
 
 /// A line break can only be between the tokens of a JSON text, where a space means the same.
-fn one_line(body: Bytes) -> Bytes {
+pub(crate) fn one_line(body: Bytes) -> Bytes {
     let is_break = |byte: &u8| matches!(byte, b'\n' | b'\r');
     if !body.iter().any(is_break) {
         return body;

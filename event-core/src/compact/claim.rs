@@ -1,0 +1,118 @@
+//! A claim: which objects of a partition are merged into one.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::compression::Compression;
+use crate::names::slot_of_data;
+use crate::object::Object;
+
+/// What one merged object is made of. Sources never change, so nor does what is made of them,
+/// whoever makes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Claim {
+    pub(crate) compression: Compression,
+    /// Their names in the partition, in the order of their lines.
+    pub(crate) sources: Vec<String>,
+}
+
+/// `{"compression": "zstd", "sources": ["0000000000.ndjson", "r1.json"]}`
+#[derive(Serialize, Deserialize)]
+struct Written {
+    compression: String,
+    sources: Vec<String>,
+}
+
+impl Claim {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let (compression, sources) = (self.compression.to_string(), self.sources.clone());
+        serde_json::to_vec(&Written { compression, sources }).expect("strings always serialise")
+    }
+
+    /// Reads what [`encode`](Self::encode) wrote; none if it is anything else.
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
+        let Object::<Written>(Written { compression, sources }) =
+            serde_json::from_slice(bytes).ok()?;
+        let sound = !sources.is_empty() && sources.iter().all(|source| is_source(source));
+        let compression = compression.parse().ok()?;
+        sound.then_some(Self { compression, sources })
+    }
+}
+
+/// Whether the object of this name in a partition holds an event, or many.
+pub(crate) fn is_source(name: &str) -> bool {
+    !name.contains('/') && (name.ends_with(".json") || slot_of_data(name).is_some())
+}
+
+/// What to claim next of the sources that no claim has, which are given with their sizes in
+/// bytes: as many as fit, and at least one that has an event. None if there is no such.
+pub(super) fn next_lot(unclaimed: &BTreeMap<String, u64>, target: u64) -> Vec<String> {
+    let (mut lot, mut size, mut lines) = (Vec::new(), 0, false);
+    for (name, &bytes) in unclaimed {
+        if !is_empty(name, bytes) {
+            if lines && size + bytes > target {
+                break;
+            }
+            lines = true;
+        }
+        size += bytes;
+        lot.push(name.clone());
+    }
+    // Tombstones go with what comes later, rather than into an object without a line.
+    if !lines {
+        lot.clear();
+    }
+    lot
+}
+
+fn is_empty(name: &str, bytes: u64) -> bool {
+    let compression = Compression::of_key(name).unwrap_or_default();
+    bytes == compression.empty_object().len() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_claim_survives_a_round_trip_and_nothing_else_is_one() {
+        let sources = vec!["0000000000.ndjson.zst".to_owned(), "_r1.json".to_owned()];
+        let claim = Claim { compression: Compression::Gzip, sources };
+        assert_eq!(Claim::decode(&claim.encode()), Some(claim));
+        for other in [
+            "",
+            "[]",
+            r#"{"compression": "none", "sources": []}"#,
+            r#"{"compression": "lz4", "sources": ["r1.json"]}"#,
+            r#"{"compression": "none", "sources": ["../r1.json"]}"#,
+            r#"{"compression": "none", "sources": ["0.ndjson"]}"#,
+        ] {
+            assert_eq!(Claim::decode(other.as_bytes()), None, "{other}");
+        }
+    }
+
+    fn lot(unclaimed: &[(&str, u64)], target: u64) -> Vec<String> {
+        let unclaimed = unclaimed.iter().map(|&(name, size)| (name.to_owned(), size)).collect();
+        next_lot(&unclaimed, target)
+    }
+
+    #[test]
+    fn a_lot_holds_what_fits_in_order_and_at_least_one() {
+        let three = [("a.json", 4), ("b.json", 4), ("c.json", 4)];
+        assert_eq!(lot(&three, 1), ["a.json"]);
+        assert_eq!(lot(&three, 7), ["a.json"]);
+        assert_eq!(lot(&three, 8), ["a.json", "b.json"]);
+        assert_eq!(lot(&three, 100).len(), 3);
+        assert_eq!(lot(&[], 100), [""; 0]);
+    }
+
+    #[test]
+    fn tombstones_go_with_what_has_a_line() {
+        let (dead, live) = (("0000000000.ndjson", 0), ("0000000001.ndjson", 9));
+        assert_eq!(lot(&[dead], 1), [""; 0]);
+        assert_eq!(lot(&[("0000000000.ndjson.gz", 20), ("0000000001.ndjson.zst", 9)], 1), [""; 0]);
+        assert_eq!(lot(&[dead, live], 1).len(), 2);
+        assert_eq!(lot(&[live, ("0000000002.ndjson.zst", 9)], 1).len(), 2);
+    }
+}

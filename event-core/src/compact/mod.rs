@@ -1,0 +1,244 @@
+//! The compaction: few large objects for readers, beside the many small ones.
+
+mod claim;
+mod lines;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::pin::pin;
+use std::sync::Arc;
+
+use futures_util::TryStreamExt;
+use serde::Serialize;
+
+use crate::compression::Compression;
+use crate::dates::Dates;
+use crate::error::{Error, Result};
+use crate::layout::Layout;
+use crate::names::{Partition, slot_of_data, slot_of_entry};
+use crate::partitions::each_partition;
+use crate::patient::PatientStore;
+use crate::retry::Retry;
+use crate::shutdown::Shutdown;
+use crate::store::{ObjectStore, PutOutcome};
+use claim::next_lot;
+
+pub(crate) use claim::{Claim, is_source};
+pub(crate) use lines::lines_of_sources;
+
+/// Merges the objects of each partition, of one event and of many, into few large ones for
+/// readers, below a prefix of their own.
+///
+/// ```text
+/// compacted/store_events/event_type=sale_event/dt=2026_11_22/0000000000.ndjson.zst
+/// ledger/compacted/store_events/event_type=sale_event/dt=2026_11_22/0000000000.json
+/// ```
+///
+/// What is merged stays where it is, since it is what the ledgers prove. So a reader lists either
+/// `store_events/`, which has every event at once, or `compacted/store_events/`, which has those
+/// of the days that were compacted, in few objects and without tombstones; in neither of them an
+/// event twice.
+///
+/// Each merged object is claimed first, by a numbered entry that names its sources: objects of the
+/// partition that no earlier entry names. Entries and objects are created once and never written
+/// again. The sources never change, so the object is a function of its entry; whoever finds an
+/// entry without its object, be it of one who crashed or is at work, makes it. So any number may
+/// run at once, and what a crash left behind is done by the next run.
+///
+/// All that is there when it looks is merged, however little is left for the last object; what
+/// comes later goes into another one. So it is best run on days that have ended.
+///
+/// In memory it has the names of the objects of one partition, and the lines of one object with
+/// the object: uncompressed, and so larger than [`target_bytes`](Self::target_bytes) where sources
+/// are compressed.
+pub struct Compactor {
+    store: PatientStore,
+    layout: Layout,
+    dates: Dates,
+    target_bytes: u64,
+    compression: Compression,
+}
+
+/// What a compaction did; as JSON, one object with these names.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct CompactReport {
+    /// The days that were looked at.
+    pub dates: Dates,
+    /// The partitions in which something was made, by what stands before the name of an object.
+    pub partitions: BTreeMap<String, Compacted>,
+}
+
+/// What was made in one partition.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Compacted {
+    /// Merged objects.
+    pub objects: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Objects that were merged into them.
+    pub sources: u64,
+}
+
+impl Compactor {
+    /// Merges the objects of all days to some 32 MiB each, uncompressed.
+    pub fn new(store: Arc<dyn ObjectStore>, layout: Layout) -> Self {
+        let (dates, compression) = (Dates::default(), Compression::default());
+        let target_bytes = 32 * 1024 * 1024;
+        Self { store: PatientStore::new(store), layout, dates, target_bytes, compression }
+    }
+
+    /// Only these days.
+    #[must_use]
+    pub fn dates(mut self, dates: Dates) -> Self {
+        self.dates = dates;
+        self
+    }
+
+    /// Merges sources of at most so many bytes in all, as they are stored, into an object; one
+    /// that is larger is an object of its own.
+    #[must_use]
+    pub fn target_bytes(mut self, target_bytes: u64) -> Self {
+        self.target_bytes = target_bytes;
+        self
+    }
+
+    /// Compresses what is claimed from now on.
+    ///
+    /// # Errors
+    ///
+    /// `Invalid` if it is not built in.
+    pub fn compression(mut self, compression: Compression) -> Result<Self> {
+        compression.compress(Vec::new())?;
+        self.compression = compression;
+        Ok(self)
+    }
+
+    /// With this retry loop.
+    #[must_use]
+    pub fn retry(mut self, retry: Retry) -> Self {
+        self.store.retry = retry;
+        self
+    }
+
+    /// Merges what no entry has claimed, and makes what was claimed and is not there. What may
+    /// heal by itself is tried again for 30 s.
+    ///
+    /// # Errors
+    ///
+    /// That of a request that never succeeded; `Invalid` that names a key, if what is there is not
+    /// what a compaction left; or `stop` was requested. What was made until then is sound.
+    pub async fn run(mut self, stop: &Shutdown) -> Result<CompactReport> {
+        self.store = self.store.until(stop);
+        let mut names = BTreeSet::new();
+        for root in [self.layout.data_root(), self.layout.compacted().ledger_root()] {
+            let each = |found: Result<Partition, String>| match found {
+                Ok(partition) if self.dates.contains(partition.day) => {
+                    names.insert(partition.name);
+                }
+                // What is in no partition is the audit's to tell.
+                Ok(_) | Err(_) => {}
+            };
+            each_partition(&self.store, &root, each).await?;
+        }
+        let mut report = CompactReport { dates: self.dates, ..CompactReport::default() };
+        for name in names {
+            let compacted = self.compact(&name).await?;
+            if compacted.objects > 0 {
+                tracing::debug!(partition = name, objects = compacted.objects, "compacted");
+                report.partitions.insert(name, compacted);
+            }
+        }
+        Ok(report)
+    }
+
+    async fn compact(&self, partition: &str) -> Result<Compacted> {
+        let target = self.layout.compacted();
+        let made = self.slots(&target.data_prefix(partition), slot_of_data).await?;
+        let claims = self.slots(&target.ledger_prefix(partition), slot_of_entry).await?;
+        let mut unclaimed = self.sources(partition).await?;
+        let mut done = Compacted::default();
+        let mut slot = 0;
+        // No entry is created before all entries below it were read, so no source is in two.
+        loop {
+            let key = target.ledger_key(partition, slot);
+            if let Some(entry) = self.store.get(&key).await? {
+                let claim = Claim::decode(&entry)
+                    .ok_or_else(|| fault(&key, "is no entry of a compaction"))?;
+                for source in &claim.sources {
+                    unclaimed.remove(source);
+                }
+                if !made.contains(&slot) {
+                    done.objects += 1;
+                    done.bytes += self.make(partition, slot, &claim).await?;
+                    done.sources += claim.sources.len() as u64;
+                }
+                slot += 1;
+                continue;
+            }
+            if claims.last().is_some_and(|&last| last >= slot) {
+                return Err(fault(&key, "is not there, and entries after it are"));
+            }
+            if made.last().is_some_and(|&last| last >= slot) {
+                return Err(fault(&key, "is not there, and the object that it claims is"));
+            }
+            let sources = next_lot(&unclaimed, self.target_bytes);
+            if sources.is_empty() {
+                return Ok(done);
+            }
+            let claim = Claim { compression: self.compression, sources };
+            // Whoever created it, it is read now, and counts.
+            self.store.create(&key, claim.encode().into()).await?;
+        }
+    }
+
+    async fn slots(&self, prefix: &str, slot: fn(&str) -> Option<u32>) -> Result<BTreeSet<u32>> {
+        let mut slots = BTreeSet::new();
+        let mut pages = pin!(self.store.pages(prefix.to_owned()));
+        while let Some(page) = pages.try_next().await? {
+            slots.extend(page.iter().filter_map(|object| slot(&object.key[prefix.len()..])));
+        }
+        Ok(slots)
+    }
+
+    /// The objects of a partition and their sizes.
+    async fn sources(&self, partition: &str) -> Result<BTreeMap<String, u64>> {
+        let prefix = self.layout.data_prefix(partition);
+        let mut sources = BTreeMap::new();
+        let mut pages = pin!(self.store.pages(prefix.clone()));
+        while let Some(page) = pages.try_next().await? {
+            for object in page {
+                let name = &object.key[prefix.len()..];
+                if is_source(name) {
+                    sources.insert(name.to_owned(), object.size);
+                }
+            }
+        }
+        Ok(sources)
+    }
+
+    /// Makes what an entry claims; answers its size in bytes.
+    async fn make(&self, partition: &str, slot: u32, claim: &Claim) -> Result<u64> {
+        let Claim { compression, sources } = claim;
+        let key = self.layout.compacted().batch_key(partition, slot, *compression);
+        let prefix = self.layout.data_prefix(partition);
+        let lines = lines_of_sources(&self.store, &prefix, sources).await?;
+        let lines = lines.map_err(|what| fault(&key, &format!("cannot be made: {what}")))?;
+        let object = compression.compress(lines)?;
+        let size = object.len() as u64;
+        if self.store.create(&key, object.clone()).await? == PutOutcome::Exists {
+            // By its lines, since another version of a compressor may write them in other bytes.
+            let lines = |object| compression.decompress(object).ok();
+            let there = self.store.get(&key).await?.and_then(lines);
+            if there.is_none() || there != lines(object) {
+                return Err(fault(&key, "does not hold what its entry claims"));
+            }
+        }
+        Ok(size)
+    }
+}
+
+fn fault(key: &str, what: &str) -> Error {
+    let message = format!("{key} {what}: see what eventctl audit says of its partition");
+    Error::invalid("compact", message)
+}

@@ -1,0 +1,92 @@
+//! Names in the store, read back: partitions, and what is in them.
+
+use jiff::civil::Date;
+
+use crate::compression::Compression;
+use crate::event::EventType;
+
+/// A partition, read back from its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Partition {
+    pub(crate) name: String,
+    pub(crate) event_type: EventType,
+    pub(crate) day: Date,
+}
+
+impl Partition {
+    /// None if no event belongs to a partition of this name.
+    pub(crate) fn parse(name: &str) -> Option<Self> {
+        const DAY: &str = "%Y_%m_%d";
+        let (kind, text) = name.strip_prefix("event_type=")?.split_once("/dt=")?;
+        let event_type = EventType::ALL.into_iter().find(|known| known.as_str() == kind)?;
+        let day = Date::strptime(DAY, text).ok()?;
+        // One day has one name.
+        let same = day.strftime(DAY).to_string() == text;
+        same.then(|| Self { name: name.to_owned(), event_type, day })
+    }
+}
+
+/// What readers of Hive partitions pass over, such as the object that a consumer proves its
+/// rights with.
+pub(crate) fn is_hidden(path: &str) -> bool {
+    path.split('/').any(|segment| segment.starts_with(['_', '.']))
+}
+
+/// The slot of an entry of a ledger, by its name in its partition.
+pub(crate) fn slot_of_entry(name: &str) -> Option<u32> {
+    slot(name.strip_suffix(".json")?)
+}
+
+/// The slot of an object of many events, by its name in its partition.
+pub(crate) fn slot_of_data(name: &str) -> Option<u32> {
+    slot(name.strip_suffix(Compression::of_key(name)?.suffix())?)
+}
+
+/// As the layout writes it: ten digits.
+fn slot(digits: &str) -> Option<u32> {
+    // The last number is none, so that each slot has a next.
+    let slot = digits.parse().ok().filter(|&slot| slot < u32::MAX)?;
+    (format!("{slot:010}") == digits).then_some(slot)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layout::Layout;
+    use jiff::civil::date;
+
+    #[test]
+    fn only_the_name_that_the_layout_gives_is_that_of_a_partition() {
+        let partition = Partition::parse("event_type=sale_event/dt=2026_01_02").unwrap();
+        assert_eq!((partition.event_type, partition.day), (EventType::Sale, date(2026, 1, 2)));
+        for name in [
+            "",
+            "event_type=sale_event",
+            "event_type=other/dt=2026_01_02",
+            "event_type=sale_event/dt=2026_1_2",
+            "event_type=sale_event/dt=2026_02_30",
+            "event_type=sale_event/dt=2026_01_02/x",
+            "event_type=sale_event/dt=2026-01-02",
+        ] {
+            assert_eq!(Partition::parse(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_slot_is_read_as_the_layout_writes_it() {
+        for slot in [0, 7, u32::MAX - 1] {
+            let layout = Layout::default();
+            let entry = layout.ledger_key("p", slot);
+            assert_eq!(slot_of_entry(entry.rsplit('/').next().unwrap()), Some(slot));
+            for compression in Compression::ALL {
+                let data = layout.batch_key("p", slot, compression);
+                assert_eq!(slot_of_data(data.rsplit('/').next().unwrap()), Some(slot));
+            }
+        }
+        for name in ["r1.json", "1.json", "+000000001.json", "00000000001.json", "4294967295.json"]
+        {
+            assert_eq!(slot_of_entry(name), None, "{name}");
+        }
+        assert_eq!(slot_of_data("0000000000.json"), None);
+    }
+}

@@ -1,0 +1,28 @@
+//! Which partitions there are.
+
+use crate::error::Result;
+use crate::names::{Partition, is_hidden};
+use crate::patient::PatientStore;
+
+/// Calls this with each partition that has a key below a root, or with a key that is in none: by
+/// one request for each of them, however much is in it.
+pub(crate) async fn each_partition(
+    store: &PatientStore,
+    root: &str,
+    mut each: impl FnMut(Result<Partition, String>),
+) -> Result<()> {
+    let mut after = None;
+    while let Some(object) = store.first(root, after).await? {
+        let path = &object.key[root.len()..];
+        let folder = path.rsplit_once('/').map(|(folder, _)| folder);
+        // No key of the partition comes after this, since '0' is next to '/'.
+        let beyond = folder.map(|folder| format!("{root}{folder}0"));
+        match folder.and_then(Partition::parse) {
+            Some(partition) => each(Ok(partition)),
+            None if is_hidden(path) => {}
+            None => each(Err(object.key.clone())),
+        }
+        after = Some(beyond.unwrap_or(object.key));
+    }
+    Ok(())
+}

@@ -1,0 +1,319 @@
+//! The compaction: what readers see, by however many compactors at once, whoever crashes.
+
+use std::collections::BTreeMap;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use event_core::{
+    Audit, Books, Bytes, CompactReport, Compactor, Compression, ErrorKind, FindingKind, Layout,
+    ListRequest, ObjectMeta, ObjectStore, Page, PutMode, PutOutcome, Result, Shutdown, async_trait,
+};
+use event_mem::MemStore;
+use fastrand::Rng;
+
+use crate::support::{batch, delete, event, events, keys, read, singly, write};
+
+const COMPACTED: &str = "compacted/store_events/event_type=sale_event/dt=2026_11_22";
+const CLAIMS: &str = "ledger/compacted/store_events/event_type=sale_event/dt=2026_11_22";
+const SALES: &str = crate::support::SALES;
+
+fn compactor(store: impl ObjectStore) -> Compactor {
+    Compactor::new(Arc::new(store), Layout::default())
+}
+
+async fn compact(store: &MemStore) -> CompactReport {
+    compactor(store.clone()).run(&Shutdown::never()).await.unwrap()
+}
+
+/// The kinds of what an audit finds.
+async fn found(store: &MemStore) -> Vec<FindingKind> {
+    let audit = Audit::new(Arc::new(store.clone()), Layout::default());
+    let report = audit.run(&Shutdown::never()).await.unwrap();
+    assert_eq!(report.books == Books::Balanced, report.counts.keys().all(|kind| !kind.is_fault()));
+    report.counts.into_keys().collect()
+}
+
+/// How often a reader of merged objects sees each event.
+async fn seen(store: &MemStore) -> BTreeMap<String, usize> {
+    let mut seen = BTreeMap::new();
+    for key in keys(store, "compacted/").await {
+        let object = store.get(&key).await.unwrap().unwrap();
+        let lines = Compression::of_key(&key).unwrap().decompress(object).unwrap();
+        for line in std::str::from_utf8(&lines).unwrap().lines() {
+            let event: serde_json::Value = serde_json::from_str(line).unwrap();
+            let id = event["request_id"].as_str().unwrap().to_owned();
+            *seen.entry(id).or_default() += 1;
+        }
+    }
+    seen
+}
+
+fn once(ids: &[&str]) -> BTreeMap<String, usize> {
+    ids.iter().map(|id| ((*id).to_owned(), 1)).collect()
+}
+
+/// Both layouts in one partition, a tombstone, and another day.
+async fn mixed() -> MemStore {
+    let store = MemStore::new();
+    batch(&store, Compression::Zstd, &events(&["a", "b"])).await;
+    batch(&store, Compression::Gzip, &events(&["c"])).await;
+    let ledger = CLAIMS.replace("compacted/", "");
+    write(&store, &format!("{ledger}/0000000002.json"), {
+        read(&store, &format!("{ledger}/0000000001.json")).await.replace("gzip", "none")
+    })
+    .await;
+    write(&store, &format!("{SALES}/0000000002.ndjson"), "").await;
+    singly(&store, &events(&["_d", "e"])).await;
+    singly(&store, &[event("f", 23)]).await;
+    store
+}
+
+const MIXED: [&str; 6] = ["_d", "a", "b", "c", "e", "f"];
+
+#[tokio::test]
+async fn all_events_are_in_one_object_of_their_partition_each_once() {
+    let store = mixed().await;
+    let before = keys(&store, "store_events/").await;
+    let report = compact(&store).await;
+    assert_eq!(seen(&store).await, once(&MIXED));
+    assert_eq!(keys(&store, "store_events/").await, before);
+    assert_eq!(keys(&store, COMPACTED).await, [format!("{COMPACTED}/0000000000.ndjson")]);
+    let sales = report.partitions["event_type=sale_event/dt=2026_11_22"];
+    assert_eq!((report.partitions.len(), sales.objects, sales.sources), (2, 1, 5));
+    assert_eq!(found(&store).await, []);
+    assert!(compact(&store).await.partitions.is_empty());
+}
+
+#[tokio::test]
+async fn what_comes_later_goes_into_another_object() {
+    let store = mixed().await;
+    compact(&store).await;
+    singly(&store, &events(&["g"])).await;
+    compact(&store).await;
+    assert_eq!(keys(&store, COMPACTED).await.len(), 2);
+    assert_eq!(seen(&store).await, once(&["_d", "a", "b", "c", "e", "f", "g"]));
+}
+
+#[tokio::test]
+async fn objects_are_no_larger_than_is_asked_for() {
+    let store = mixed().await;
+    let compactor = compactor(store.clone()).target_bytes(1).compression(Compression::Zstd);
+    compactor.unwrap().run(&Shutdown::never()).await.unwrap();
+    assert_eq!(keys(&store, "compacted/").await.len(), 5);
+    assert_eq!(seen(&store).await, once(&MIXED));
+    assert_eq!(found(&store).await, []);
+}
+
+#[tokio::test]
+async fn other_days_are_left_alone() {
+    let store = mixed().await;
+    let day = Some("2026-11-23".parse().unwrap());
+    let dates = event_core::Dates::new(day, day).unwrap();
+    compactor(store.clone()).dates(dates).run(&Shutdown::never()).await.unwrap();
+    assert_eq!(seen(&store).await, once(&["f"]));
+}
+
+#[tokio::test]
+async fn a_claim_without_its_object_is_made_good() {
+    let store = mixed().await;
+    compact(&store).await;
+    let key = keys(&store, COMPACTED).await.remove(0);
+    let object = store.get(&key).await.unwrap();
+    delete(&store, &key).await;
+    assert_eq!(found(&store).await, [FindingKind::OpenClaim]);
+    compact(&store).await;
+    assert_eq!(store.get(&key).await.unwrap(), object);
+}
+
+/// A hand was here: each is told, and nothing is made of it.
+#[tokio::test]
+async fn what_no_compaction_left_is_an_error_and_a_finding() {
+    async fn damaged(key: &str, body: Option<&'static str>) -> (String, Vec<FindingKind>) {
+        let store = mixed().await;
+        compact(&store).await;
+        singly(&store, &events(&["g"])).await;
+        compact(&store).await;
+        singly(&store, &events(&["h"])).await;
+        match body {
+            Some(body) => write(&store, key, body).await,
+            None => delete(&store, key).await,
+        }
+        let objects = keys(&store, "compacted/").await;
+        let told = match compactor(store.clone()).run(&Shutdown::never()).await {
+            Ok(_) => String::new(),
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::Invalid);
+                assert_eq!(keys(&store, "compacted/").await, objects);
+                error.to_string()
+            }
+        };
+        (told, found(&store).await)
+    }
+    let claim = |slot: u64| format!("{CLAIMS}/{slot:010}.json");
+    let (told, found) = damaged(&claim(0), None).await;
+    assert!(told.contains(&claim(0)) && told.contains("entries after it"), "{told}");
+    assert!(found.contains(&FindingKind::SlotGap) && found.contains(&FindingKind::Unclaimed));
+    let (told, found) = damaged(&claim(1), None).await;
+    assert!(told.contains(&claim(1)) && told.contains("the object that it claims"), "{told}");
+    assert_eq!(found, [FindingKind::Unclaimed]);
+    let (told, found) = damaged(&claim(0), Some("{}")).await;
+    assert!(told.contains("no entry of a compaction"), "{told}");
+    assert!(found.contains(&FindingKind::Unreadable), "{found:?}");
+    let twice = r#"{"compression": "none", "sources": ["e.json"]}"#;
+    let (_, found) = damaged(&claim(1), Some(twice)).await;
+    assert!(found.contains(&FindingKind::Duplicate), "{found:?}");
+    let object = format!("{COMPACTED}/0000000001.ndjson");
+    let (_, found) = damaged(&object, Some("{}\n")).await;
+    assert_eq!(found, [FindingKind::WrongData]);
+    let source = format!("{SALES}/e.json");
+    let (_, found) = damaged(&source, None).await;
+    assert_eq!(found, [FindingKind::WrongData]);
+}
+
+#[tokio::test]
+async fn an_object_that_is_not_what_its_claim_says_is_left_alone_and_told() {
+    let store = mixed().await;
+    let claim = r#"{"compression": "none", "sources": ["e.json"]}"#;
+    write(&store, &format!("{CLAIMS}/0000000000.json"), claim).await;
+    let late = Late { inner: store.clone(), key: format!("{COMPACTED}/0000000000.ndjson") };
+    let error = compactor(late).run(&Shutdown::never()).await.unwrap_err().to_string();
+    assert!(error.contains("does not hold what its entry claims"), "{error}");
+    assert_eq!(read(&store, &format!("{COMPACTED}/0000000000.ndjson")).await, "{}\n");
+}
+
+/// Someone else's object is there by the time that it is put.
+struct Late {
+    inner: MemStore,
+    key: String,
+}
+
+/// A store that answers later: whoever waits for it can be dropped before a request, and before
+/// its answer.
+struct Slow(MemStore);
+
+/// Pending once.
+async fn pause() {
+    let mut paused = false;
+    poll_fn(|context| {
+        if std::mem::replace(&mut paused, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+async fn slowly<T>(request: impl Future<Output = T>) -> T {
+    pause().await;
+    let answer = request.await;
+    pause().await;
+    answer
+}
+
+#[async_trait]
+impl ObjectStore for Slow {
+    async fn put(&self, key: &str, body: Bytes, mode: PutMode) -> Result<PutOutcome> {
+        slowly(self.0.put(key, body, mode)).await
+    }
+
+    async fn get(&self, key: &str) -> Result<Option<Bytes>> {
+        slowly(self.0.get(key)).await
+    }
+
+    async fn head(&self, key: &str) -> Result<Option<ObjectMeta>> {
+        slowly(self.0.head(key)).await
+    }
+
+    async fn list(&self, request: ListRequest) -> Result<Page> {
+        slowly(self.0.list(request)).await
+    }
+
+    async fn delete(&self, keys: &[String]) -> Vec<Result<()>> {
+        slowly(self.0.delete(keys)).await
+    }
+}
+
+#[async_trait]
+impl ObjectStore for Late {
+    async fn put(&self, key: &str, body: Bytes, mode: PutMode) -> Result<PutOutcome> {
+        if key == self.key {
+            write(&self.inner, key, "{}\n").await;
+        }
+        self.inner.put(key, body, mode).await
+    }
+
+    async fn get(&self, key: &str) -> Result<Option<Bytes>> {
+        self.inner.get(key).await
+    }
+
+    async fn head(&self, key: &str) -> Result<Option<ObjectMeta>> {
+        self.inner.head(key).await
+    }
+
+    async fn list(&self, request: ListRequest) -> Result<Page> {
+        self.inner.list(request).await
+    }
+
+    async fn delete(&self, keys: &[String]) -> Vec<Result<()>> {
+        self.inner.delete(keys).await
+    }
+}
+
+type Run = Pin<Box<dyn Future<Output = Result<CompactReport>>>>;
+
+fn start(store: &MemStore, rng: &mut Rng) -> Run {
+    let compression = Compression::ALL[rng.usize(..3)];
+    let compactor = compactor(Slow(store.clone())).target_bytes(rng.u64(1..1500));
+    let compactor = compactor.compression(compression).unwrap();
+    Box::pin(async move { compactor.run(&Shutdown::never()).await })
+}
+
+/// Three compactors at once, each step by whom chance picks; now and then one crashes and starts
+/// again, and an event arrives. A reader looks after each step.
+#[tokio::test(start_paused = true)]
+async fn no_reader_sees_an_event_twice_whoever_crashes_and_in_the_end_each_once() {
+    for seed in 0..100 {
+        let mut rng = Rng::with_seed(seed);
+        let store = mixed().await;
+        let mut ids: Vec<String> = MIXED.map(str::to_owned).to_vec();
+        let mut runs: Vec<Run> = (0..3).map(|_| start(&store, &mut rng)).collect();
+        let mut objects = Vec::new();
+        for step in 0..250 {
+            let run = rng.usize(..runs.len());
+            let polled =
+                runs[run].as_mut().poll(&mut Context::from_waker(std::task::Waker::noop()));
+            let ended = match polled {
+                Poll::Ready(ended) => ended.map(|_| true).unwrap(),
+                Poll::Pending => rng.u8(..30) == 0,
+            };
+            if ended {
+                runs[run] = start(&store, &mut rng);
+            }
+            if rng.u8(..40) == 0 {
+                let id = format!("r{step}");
+                singly(&store, &[event(&id, 22)]).await;
+                ids.push(id);
+            }
+            // Objects are created once, so nothing else can change what is seen.
+            let there = keys(&store, "compacted/").await;
+            if there != objects {
+                objects = there;
+                let seen = seen(&store).await;
+                assert!(
+                    seen.values().all(|&times| times == 1),
+                    "seed {seed} step {step}: {seen:?}"
+                );
+            }
+            // Let tokio's own bounds on one task not be what is tested.
+            tokio::task::yield_now().await;
+        }
+        drop(runs);
+        compact(&store).await;
+        let ids: Vec<_> = ids.iter().map(String::as_str).collect();
+        assert_eq!(seen(&store).await, once(&ids), "seed {seed}");
+        assert_eq!(found(&store).await, [], "seed {seed}");
+    }
+}

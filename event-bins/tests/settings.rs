@@ -126,6 +126,15 @@ fn wrong_arguments_of_eventctl_are_named() {
     audit(&["--sent-file", "/"], "is a directory");
     let own = env!("CARGO_BIN_EXE_eventctl");
     audit(&["--sent-file", own], "line 1: give a message");
+    let compact = |arguments: &[&str], text| {
+        eventctl(&[&["compact", "--store-events-bkt", "events"], arguments].concat(), text);
+    };
+    compact(&["--from", "2026-11-23", "--to", "2026-11-22"], "--from 2026-11-23 is after");
+    compact(&["--from", "2099-12-31"], "--closed-days");
+    compact(&["--target-bytes", "0"], "1..=1073741824");
+    compact(&["--closed-days", "-1"], "--closed-days");
+    compact(&["--compression", "lz4"], "none, gzip or zstd");
+    compact(&["--s3-prefix", "compacted"], "S3_PREFIX");
 }
 
 #[test]

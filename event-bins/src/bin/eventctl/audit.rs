@@ -192,6 +192,7 @@ impl fmt::Display for Table<'_> {
             "claims         {:>9} settled, {} given up, {} open",
             stored.settled, stored.given_up, stored.open
         )?;
+        writeln!(f, "compacted      {:>9} objects", stored.compacted)?;
         writeln!(f, "quarantined    {:>9} events that are not stored", report.quarantined.events)?;
         for (reason, objects) in &report.quarantined.reasons {
             writeln!(f, "               {objects:>9} objects  reason={reason}")?;

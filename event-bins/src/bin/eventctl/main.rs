@@ -1,6 +1,7 @@
-//! `eventctl`: makes what the pods need, tells how it is, and audits the books.
+//! `eventctl`: makes what the pods need, tells how it is, audits the books, and compacts.
 
 mod audit;
+mod compact;
 mod status;
 
 use std::io::Write;
@@ -15,7 +16,8 @@ use event_core::{Error, Layout, Result, Shutdown};
 use event_local::cli;
 use event_local::logs::LogArgs;
 
-/// Makes the queue and the bucket of the pods, tells how they are, and audits what is there.
+/// Makes the queue and the bucket of the pods, tells how they are, audits and compacts what
+/// is there.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "eventctl", version, max_term_width = 100, after_help = EXIT_STATUS)]
 struct Arguments {
@@ -43,6 +45,11 @@ enum Command {
     /// against themselves alone.
     #[command(after_help = audit::EXIT_STATUS)]
     Audit(audit::AuditArgs),
+    /// Merge the small objects of days that have ended into few large ones for readers
+    ///
+    /// They are below compacted/<prefix>/; the small ones stay where they are. It can be run again
+    /// at any time, several at once too, and makes good what a crash left behind.
+    Compact(compact::CompactArgs),
 }
 
 #[derive(Clone, Debug, Args)]
@@ -87,6 +94,7 @@ fn main() -> ExitCode {
         Command::Setup(setup) => setup.run(&shutdown).await,
         Command::Status(status) => status.run(&shutdown).await,
         Command::Audit(audit) => audit.run(&shutdown).await,
+        Command::Compact(compact) => compact.run(&shutdown).await,
     })
 }
 

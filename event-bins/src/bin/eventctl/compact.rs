@@ -1,0 +1,154 @@
+//! Few large objects for readers.
+
+use std::fmt;
+use std::sync::Arc;
+
+use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
+use event_aws::S3Store;
+use event_bins::aws::AwsArgs;
+use event_bins::pod::Failure;
+use event_core::{
+    CompactReport, Compacted, Compactor, Compression, Dates, Error, Layout, Result, Shutdown,
+};
+use event_local::cli;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan};
+
+use crate::print;
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct CompactArgs {
+    #[command(flatten)]
+    aws: AwsArgs,
+
+    /// Bucket that events are stored in
+    #[arg(long, value_name = "BUCKET", env = "STORE_EVENTS_BKT",
+          value_parser = NonEmptyStringValueParser::new())]
+    store_events_bkt: String,
+
+    /// Prefix of the stored events
+    #[arg(long, value_name = "PREFIX", env = "S3_PREFIX", default_value = Layout::DEFAULT_PREFIX,
+          value_parser = cli::layout)]
+    s3_prefix: Layout,
+
+    /// First day, by the events' own time [default: the first there is]
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = cli::day)]
+    from: Option<Date>,
+
+    /// Last day [default: the last that has been closed for long enough]
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = cli::day)]
+    to: Option<Date>,
+
+    /// Only days that ended at least so many days ago (UTC): later than that, few events come, as
+    /// a queue keeps them for 2 days
+    #[arg(long, value_name = "N", default_value = "2",
+          value_parser = clap::value_parser!(u16).range(0..=36500))]
+    closed_days: u16,
+
+    /// Merge objects of at most so many bytes in all into one
+    #[arg(long, value_name = "BYTES", default_value = "33554432",
+          value_parser = clap::value_parser!(u64).range(1..=1_073_741_824))]
+    target_bytes: u64,
+
+    /// How the merged objects are compressed: none, gzip or zstd
+    #[arg(long, value_name = "NAME", default_value = "zstd", value_parser = compression)]
+    compression: Compression,
+
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+fn compression(text: &str) -> Result<Compression, String> {
+    text.parse().map_err(|error: Error| error.to_string())
+}
+
+impl CompactArgs {
+    pub(crate) async fn run(&self, shutdown: &Shutdown) -> Result<(), Failure> {
+        let wrong = |error: Error| Failure::at_start(&error);
+        let today = TimeZone::UTC.to_datetime(Timestamp::now()).date();
+        let dates = self.dates(today).map_err(wrong)?;
+        let aws = self.aws.load().await.map_err(wrong)?;
+        let store = Arc::new(S3Store::new(&aws, &self.store_events_bkt));
+        let compactor = Compactor::new(store, self.s3_prefix.clone())
+            .dates(dates)
+            .target_bytes(self.target_bytes)
+            .compression(self.compression)
+            .map_err(wrong)?;
+        let report = compactor.run(shutdown).await.map_err(wrong)?;
+        if self.json {
+            print(serde_json::json!(report));
+        } else {
+            print(Table(&report));
+        }
+        Ok(())
+    }
+
+    /// The days that are to be merged and have been closed for long enough.
+    fn dates(&self, today: Date) -> Result<Dates> {
+        let asked = Dates::new(self.from, self.to)?;
+        let closed = today.checked_sub((1 + i32::from(self.closed_days)).days()).ok();
+        let to = self.to.into_iter().chain(closed).min();
+        Dates::new(self.from, to).map_err(|_| {
+            let message = format!(
+                "none of the days asked for ({asked}) ended {} days ago: give earlier ones, or a \
+                 smaller --closed-days",
+                self.closed_days
+            );
+            Error::invalid("compact", message)
+        })
+    }
+}
+
+/// For people.
+struct Table<'a>(&'a CompactReport);
+
+impl fmt::Display for Table<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let CompactReport { dates, partitions, .. } = self.0;
+        write!(f, "days {dates}")?;
+        for (partition, Compacted { objects, bytes, sources, .. }) in partitions {
+            write!(f, "\n{objects:>9} objects {bytes:>12} bytes of {sources:>9}  {partition}")?;
+        }
+        if partitions.is_empty() {
+            write!(f, "\nall of them are compacted: nothing was made")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use jiff::civil::date;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Program {
+        #[command(flatten)]
+        compact: CompactArgs,
+    }
+
+    fn dates(arguments: &[&str]) -> Result<String> {
+        let program = ["compact", "--store-events-bkt", "events"];
+        let program = Program::try_parse_from(program.iter().chain(arguments)).expect("sound");
+        program.compact.dates(date(2026, 11, 25)).map(|dates| dates.to_string())
+    }
+
+    #[test]
+    fn only_days_that_have_ended_for_long_enough_are_merged() {
+        for (arguments, expected) in [
+            (&[][..], "to 2026-11-22"),
+            (&["--closed-days", "0"], "to 2026-11-24"),
+            (&["--to", "2026-11-20"], "to 2026-11-20"),
+            (&["--from", "2026-11-22", "--to", "2026-11-25"], "2026-11-22 to 2026-11-22"),
+        ] {
+            assert_eq!(dates(arguments).expect("closed"), expected, "{arguments:?}");
+        }
+        let error = dates(&["--from", "2026-11-23"]).expect_err("open").to_string();
+        assert!(error.contains("from 2026-11-23") && error.contains("--closed-days"), "{error}");
+    }
+}

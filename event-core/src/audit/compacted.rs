@@ -25,46 +25,73 @@ impl Merged<'_> {
     /// listed before the entries, for the reason that data is listed before its ledger.
     pub(super) async fn read(&self, findings: &mut Findings) -> Result<u64> {
         let target = self.layout.compacted();
-        let (data, ledger) =
-            (target.data_prefix(self.partition), target.ledger_prefix(self.partition));
-        let mut objects = self.keys(&data).await?;
+        let prefix = target.data_prefix(self.partition);
+        let mut objects = self.keys(&prefix).await?;
         let count = objects.len() as u64;
-        let mut claimed = BTreeMap::new();
-        let mut head = 0;
-        for key in self.keys(&ledger).await? {
-            let mut found = |kind, what: String| findings.add(Finding::new(kind, &*key, what));
-            let slot = slot_of_entry(&key[ledger.len()..]);
-            let entry = self.store.get(&key).await?;
-            let claim = entry.and_then(|entry| Claim::decode(&entry));
-            let (Some(slot), Some(claim)) = (slot, claim) else {
-                found(FindingKind::Unreadable, "this is no entry of a compaction:".to_owned());
-                continue;
-            };
-            if slot > head {
-                let what = format!("{} slots before this entry are empty:", slot - head);
-                found(FindingKind::SlotGap, what);
-            }
-            head = slot + 1;
+        let mut merged = BTreeMap::new();
+        for (slot, claim) in self.claims(findings).await? {
+            let entry = target.ledger_key(self.partition, slot);
             for source in &claim.sources {
-                if let Some(other) = claimed.insert(source.clone(), slot) {
+                if let Some(other) = merged.insert(source.clone(), slot) {
                     let what = format!("{source} is merged by entry {other} and by");
-                    found(FindingKind::Duplicate, what);
+                    findings.add(Finding::new(FindingKind::Duplicate, &*entry, what));
                 }
             }
             let object = target.batch_key(self.partition, slot, claim.compression);
             objects.remove(&object);
             if let Some((kind, what)) = self.difference(&object, &claim).await? {
-                findings.add(Finding::new(kind, if kind.is_fault() { object } else { key }, what));
+                let key = if kind.is_fault() { object } else { entry };
+                findings.add(Finding::new(kind, key, what));
             }
         }
         for object in objects {
-            let kind = match slot_of_data(&object[data.len()..]) {
+            let kind = match slot_of_data(&object[prefix.len()..]) {
                 Some(_) => FindingKind::Unclaimed,
                 None => FindingKind::Foreign,
             };
             findings.add(Finding::new(kind, object, "no entry of a compaction claims this:"));
         }
         Ok(count)
+    }
+
+    /// The entries that can be read. They are read one after the other, as a compaction does it,
+    /// and listed only to see whether there are others after the last of these.
+    async fn claims(&self, findings: &mut Findings) -> Result<Vec<(u32, Claim)>> {
+        let target = self.layout.compacted();
+        let prefix = target.ledger_prefix(self.partition);
+        let mut listed = BTreeSet::new();
+        for key in self.keys(&prefix).await? {
+            match slot_of_entry(&key[prefix.len()..]) {
+                Some(slot) => {
+                    listed.insert(slot);
+                }
+                None => {
+                    let what = "this is no entry of a compaction:";
+                    findings.add(Finding::new(FindingKind::Foreign, key, what));
+                }
+            }
+        }
+        let mut claims = Vec::new();
+        let mut slot = 0;
+        loop {
+            let key = target.ledger_key(self.partition, slot);
+            match self.store.get(&key).await?.map(|entry| Claim::decode(&entry)) {
+                Some(Some(claim)) => claims.push((slot, claim)),
+                Some(None) => {
+                    let what = "this is no entry of a compaction:";
+                    findings.add(Finding::new(FindingKind::Unreadable, key, what));
+                }
+                None => {
+                    let Some(&later) = listed.range(slot + 1..).next() else { return Ok(claims) };
+                    let what = format!("slots {slot} to {} are empty before", later - 1);
+                    let key = target.ledger_key(self.partition, later);
+                    findings.add(Finding::new(FindingKind::SlotGap, key, what));
+                    slot = later;
+                    continue;
+                }
+            }
+            slot += 1;
+        }
     }
 
     /// What of a merged object is not as its entry says, if anything.

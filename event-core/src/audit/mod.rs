@@ -58,8 +58,9 @@ pub use sent::{Sent, SentEvents};
 ///
 /// Each object is read once, once more if it was merged into another, and once more where there is
 /// a duplicate or a record of what was never sent to name. Up to 16 objects are read at once. It keeps in memory 16 bytes for each
-/// event of the range (up to twice as much while that grows), the names of the batch objects of
-/// one partition, the objects that are being read, and [`SentEvents`].
+/// event of the range and each message in quarantine (up to twice as much while that grows), the
+/// names of the batch objects and of the merged ones of one partition, the objects that are being
+/// read, and [`SentEvents`].
 pub struct Audit {
     store: PatientStore,
     layout: Layout,

@@ -93,8 +93,16 @@ impl<'a> Objects<'a> {
                     listener.seen(&self.partition.name, seen);
                     continue;
                 };
-                if slot > head {
-                    listener.seen(&self.partition.name, self.gap(head, slot, &entry));
+                // A listing need not be of one moment: it may have an entry, and none of those
+                // that were created before it.
+                while head < slot {
+                    let key = self.layout.ledger_key(&self.partition.name, head);
+                    let Some(before) = self.store.head(&key).await? else {
+                        listener.seen(&self.partition.name, gap(head, slot, &entry));
+                        break;
+                    };
+                    slots.push(self.slot(head, before));
+                    head += 1;
                 }
                 head = slot + 1;
                 slots.push(self.slot(slot, entry));
@@ -106,16 +114,6 @@ impl<'a> Objects<'a> {
             }
         }
         Ok(claimed)
-    }
-
-    /// A slot is only claimed by who has seen an entry in each before it, so what a listing shows
-    /// a later slot of is there by then.
-    fn gap(&self, head: Slot, slot: Slot, entry: &ObjectMeta) -> Seen {
-        let first = self.layout.ledger_key(&self.partition.name, head);
-        let what = format!("{} slots before this entry are empty, from {first} on:", slot - head);
-        let mut seen = Seen::of(&*entry.key);
-        seen.found(FindingKind::SlotGap, what);
-        seen
     }
 
     async fn event(&self, key: String) -> Result<Seen> {
@@ -182,6 +180,12 @@ impl<'a> Objects<'a> {
 pub(super) fn lines_of(lines: &[u8]) -> impl Iterator<Item = &[u8]> {
     let lines = lines.split_inclusive(|&byte| byte == b'\n');
     lines.map(|line| line.strip_suffix(b"\n").unwrap_or(line))
+}
+
+fn gap(head: Slot, slot: Slot, entry: &ObjectMeta) -> Seen {
+    let mut seen = Seen::of(&*entry.key);
+    seen.found(FindingKind::SlotGap, format!("slots {head} to {} are empty before", slot - 1));
+    seen
 }
 
 fn record(event: &Event<'_>) -> Record {

@@ -9,6 +9,7 @@ use event_core::{
 use event_mem::MemStore;
 use event_tests::Faulty;
 
+use crate::odd::Odd;
 use crate::support::{SALES, batch, delete, event, events, keys, put_aside, read, singly, write};
 
 const LEDGER: &str = "ledger/store_events/event_type=sale_event/dt=2026_11_22";
@@ -325,7 +326,9 @@ async fn findings_are_counted_and_the_first_are_listed() {
 async fn what_heals_by_itself_is_no_finding_and_what_does_not_is_an_error() {
     let failing = |kind, every| {
         move |call: event_tests::Call| {
-            (call.number % every == 0).then(|| Error::new(kind, call.operation, "on purpose"))
+            call.number
+                .is_multiple_of(every)
+                .then(|| Error::new(kind, call.operation, "on purpose"))
         }
     };
     for (kind, every, heals) in [
@@ -354,6 +357,17 @@ async fn an_audit_can_be_spawned() {
     let audit = audit(&sound().await);
     let task = tokio::spawn(async move { audit.run(&Shutdown::never()).await });
     assert_eq!(task.await.unwrap().unwrap().books, Books::Balanced);
+}
+
+/// A listing of a directory is not of one moment: it may have what came later, and not what came
+/// before that.
+#[tokio::test]
+async fn an_entry_that_a_listing_missed_is_no_gap() {
+    let store = sound().await;
+    let odd = Odd { hidden: Some(entry(0)), ..Odd::from(&store) };
+    let audit = Audit::new(Arc::new(odd), Layout::default()).sent(sent(&ALL));
+    let report = report(audit).await;
+    assert_eq!((report.books, report.findings), (Books::Balanced, vec![]));
 }
 
 /// Settles a claim between the listing of the ledger and the end of the audit.

@@ -1,18 +1,19 @@
 //! The compaction: what readers see, by however many compactors at once, whoever crashes.
 
 use std::collections::BTreeMap;
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use event_core::{
-    Audit, Books, Bytes, CompactReport, Compactor, Compression, ErrorKind, FindingKind, Layout,
-    ListRequest, ObjectMeta, ObjectStore, Page, PutMode, PutOutcome, Result, Shutdown, async_trait,
+    Audit, Books, CompactReport, Compactor, Compression, ErrorKind, FindingKind, Layout,
+    ObjectStore, Result, Shutdown,
 };
 use event_mem::MemStore;
 use fastrand::Rng;
 
+use crate::odd::Odd;
 use crate::support::{batch, delete, event, events, keys, read, singly, write};
 
 const COMPACTED: &str = "compacted/store_events/event_type=sale_event/dt=2026_11_22";
@@ -177,96 +178,19 @@ async fn an_object_that_is_not_what_its_claim_says_is_left_alone_and_told() {
     let store = mixed().await;
     let claim = r#"{"compression": "none", "sources": ["e.json"]}"#;
     write(&store, &format!("{CLAIMS}/0000000000.json"), claim).await;
-    let late = Late { inner: store.clone(), key: format!("{COMPACTED}/0000000000.ndjson") };
+    let taken = Some(format!("{COMPACTED}/0000000000.ndjson"));
+    let late = Odd { taken, ..Odd::from(&store) };
     let error = compactor(late).run(&Shutdown::never()).await.unwrap_err().to_string();
     assert!(error.contains("does not hold what its entry claims"), "{error}");
     assert_eq!(read(&store, &format!("{COMPACTED}/0000000000.ndjson")).await, "{}\n");
-}
-
-/// Someone else's object is there by the time that it is put.
-struct Late {
-    inner: MemStore,
-    key: String,
-}
-
-/// A store that answers later: whoever waits for it can be dropped before a request, and before
-/// its answer.
-struct Slow(MemStore);
-
-/// Pending once.
-async fn pause() {
-    let mut paused = false;
-    poll_fn(|context| {
-        if std::mem::replace(&mut paused, true) {
-            return Poll::Ready(());
-        }
-        context.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
-}
-
-async fn slowly<T>(request: impl Future<Output = T>) -> T {
-    pause().await;
-    let answer = request.await;
-    pause().await;
-    answer
-}
-
-#[async_trait]
-impl ObjectStore for Slow {
-    async fn put(&self, key: &str, body: Bytes, mode: PutMode) -> Result<PutOutcome> {
-        slowly(self.0.put(key, body, mode)).await
-    }
-
-    async fn get(&self, key: &str) -> Result<Option<Bytes>> {
-        slowly(self.0.get(key)).await
-    }
-
-    async fn head(&self, key: &str) -> Result<Option<ObjectMeta>> {
-        slowly(self.0.head(key)).await
-    }
-
-    async fn list(&self, request: ListRequest) -> Result<Page> {
-        slowly(self.0.list(request)).await
-    }
-
-    async fn delete(&self, keys: &[String]) -> Vec<Result<()>> {
-        slowly(self.0.delete(keys)).await
-    }
-}
-
-#[async_trait]
-impl ObjectStore for Late {
-    async fn put(&self, key: &str, body: Bytes, mode: PutMode) -> Result<PutOutcome> {
-        if key == self.key {
-            write(&self.inner, key, "{}\n").await;
-        }
-        self.inner.put(key, body, mode).await
-    }
-
-    async fn get(&self, key: &str) -> Result<Option<Bytes>> {
-        self.inner.get(key).await
-    }
-
-    async fn head(&self, key: &str) -> Result<Option<ObjectMeta>> {
-        self.inner.head(key).await
-    }
-
-    async fn list(&self, request: ListRequest) -> Result<Page> {
-        self.inner.list(request).await
-    }
-
-    async fn delete(&self, keys: &[String]) -> Vec<Result<()>> {
-        self.inner.delete(keys).await
-    }
 }
 
 type Run = Pin<Box<dyn Future<Output = Result<CompactReport>>>>;
 
 fn start(store: &MemStore, rng: &mut Rng) -> Run {
     let compression = Compression::ALL[rng.usize(..3)];
-    let compactor = compactor(Slow(store.clone())).target_bytes(rng.u64(1..1500));
+    let compactor =
+        compactor(Odd { slow: true, ..Odd::from(store) }).target_bytes(rng.u64(1..1500));
     let compactor = compactor.compression(compression).unwrap();
     Box::pin(async move { compactor.run(&Shutdown::never()).await })
 }

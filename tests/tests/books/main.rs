@@ -5,4 +5,5 @@
 
 mod audit;
 mod compact;
+mod odd;
 mod support;

@@ -119,7 +119,7 @@ fn wrong_arguments_of_eventctl_are_named() {
     };
     audit(&["--from", "2026-11-23", "--to", "2026-11-22"], "--from 2026-11-23 is after");
     audit(&["--from", "22.11.2026"], "give a day like 2026-11-22");
-    audit(&["--sent", "-1"], "--sent");
+    audit(&["--sent", "1e3"], "give a number of events");
     audit(&["--sent", "1", "--sent-file", "x"], "--sent-file");
     audit(&["--sent-file", "/nowhere/sent"], "/nowhere/sent is not there");
     audit(&["--sent-file", "/dev/null"], "/dev/null is empty");
@@ -131,7 +131,8 @@ fn wrong_arguments_of_eventctl_are_named() {
     };
     compact(&["--from", "2026-11-23", "--to", "2026-11-22"], "--from 2026-11-23 is after");
     compact(&["--from", "2099-12-31"], "--closed-days");
-    compact(&["--target-bytes", "0"], "1..=1073741824");
+    compact(&["--target-bytes", "0"], "1 to 1073741824");
+    compact(&["--target-bytes", "64MiB"], "1 to 1073741824");
     compact(&["--closed-days", "-1"], "--closed-days");
     compact(&["--compression", "lz4"], "none, gzip or zstd");
     compact(&["--s3-prefix", "compacted"], "S3_PREFIX");

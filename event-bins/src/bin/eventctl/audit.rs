@@ -48,7 +48,7 @@ pub(crate) struct AuditArgs {
     to: Option<Date>,
 
     /// So many different events were sent on these days
-    #[arg(long, value_name = "N", conflicts_with = "sent_file")]
+    #[arg(long, value_name = "N", conflicts_with = "sent_file", value_parser = count)]
     sent: Option<u64>,
 
     /// These events were sent: a file with a message, the body of one, or a request_id on each
@@ -59,6 +59,10 @@ pub(crate) struct AuditArgs {
     /// Print one JSON object
     #[arg(long)]
     json: bool,
+}
+
+fn count(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| format!("give a number of events, 0 to {}", u64::MAX))
 }
 
 impl AuditArgs {
@@ -147,12 +151,13 @@ async fn sent_events(file: &Path) -> Result<SentEvents> {
 /// Of a line that is no message.
 fn add_line(events: &mut SentEvents, line: &[u8]) -> Result<(), &'static str> {
     const NOTHING: &str = "give a message, the body of one, or a request_id";
+    const NOT_UTF8: &str = "this is not UTF-8: give a message, the body of one, or a request_id";
     let is_body = serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(line);
     if is_body.is_ok() {
         events.add_body(line);
         return Ok(());
     }
-    let request_id = str::from_utf8(line.trim_ascii()).map_err(|_| NOTHING)?;
+    let request_id = str::from_utf8(line.trim_ascii()).map_err(|_| NOT_UTF8)?;
     events.add_request_id(request_id).map_err(|_| NOTHING)
 }
 

@@ -49,7 +49,7 @@ pub(crate) struct CompactArgs {
 
     /// Merge objects of at most so many bytes in all into one
     #[arg(long, value_name = "BYTES", default_value = "33554432",
-          value_parser = clap::value_parser!(u64).range(1..=1_073_741_824))]
+          value_parser = target_bytes)]
     target_bytes: u64,
 
     /// How the merged objects are compressed: none, gzip or zstd
@@ -59,6 +59,14 @@ pub(crate) struct CompactArgs {
     /// Print one JSON object
     #[arg(long)]
     json: bool,
+}
+
+/// The whole object is in memory.
+const MOST: u64 = 1024 * 1024 * 1024;
+
+fn target_bytes(text: &str) -> Result<u64, String> {
+    let bytes = text.parse().ok().filter(|bytes| (1..=MOST).contains(bytes));
+    bytes.ok_or_else(|| format!("give bytes, 1 to {MOST}"))
 }
 
 fn compression(text: &str) -> Result<Compression, String> {

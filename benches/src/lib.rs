@@ -1,4 +1,7 @@
-//! What the benches share: the same messages for all of them.
+//! What the benches share: the same messages for all of them, and a server with the protocols of
+//! SQS and S3 to measure and test clients on.
+
+pub mod server;
 
 use event_core::{EventSource, Message};
 use event_mem::{Synthetic, SyntheticOptions};
@@ -8,6 +11,13 @@ use event_mem::{Synthetic, SyntheticOptions};
 pub fn synthetic() -> Synthetic {
     // The default options are in range.
     Synthetic::new(SyntheticOptions::default()).expect("default options are valid")
+}
+
+/// The same without invalid ones.
+pub fn valid() -> Synthetic {
+    let options = SyntheticOptions { invalid_rate: 0.0, ..SyntheticOptions::default() };
+    // No rate is lower.
+    Synthetic::new(options).expect("a rate of zero is valid")
 }
 
 /// So many messages of [`synthetic`].

@@ -1,0 +1,59 @@
+//! What can be asked for.
+
+use std::path::PathBuf;
+
+use clap::{Parser, ValueEnum};
+
+/// Measures the pods on SQS and S3 in memory, beside bare loops on the SDK.
+#[derive(Debug, Parser)]
+#[command(name = "pipeline", max_term_width = 100)]
+pub(crate) struct Args {
+    /// What to measure
+    #[arg(long, value_name = "NAMES", value_delimiter = ',',
+          default_values_t = [Scenario::Throughput, Scenario::Producer, Scenario::Latency])]
+    pub(crate) scenario: Vec<Scenario>,
+
+    /// Events of each run
+    #[arg(long, value_name = "N", default_value = "20000",
+          value_parser = clap::value_parser!(u64).range(1000..=1_000_000))]
+    pub(crate) events: u64,
+
+    /// Runs of each client, in turns
+    #[arg(long, value_name = "N", default_value = "5",
+          value_parser = clap::value_parser!(u16).range(1..=100))]
+    pub(crate) rounds: u16,
+
+    /// Seconds to count the requests of an idle consumer for; 0: do not
+    #[arg(long, value_name = "SECONDS", default_value = "0")]
+    pub(crate) idle: u64,
+
+    /// One JSON document on standard output, and nothing else there
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// Directory for the plots
+    #[arg(long, value_name = "DIR", default_value = "target/pipeline")]
+    pub(crate) plots: PathBuf,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Scenario {
+    /// Both layouts draining a backlog, beside their floors
+    Throughput,
+    /// The producer beside a loop of SendMessageBatch
+    Producer,
+    /// A backlog with 10 ms on each answer of SQS and 30 ms on each of S3
+    Latency,
+    /// Ten times the backlog in the layout of many events
+    Drain,
+    /// Five events a second, one object for each
+    Trickle,
+}
+
+impl std::fmt::Display for Scenario {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // No variant is hidden.
+        let value = self.to_possible_value().expect("a name");
+        f.write_str(value.get_name())
+    }
+}

@@ -1,0 +1,53 @@
+//! What the pods cost beside the least that a client of SQS and S3 has to do.
+//!
+//! A server in memory has one core, one client at a time the other. Pods and bare loops on the SDK
+//! take turns, so that noise of the machine meets all of them; ratios are of neighbours.
+
+mod args;
+mod client;
+mod cost;
+mod host;
+mod plot;
+mod report;
+mod run;
+mod scenario;
+mod series;
+mod table;
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::Args;
+use client::Programs;
+use host::Cores;
+use scenario::Bench;
+
+type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
+
+fn main() -> ExitCode {
+    match run(&Args::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("pipeline: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: &Args) -> Outcome<()> {
+    let programs = Programs::build()?;
+    let bench = Bench { args, programs, cores: Cores::find() };
+    eprintln!("{}", bench.cores);
+    let report = bench.run()?;
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&report)?);
+    } else {
+        print!("{}", table::of(&report));
+    }
+    for file in plot::write(&report, &args.plots)? {
+        eprintln!("plot      {}", file.display());
+    }
+    Ok(())
+}

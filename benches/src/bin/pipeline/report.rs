@@ -1,0 +1,75 @@
+//! All that was measured, as the JSON document has it.
+
+use serde::Serialize;
+
+use crate::series::{Line, Spread};
+
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct Report {
+    pub(crate) events: u64,
+    pub(crate) rounds: u16,
+    /// Where and when the prices were public.
+    pub(crate) prices: &'static str,
+    /// Clients that were held up by the server: their rates are the server's.
+    pub(crate) held_up_by_server: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) layouts: Option<Layouts>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) floors: Option<Floors>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) producer: Option<Producer>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) latency: Option<Latency>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) drain: Option<Drain>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) trickle: Option<Trickle>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) idle_requests_per_minute: Option<f64>,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct Layouts {
+    pub(crate) event: Line,
+    pub(crate) batch: Line,
+}
+
+/// Each with eight loops.
+#[derive(Debug, Serialize)]
+pub(crate) struct Floors {
+    pub(crate) receive_delete: Line,
+    pub(crate) receive_put_delete: Line,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct Producer {
+    pub(crate) producer: Line,
+    pub(crate) floor: Line,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct Latency {
+    pub(crate) sqs_delay_ms: u64,
+    pub(crate) s3_delay_ms: u64,
+    /// The rate of the layout of many events as a share of that without delays.
+    pub(crate) batch_share_of_rate: Spread,
+    pub(crate) batch_without: Line,
+    pub(crate) batch: Line,
+    pub(crate) event: Line,
+    pub(crate) floor_8: Line,
+    pub(crate) floor_32: Line,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct Drain {
+    /// Time for ten times the backlog, by the time for it.
+    pub(crate) time_ratio: Spread,
+    pub(crate) once: Line,
+    pub(crate) ten_times: Line,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct Trickle {
+    pub(crate) events_per_s: f64,
+    pub(crate) event: Line,
+}

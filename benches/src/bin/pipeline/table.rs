@@ -1,0 +1,116 @@
+//! The report for a person.
+
+use std::fmt::Write;
+
+use crate::report::Report;
+use crate::series::{Line, Spread};
+
+pub(crate) fn of(report: &Report) -> String {
+    let mut text = String::new();
+    // Writing to a String cannot fail.
+    let _ = write(&mut text, report);
+    text
+}
+
+fn write(text: &mut String, report: &Report) -> std::fmt::Result {
+    let Report { layouts, floors, producer, latency, drain, trickle, .. } = report;
+    if let (Some(layouts), Some(floors)) = (layouts, floors) {
+        heading(text, "a backlog, each answer at once")?;
+        line(text, "floor: receive + delete", &floors.receive_delete)?;
+        line(text, "batch layout", &layouts.batch)?;
+        line(text, "floor: receive + put + delete", &floors.receive_put_delete)?;
+        line(text, "event layout", &layouts.event)?;
+        requests(text, "batch layout", &layouts.batch)?;
+        requests(text, "event layout", &layouts.event)?;
+    }
+    if let Some(producer) = producer {
+        heading(text, "the producer")?;
+        line(text, "floor: SendMessageBatch", &producer.floor)?;
+        line(text, "producer", &producer.producer)?;
+        requests(text, "producer", &producer.producer)?;
+    }
+    if let Some(latency) = latency {
+        let title = format!(
+            "a backlog, {} ms on each answer of SQS, {} ms of S3",
+            latency.sqs_delay_ms, latency.s3_delay_ms
+        );
+        heading(text, &title)?;
+        line(text, "floor: receive + delete, 8 loops", &latency.floor_8)?;
+        line(text, "floor: receive + delete, 32 loops", &latency.floor_32)?;
+        line(text, "batch layout", &latency.batch)?;
+        line(text, "event layout", &latency.event)?;
+        let share = percent(&latency.batch_share_of_rate);
+        writeln!(text, "batch layout: {share} of its rate without delays")?;
+    }
+    if let Some(drain) = drain {
+        heading(text, "ten times the backlog, batch layout")?;
+        line(text, "once", &drain.once)?;
+        line(text, "ten times", &drain.ten_times)?;
+        let Spread { median, least, most } = drain.time_ratio;
+        writeln!(text, "time: {median:.2} times ({least:.2} to {most:.2})")?;
+    }
+    if let Some(trickle) = trickle {
+        let title = format!("{} events a second, one object each", trickle.events_per_s);
+        heading(text, &title)?;
+        line(text, "event layout", &trickle.event)?;
+    }
+    if let Some(idle) = report.idle_requests_per_minute {
+        writeln!(text, "\nidle: {idle:.1} requests a minute")?;
+    }
+    writeln!(
+        text,
+        "\nmedians of {} rounds of {} events; in brackets least and most; prices: {}",
+        report.rounds, report.events, report.prices
+    )?;
+    if !report.held_up_by_server.is_empty() {
+        let clients = report.held_up_by_server.join("; ");
+        writeln!(text, "held up by the server, so that the rate is the server's: {clients}")?;
+    }
+    Ok(())
+}
+
+fn heading(text: &mut String, title: &str) -> std::fmt::Result {
+    writeln!(
+        text,
+        "\n{title}\n{:<34} {:>8} {:>17} {:>7} {:>19} {:>7} {:>7} {:>7} {:>8} {:>8}",
+        "",
+        "events/s",
+        "CPU s for 1,000",
+        "x floor",
+        "",
+        "$ / 1 M",
+        "RSS MiB",
+        "server",
+        "p50 ms",
+        "p99 ms"
+    )
+}
+
+fn line(text: &mut String, name: &str, line: &Line) -> std::fmt::Result {
+    let Spread { least, most, .. } = line.cpu_s_per_1000_spread;
+    let cpu = format!("{:.3} [{least:.3}-{most:.3}]", line.cpu_s_per_1000);
+    let ratio = line.cpu_ratio_to_floor.map_or_else(String::new, |ratio| format!("{ratio:.2}"));
+    let spread = line.cpu_ratio_spread;
+    let spread = spread.map_or_else(String::new, |s| format!("[{:.2}-{:.2}]", s.least, s.most));
+    let millis = |time: Option<f64>| time.map_or_else(String::new, |time| format!("{time:.1}"));
+    writeln!(
+        text,
+        "{name:<34} {:>8.0} {cpu:>17} {ratio:>7} {spread:>19} {:>7.3} {:>7.1} {:>5.0} % {:>8} {:>8}",
+        line.events_per_s,
+        line.usd_per_million,
+        line.peak_rss_mib,
+        line.server_share * 100.0,
+        millis(line.p50_ms),
+        millis(line.p99_ms)
+    )
+}
+
+fn requests(text: &mut String, name: &str, line: &Line) -> std::fmt::Result {
+    let all = line.requests_per_1000.iter().map(|(api, count)| format!("{count:.1} {api}"));
+    writeln!(text, "requests for 1,000, {name}: {}", all.collect::<Vec<_>>().join(", "))
+}
+
+fn percent(share: &Spread) -> String {
+    let [median, least, most] = [share.median, share.least, share.most].map(|share| share * 100.0);
+    format!("{median:.0} % ({least:.0} to {most:.0})")
+}

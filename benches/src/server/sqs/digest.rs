@@ -1,0 +1,41 @@
+//! The digests that SQS gives with each message.
+
+use std::fmt::Write;
+
+use event_core::Attributes;
+use md5::{Digest, Md5};
+
+pub(super) fn of_body(body: &[u8]) -> String {
+    hex(&Md5::digest(body))
+}
+
+/// By the [rules](https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-message-metadata.html#sqs-attributes-md5-message-digest-calculation)
+/// of SQS: in order of the names, each part after its length; 1 stands for text.
+pub(super) fn of_attributes(attributes: &Attributes) -> Option<String> {
+    if attributes.iter().len() == 0 {
+        return None;
+    }
+    let mut digest = Md5::new();
+    let mut part = |text: &str, after: &[u8]| {
+        // A part is shorter than the largest message.
+        let length = u32::try_from(text.len()).unwrap_or(u32::MAX);
+        digest.update(length.to_be_bytes());
+        digest.update(text);
+        digest.update(after);
+    };
+    for (name, value) in attributes.iter() {
+        part(name, &[]);
+        part("String", &[1]);
+        part(value, &[]);
+    }
+    Some(hex(&digest.finalize()))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let mut hex = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        // Writing to a String cannot fail.
+        let _ = write!(hex, "{byte:02x}");
+    }
+    hex
+}

@@ -6,7 +6,7 @@ mod wire;
 
 use bytes::Bytes;
 use event_core::{ObjectStore, PutMode, PutOutcome};
-use hyper::header::{CONTENT_LENGTH, ETAG, IF_NONE_MATCH, LAST_MODIFIED};
+use hyper::header::{CONTENT_LENGTH, ETAG, HeaderValue, IF_NONE_MATCH, LAST_MODIFIED};
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method, StatusCode};
 
@@ -66,7 +66,7 @@ async fn put(state: &State, headers: &HeaderMap, key: &str, body: Bytes) -> Resu
     if headers.contains_key("x-amz-decoded-content-length") {
         return Err(Fault::unknown("a body in chunks of aws-chunked"));
     }
-    let mode = match headers.get(IF_NONE_MATCH).map(|value| value.as_bytes()) {
+    let mode = match headers.get(IF_NONE_MATCH).map(HeaderValue::as_bytes) {
         None => PutMode::Overwrite,
         Some(b"*") => PutMode::Create,
         Some(_) => return Err(Fault::unknown("an If-None-Match other than *")),
@@ -75,7 +75,7 @@ async fn put(state: &State, headers: &HeaderMap, key: &str, body: Bytes) -> Resu
         Ok(PutOutcome::Written) => {
             let mut answer = empty(StatusCode::OK);
             // Nobody here compares it.
-            answer.headers_mut().insert(ETAG, hyper::header::HeaderValue::from_static("\"0\""));
+            answer.headers_mut().insert(ETAG, HeaderValue::from_static("\"0\""));
             Ok(answer)
         }
         Ok(PutOutcome::Exists) => {
@@ -106,7 +106,7 @@ async fn head_object(state: &State, key: &str) -> Result<Answer> {
 async fn delete(state: &State, body: &Bytes) -> Result<Answer> {
     let keys = keys_to_delete(body)?;
     let outcomes = state.store().delete(&keys).await;
-    if let Some(error) = outcomes.into_iter().find_map(|outcome| outcome.err()) {
+    if let Some(error) = outcomes.into_iter().find_map(event_core::Result::err) {
         return Err(refused(&error));
     }
     let deleted: String = keys

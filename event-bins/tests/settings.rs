@@ -125,7 +125,7 @@ fn wrong_arguments_of_eventctl_are_named() {
     audit(&["--sent-file", "/dev/null"], "/dev/null is empty");
     audit(&["--sent-file", "/"], "is a directory");
     let own = env!("CARGO_BIN_EXE_eventctl");
-    audit(&["--sent-file", own], "line 1: give a message");
+    audit(&["--sent-file", own], "line 1: this is not UTF-8: give a message");
     let compact = |arguments: &[&str], text| {
         eventctl(&[&["compact", "--store-events-bkt", "events"], arguments].concat(), text);
     };

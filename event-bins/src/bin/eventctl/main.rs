@@ -44,11 +44,13 @@ enum Command {
     /// nothing. Without --sent and --sent-file nobody knows what was sent, and the books are held
     /// against themselves alone.
     #[command(after_help = audit::EXIT_STATUS)]
+    #[command(allow_negative_numbers = true)]
     Audit(audit::AuditArgs),
     /// Merge the small objects of days that have ended into few large ones for readers
     ///
     /// They are below compacted/<prefix>/; the small ones stay where they are. It can be run again
     /// at any time, several at once too, and makes good what a crash left behind.
+    #[command(allow_negative_numbers = true)]
     Compact(compact::CompactArgs),
 }
 

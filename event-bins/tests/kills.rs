@@ -1,0 +1,101 @@
+//! Consumers that write many events into one object, killed a hundred times in the middle of their
+//! work, on a server in this process.
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use event_benches::server::{BUCKET, Delays, QUEUE, State};
+use event_core::{Audit, Books, Layout, Queue, QueueLimits, Sent, Shutdown};
+use event_mem::MemQueueOptions;
+use tokio::net::TcpListener;
+use tokio::time::{sleep, timeout};
+
+const EVENTS: usize = 60_000;
+const KILLS: usize = 100;
+
+/// A consumer as its own process, which ends with this.
+struct Pod(Child);
+
+impl Pod {
+    fn start(address: SocketAddr) -> Self {
+        let mut consumer = Command::new(env!("CARGO_BIN_EXE_event-consumer"));
+        consumer.env_clear().envs([
+            ("AWS_ENDPOINT_URL", format!("http://{address}").as_str()),
+            ("AWS_REGION", "us-east-1"),
+            ("AWS_ACCESS_KEY_ID", "test"),
+            ("AWS_SECRET_ACCESS_KEY", "test"),
+            ("STORE_EVENTS_BKT", BUCKET),
+            ("TOT_MSGS_TO_PROCESS", "unlimited"),
+            ("MAX_MSGS_PER_BATCH", "10"),
+            ("MSG_POLL_BACKOFF", "0"),
+            ("MSG_PROCESS_DELAY", "0"),
+            ("OBJECT_LAYOUT", "batch"),
+            ("BATCH_MAX_EVENTS", "50"),
+            ("BATCH_MAX_AGE_SECS", "0.5"),
+            ("LOG_LEVEL", "error"),
+        ]);
+        Self(consumer.stdout(Stdio::null()).spawn().unwrap())
+    }
+}
+
+impl Drop for Pod {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn requests(server: &State) -> u64 {
+    server.counts().all().values().sum()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_hundred_kills_lose_nothing_and_store_nothing_twice() {
+    let server = State::new(Delays { sqs: Duration::from_millis(1), s3: Duration::from_millis(5) });
+    // What a killed consumer held comes back after this time.
+    let limits = QueueLimits { visibility: Duration::from_secs(2), ..QueueLimits::SQS };
+    server.add_queue(QUEUE, MemQueueOptions { limits, ..MemQueueOptions::default() }, None);
+    server.fill(EVENTS).await.unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(server.clone().serve(listener));
+
+    let seed = fastrand::u64(..);
+    println!("seed {seed}");
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let mut pods = [Pod::start(address), Pod::start(address)];
+    for kill in 0..KILLS {
+        // By what was done, not by the clock, so that they are at work.
+        let then = requests(&server) + rng.u64(20..200);
+        let work = async {
+            while requests(&server) < then {
+                sleep(Duration::from_millis(1)).await;
+            }
+        };
+        timeout(Duration::from_secs(60), work).await.expect("the consumers do nothing");
+        let left = server.queue(QUEUE).unwrap().depth().await.unwrap().total();
+        assert!(left > 0, "all was done after {kill} kills: more events would do");
+        let victim = &mut pods[rng.usize(..2)];
+        *victim = Pod::start(address);
+    }
+    let drain = async {
+        while server.queue(QUEUE).unwrap().depth().await.unwrap().total() > 0 {
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(Duration::from_secs(120), drain).await.expect("the queue does not drain");
+    drop(pods);
+
+    let there = server.outcome().await.unwrap();
+    // Of each it is known when it was sent, so none is another than those that were.
+    let known = there.send_to_durable.len();
+    assert_eq!((there.stored, known, there.twice, there.quarantined), (EVENTS, EVENTS, 0, 0));
+    let audit = Audit::new(Arc::new(server.store().clone()), Layout::default());
+    let audit = audit.sent(Sent::Count(EVENTS as u64));
+    let report = audit.run(&Shutdown::never()).await.unwrap();
+    assert_eq!(report.books, Books::Balanced, "{report:?}");
+    assert!(report.stored.given_up > 0, "no kill struck between a claim and its object");
+}

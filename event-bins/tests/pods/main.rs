@@ -12,6 +12,8 @@ mod operator;
 mod path;
 mod place;
 mod pod;
+mod query;
+mod stack;
 
 use std::process::ExitCode;
 
@@ -24,7 +26,8 @@ type Case = (&'static str, fn(), Needs);
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Needs {
     Nothing,
-    /// The container that the emulator runs in, to stop it.
+    /// The container that the emulator runs in: to stop it, or to be sure that what is made there
+    /// ends with it.
     Container,
     /// The image of the pods.
     Image,
@@ -44,6 +47,7 @@ const CASES: &[Case] = &[
     ("faults::refused_connections_are_survived", faults::refused, Needs::Nothing),
     ("faults::an_outage_of_the_store_alone_is_survived", faults::store_refused, Needs::Nothing),
     ("faults::a_frozen_service_is_survived", faults::frozen, Needs::Container),
+    ("stack::the_pods_may_do_what_they_do_and_no_more", stack::stack, Needs::Container),
     ("containers::two_thousand_events_from_pod_to_pod", containers::path, Needs::Image),
 ];
 
@@ -72,7 +76,7 @@ impl Needs {
         match self {
             Self::Nothing => None,
             Self::Container => std::env::var(endpoint::CONTAINER).err().map(|_| {
-                "the emulator at AWS_ENDPOINT_URL is in no container that could be stopped"
+                "what is at AWS_ENDPOINT_URL is in no container that could be stopped or thrown away"
                     .to_owned()
             }),
             Self::Image => endpoint::has_image(containers::IMAGE)

@@ -14,9 +14,10 @@ from rendered import Overlay, named
 
 # Whose policy it is, in the table.
 PROGRAMS = {
-    "ProducerPolicy": "event-producer",
-    "ConsumerPolicy": "event-consumer",
-    "OperatorPolicy": "eventctl status",
+    "ProducerPolicy": ["event-producer"],
+    "ConsumerPolicy": ["event-consumer"],
+    "OperatorPolicy": ["eventctl status", "eventctl audit"],
+    "CompactorPolicy": ["eventctl compact"],
 }
 
 # KEDA reads the depth of a queue whose URL it is told, nothing else.
@@ -64,7 +65,8 @@ def table(readme):
 def actions(template, documented):
     """Each policy allows what its program needs, and no more."""
     for policy in policies(template):
-        needed = KEDA if policy == "KedaPolicy" else documented[PROGRAMS[policy]]
+        programs = PROGRAMS.get(policy, [])
+        needed = set().union(*(documented[program] for program in programs)) or KEDA
         allowed = set()
         for statement in statements(template, policy):
             allowed |= set(listed(statement["Action"]))

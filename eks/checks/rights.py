@@ -1,7 +1,8 @@
 """rights.py RESOURCES CLUSTER README OVERLAY.yaml...: who may do what, from end to end.
 
 The policies of the template against the table of rights in event-bins/README.md, their prefixes
-against those of the overlays, and the service accounts of the cluster against both. One line for
+against those of the overlays, the service accounts of the cluster against both, and what the bucket
+refuses. One line for
 each complaint; the exit status is 1 if there is any.
 """
 
@@ -79,6 +80,22 @@ def actions(template, documented):
             yield f"{policy} does not allow {action}"
 
 
+def bucket(template):
+    """Nobody writes over an object, nor without encryption on the way."""
+    denied = {
+        statement["Sid"]: (statement["Condition"], listed(statement["Action"]))
+        for statement in template["Resources"]["BucketPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+        if statement["Effect"] == "Deny" and statement["Principal"] == "*"
+        and "${Bucket.Arn}/*" in listed(statement["Resource"])
+    }
+    for sid, expected in (
+        ("CreateOnly", ({"Null": {"s3:if-none-match": "true"}}, ["s3:PutObject"])),
+        ("EncryptedConnectionsOnly", ({"Bool": {"aws:SecureTransport": "false"}}, ["s3:*"])),
+    ):
+        if denied.get(sid) != expected:
+            yield f"BucketPolicy: {sid} does not deny {expected[1]} if {expected[0]}"
+
+
 def prefixes(template, overlays):
     """The consumer may store below the prefixes that the overlays set, and below no other."""
     wanted, probes = {"quarantine"}, set()
@@ -153,6 +170,7 @@ def main(resources, cluster, readme, paths):
     failed = False
     for complaint in [
         *actions(template, documented),
+        *bucket(template),
         *prefixes(template, overlays),
         *cluster_of(template, cluster, overlays),
     ]:

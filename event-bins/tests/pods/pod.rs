@@ -12,11 +12,16 @@ use serde_json::Value;
 use crate::http;
 
 /// Settings of the pods, none of which may leak in from where the tests run.
-const VARIABLES: [&str; 15] = [
+const VARIABLES: [&str; 20] = [
     "RELIABLE_QUEUE_NAME",
     "STORE_EVENTS_BKT",
     "STORE_EVENTS_BKT_OWNER",
     "S3_PREFIX",
+    "OBJECT_LAYOUT",
+    "BATCH_MAX_EVENTS",
+    "BATCH_MAX_BYTES",
+    "BATCH_MAX_AGE_SECS",
+    "BATCH_COMPRESSION",
     "TOT_MSGS_TO_PRODUCE",
     "WAIT_SECS_BETWEEN_MSGS",
     "MAX_MSGS_PER_BATCH",

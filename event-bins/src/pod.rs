@@ -100,6 +100,21 @@ impl Failure {
     }
 }
 
+/// Runs an engine where its requests run. On the thread that waits for the program's end each of
+/// them would have to wake that thread.
+///
+/// # Errors
+///
+/// What the engine ends with.
+pub async fn engine<R: Send + 'static>(
+    run: impl Future<Output = Result<R, Error>> + Send + 'static,
+) -> Result<R, Failure> {
+    match tokio::spawn(run).await {
+        Ok(ended) => ended.map_err(|error| Failure::of_engine(&error)),
+        Err(error) => Err(Failure::Service(format!("the engine broke: {error}"))),
+    }
+}
+
 /// Runs a program with its arguments until it ends or a signal ends it.
 pub fn main<A, F>(run: impl FnOnce(A, Shutdown) -> F) -> ExitCode
 where

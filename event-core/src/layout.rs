@@ -2,11 +2,12 @@
 
 use std::fmt::Write;
 
+use jiff::civil::Date;
 use sha2::{Digest, Sha256};
 
 use crate::compression::Compression;
 use crate::error::{Error, Result};
-use crate::event::{EVENT_TYPE, Event};
+use crate::event::{EVENT_TYPE, Event, EventType};
 use crate::message::Message;
 use crate::reason::Reason;
 
@@ -97,13 +98,12 @@ impl Layout {
         partition
     }
 
-    /// A number for the partition of an event, which no other partition has.
-    pub(crate) fn partition_number(event: &Event<'_>) -> u64 {
-        let (kind, date) = (event.event_type as u64, event.ts.date());
+    /// A number for the partition of events of this type and day, which no other partition has.
+    pub(crate) fn partition_number(event_type: EventType, day: Date) -> u64 {
         let [year, month, day] =
-            [i64::from(date.year()), i64::from(date.month()), i64::from(date.day())];
+            [i64::from(day.year()), i64::from(day.month()), i64::from(day.day())];
         // Years of valid events have four digits. 0 stands for what is no event.
-        (kind + 1) * 100_000_000 + (year * 10_000 + month * 100 + day).unsigned_abs()
+        (event_type as u64 + 1) * 100_000_000 + (year * 10_000 + month * 100 + day).unsigned_abs()
     }
 
     /// The layout of what is merged for readers: as this one, below a prefix of its own.

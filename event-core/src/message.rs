@@ -87,9 +87,13 @@ impl Attributes {
 impl<N: Into<Text>, V: Into<Text>> FromIterator<(N, V)> for Attributes {
     /// Of two values for one name the later one stays.
     fn from_iter<I: IntoIterator<Item = (N, V)>>(pairs: I) -> Self {
-        let sorted: std::collections::BTreeMap<Text, Text> =
-            pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
-        Self((!sorted.is_empty()).then(|| sorted.into_iter().collect()))
+        let pairs = pairs.into_iter().map(|(name, value)| (name.into(), value.into()));
+        let mut pairs: Vec<(Text, Text)> = pairs.collect();
+        // Of equal names the last comes first, and stays.
+        pairs.reverse();
+        pairs.sort_by(|(a, _), (b, _)| a.cmp(b));
+        pairs.dedup_by(|(a, _), (b, _)| a == b);
+        Self((!pairs.is_empty()).then(|| pairs.into()))
     }
 }
 

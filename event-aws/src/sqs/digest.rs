@@ -1,7 +1,6 @@
 //! The MD5 digests that SQS answers, so that what arrived damaged is not taken for what was sent.
 
 use std::collections::HashMap;
-use std::fmt::Write;
 
 use aws_sdk_sqs::types::MessageAttributeValue;
 use md5::{Digest, Md5};
@@ -57,15 +56,13 @@ fn of_attributes(attributes: Option<&HashMap<String, MessageAttributeValue>>) ->
 }
 
 fn is_of(digest: &str, own: Md5) -> bool {
-    hex(own).eq_ignore_ascii_case(digest)
-}
-
-fn hex(digest: Md5) -> String {
-    digest.finalize().iter().fold(String::with_capacity(32), |mut hex, byte| {
-        // To write to a `String` never fails.
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut hex = [0; 32];
+    for (digits, byte) in hex.chunks_exact_mut(2).zip(own.finalize()) {
+        digits[0] = DIGITS[usize::from(byte >> 4)];
+        digits[1] = DIGITS[usize::from(byte & 15)];
+    }
+    hex.eq_ignore_ascii_case(digest.as_bytes())
 }
 
 #[cfg(test)]

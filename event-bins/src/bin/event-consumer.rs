@@ -142,12 +142,10 @@ async fn run(args: Args, shutdown: Shutdown) -> Result<(), Failure> {
     let writer = args.objects.writer(Arc::clone(&store), args.s3_prefix.clone(), retry);
     let writer = writer.map_err(|error| Failure::at_start(&error))?;
     let quarantine = Quarantine::new(store, args.s3_prefix.clone());
-    let report = Consumer::new(Arc::new(queue), writer, quarantine)
+    let consumer = Consumer::new(Arc::new(queue), writer, quarantine)
         .options(args.options())
-        .observer(watched.observer)
-        .run(shutdown)
-        .await
-        .map_err(|error| Failure::of_engine(&error))?;
+        .observer(watched.observer);
+    let report = pod::engine(consumer.run(shutdown)).await?;
     tracing::info!(
         received = report.received,
         stored = report.acknowledged,

@@ -82,12 +82,10 @@ async fn run(args: Args, shutdown: Shutdown) -> Result<(), Failure> {
     watched.readiness.started(Needs { queue: queue.clone(), store: None });
     tracing::info!(queue = queue.url(), seed = source.seed, "producing");
 
-    let report = Producer::new(Arc::new(queue), source.events)
+    let producer = Producer::new(Arc::new(queue), source.events)
         .options(args.options())
-        .observer(watched.observer)
-        .run(shutdown)
-        .await
-        .map_err(|error| Failure::of_engine(&error))?;
+        .observer(watched.observer);
+    let report = pod::engine(producer.run(shutdown)).await?;
     tracing::info!(sent = report.sent, "finished");
     Ok(())
 }

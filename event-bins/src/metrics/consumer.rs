@@ -33,7 +33,7 @@ pub struct ConsumerMetrics {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct TypeLabel {
-    event_type: String,
+    event_type: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -78,9 +78,7 @@ impl ConsumerMetrics {
             metrics.register(registry.sub_registry_with_prefix("event_consumer"));
             // A rate needs a first value: both types are there before their first event.
             for event_type in EventType::ALL {
-                drop(
-                    metrics.stored.get_or_create(&TypeLabel { event_type: event_type.to_string() }),
-                );
+                drop(metrics.stored.get_or_create(&TypeLabel { event_type: event_type.as_str() }));
             }
             metrics
         })
@@ -131,8 +129,11 @@ impl Observer for ConsumerMetrics {
     fn handled(&self, delivery: &Delivery, outcome: &Outcome) {
         match outcome {
             Outcome::Ack => {
-                let event_type = delivery.message.attributes.value(EVENT_TYPE).unwrap_or_default();
-                let label = TypeLabel { event_type: event_type.to_owned() };
+                // Only events are stored, and each has one of these.
+                let event_type = delivery.message.attributes.value(EVENT_TYPE);
+                let known = EventType::ALL.iter().map(|known| known.as_str());
+                let known = known.filter(|known| event_type == Some(known)).next();
+                let label = TypeLabel { event_type: known.unwrap_or_default() };
                 self.stored.get_or_create(&label).inc();
                 let age = SystemTime::now().duration_since(delivery.sent_at).unwrap_or_default();
                 self.age_at_store.observe(age.as_secs_f64());

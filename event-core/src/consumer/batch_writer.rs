@@ -144,24 +144,27 @@ fn outcome(fate: Fate) -> Outcome {
 impl Handler for BatchWriter {
     /// One for each type and day.
     fn group(&self, message: &Message) -> u64 {
-        Event::parse(message).map_or(0, |event| Layout::partition_number(&event))
+        Event::type_and_day(message).map_or(0, |(kind, day)| Layout::partition_number(kind, day))
     }
 
     async fn handle(&self, batch: &[Delivery], shutdown: &Shutdown) -> Vec<Outcome> {
         let mut outcomes = vec![Outcome::Retry(Duration::ZERO); batch.len()];
-        let mut partitions: BTreeMap<String, Vec<(usize, Held)>> = BTreeMap::new();
+        let mut partitions: BTreeMap<u64, (String, Vec<(usize, Held)>)> = BTreeMap::new();
         for (place, delivery) in batch.iter().enumerate() {
             match Event::parse(&delivery.message) {
                 Ok(event) => {
                     let held = Held::new(&event.request_id, delivery.message.body.clone());
-                    let partition = self.ledger.partition(&event);
-                    partitions.entry(partition).or_default().push((place, held));
+                    let number = Layout::partition_number(event.event_type, event.ts.date());
+                    let there = partitions.entry(number);
+                    let there =
+                        there.or_insert_with(|| (self.ledger.partition(&event), Vec::new()));
+                    there.1.push((place, held));
                 }
                 Err(reason) => outcomes[place] = Outcome::Quarantine(reason),
             }
         }
         let stores = partitions
-            .iter_mut()
+            .values_mut()
             .map(|(partition, held)| self.store(partition, std::mem::take(held), shutdown));
         for (place, outcome) in join_all(stores).await.into_iter().flatten() {
             outcomes[place] = outcome;

@@ -37,6 +37,17 @@ fn a_valid_event_is_read() {
 }
 
 #[test]
+fn type_and_day_alone_are_those_of_the_event() {
+    let of = |body: Value| Event::type_and_day(&message(body.to_string()));
+    let day = jiff::civil::date(2026, 11, 22);
+    assert_eq!(of(body()), Some((EventType::Sale, day)));
+    assert_eq!(of(json!({"ts": "1999-12-31T23:59:59"})), None);
+    assert_eq!(of(json!({"ts": 5})), None);
+    assert_eq!(of(json!({})), None);
+    assert_eq!(Event::type_and_day(&Message::new(body().to_string())), None);
+}
+
+#[test]
 fn each_field_but_is_return_is_required() {
     let whole = body();
     for name in whole.as_object().unwrap().keys() {

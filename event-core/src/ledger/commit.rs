@@ -194,7 +194,7 @@ impl Commit {
     fn claimed(&mut self, row: &mut Row, places: Vec<usize>, now: Instant) -> Step {
         let (slot, entry) = (row.head(), self.entry(&places));
         row.read(&entry, now);
-        self.recall(slot, &entry);
+        self.recalled.insert(slot, entry.events.into_iter().collect());
         Step::Write(slot, places)
     }
 
@@ -209,15 +209,14 @@ impl Commit {
 
     /// First what has to be read, then what is new, since what others have claimed may take a while.
     fn decide(&mut self, row: &Row, now: Instant, patience: Duration) -> Step {
-        let mut new = BTreeMap::new();
+        let mut new = Vec::new();
         let mut claimed = None;
         for (place, &(id, digest)) in self.held.iter().enumerate() {
             if self.fates[place].is_some() {
                 continue;
             }
             match self.look_up(row, id) {
-                // Of two with one id the first is stored, and the other looked up after that.
-                Known::New => drop(new.entry(id).or_insert(place)),
+                Known::New => new.push((id, place)),
                 Known::Perhaps(slot) => return Step::Recall(slot),
                 Known::Claimed(slot) => claimed = Some(slot),
                 Known::Stored(there) if there == digest => {
@@ -227,7 +226,10 @@ impl Commit {
             }
         }
         if !new.is_empty() {
-            let mut places: Vec<_> = new.into_values().collect();
+            // Of two with one id the first is stored, and the other looked up after that.
+            new.sort_unstable();
+            new.dedup_by_key(|(id, _)| *id);
+            let mut places: Vec<_> = new.into_iter().map(|(_, place)| place).collect();
             places.sort_unstable();
             return Step::Claim(places);
         }

@@ -1,5 +1,7 @@
 //! An entry of the ledger: which events one object of data is to hold.
 
+use std::fmt::Write;
+
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -65,8 +67,11 @@ const EVENT: usize = ID + 16;
 
 impl Entry {
     pub(crate) fn encode(&self) -> Vec<u8> {
-        let event = |(id, digest): &(Id, Digest)| format!("{:032x}{:016x}", id.0, digest.0);
-        let events = self.events.iter().map(event).collect();
+        let mut events = String::with_capacity(EVENT * self.events.len());
+        for (id, digest) in &self.events {
+            // Writing to a String cannot fail.
+            let _ = write!(events, "{:032x}{:016x}", id.0, digest.0);
+        }
         let nonce = format!("{:032x}", self.nonce);
         let written = Written { nonce, compression: self.compression.to_string(), events };
         serde_json::to_vec(&written).expect("three strings always serialise")

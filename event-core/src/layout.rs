@@ -227,7 +227,7 @@ mod tests {
 
     fn event(request_id: &str) -> Event<'_> {
         Event {
-            event_type: crate::EventType::Inventory,
+            event_type: EventType::Inventory,
             request_id: request_id.into(),
             store_id: 1,
             cust_id: 1,

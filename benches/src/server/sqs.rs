@@ -101,7 +101,7 @@ impl Call<'_> {
         for ((id, message), answer) in ids.into_iter().zip(&messages).zip(answers) {
             match answer {
                 Ok(message_id) => {
-                    outcomes.successful.push(accepted(Some(id), message, &message_id))
+                    outcomes.successful.push(accepted(Some(id), message, &message_id));
                 }
                 Err(error) => outcomes.failed.push(failed(id, &error)),
             }

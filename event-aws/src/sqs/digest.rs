@@ -56,13 +56,17 @@ fn of_attributes(attributes: Option<&HashMap<String, MessageAttributeValue>>) ->
 }
 
 fn is_of(digest: &str, own: Md5) -> bool {
+    hex(own).eq_ignore_ascii_case(digest.as_bytes())
+}
+
+fn hex(digest: Md5) -> [u8; 32] {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut hex = [0; 32];
-    for (digits, byte) in hex.chunks_exact_mut(2).zip(own.finalize()) {
+    for (digits, byte) in hex.chunks_exact_mut(2).zip(digest.finalize()) {
         digits[0] = DIGITS[usize::from(byte >> 4)];
         digits[1] = DIGITS[usize::from(byte & 15)];
     }
-    hex.eq_ignore_ascii_case(digest.as_bytes())
+    hex
 }
 
 #[cfg(test)]
@@ -87,7 +91,7 @@ mod tests {
 
     fn attributes(of: [(&str, MessageAttributeValueBuilder); 3]) -> String {
         let attributes = of.map(|(name, value)| (name.to_owned(), value.build().unwrap()));
-        hex(of_attributes(Some(&attributes.into())))
+        String::from_utf8(hex(of_attributes(Some(&attributes.into()))).to_vec()).unwrap()
     }
 
     #[test]
@@ -107,6 +111,6 @@ mod tests {
         let mut label = sent();
         label[1].1 = value("String.x").string_value("sale_event");
         assert_ne!(attributes(label), attributes(sent()));
-        assert_eq!(hex(of_attributes(None)), "d41d8cd98f00b204e9800998ecf8427e");
+        assert_eq!(&hex(of_attributes(None)), b"d41d8cd98f00b204e9800998ecf8427e");
     }
 }

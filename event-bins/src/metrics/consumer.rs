@@ -131,8 +131,8 @@ impl Observer for ConsumerMetrics {
             Outcome::Ack => {
                 // Only events are stored, and each has one of these.
                 let event_type = delivery.message.attributes.value(EVENT_TYPE);
-                let known = EventType::ALL.iter().map(|known| known.as_str());
-                let known = known.filter(|known| event_type == Some(known)).next();
+                let mut known = EventType::ALL.iter().map(|known| known.as_str());
+                let known = known.find(|known| event_type == Some(known));
                 let label = TypeLabel { event_type: known.unwrap_or_default() };
                 self.stored.get_or_create(&label).inc();
                 let age = SystemTime::now().duration_since(delivery.sent_at).unwrap_or_default();

@@ -48,7 +48,7 @@ enum Command {
     Audit(audit::AuditArgs),
     /// Merge the small objects of days that have ended into few large ones for readers
     ///
-    /// They are below compacted/<prefix>/; the small ones stay where they are. It can be run again
+    /// They are below `compacted/` and the prefix; the small ones stay where they are. It can be run again
     /// at any time, several at once too, and makes good what a crash left behind.
     #[command(allow_negative_numbers = true)]
     Compact(compact::CompactArgs),

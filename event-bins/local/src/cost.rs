@@ -1,18 +1,8 @@
 //! What the same requests would have cost on SQS and S3.
 
 use event_core::Requests;
+use event_local::prices::{S3_GET, S3_PUT, SQS_REQUEST};
 use serde::Serialize;
-
-/// Where and when the prices below were public: <https://aws.amazon.com/sqs/pricing/> and
-/// <https://aws.amazon.com/s3/pricing/>, free tier left out.
-pub(crate) const PRICES: &str = "us-east-1, November 2026";
-
-/// A standard queue, for each request of any kind and each 64 KiB of its payload.
-const SQS_REQUEST: f64 = 0.40 / 1e6;
-/// S3 Standard: puts and lists.
-const S3_PUT: f64 = 5.00 / 1e6;
-/// S3 Standard: gets and heads.
-const S3_GET: f64 = 0.40 / 1e6;
 
 /// Requests by price, and what they come to in US dollars.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]

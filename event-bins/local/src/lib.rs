@@ -1,8 +1,9 @@
-//! What `event-local` shares with the pods: command lines, logs, where events come from and
-//! what objects they become. It
+//! What `event-local` shares with the pods: command lines, logs, where events come from what
+//! objects they become, and what requests cost. It
 //! knows no service, so that `cargo run` need not build the AWS SDK.
 
 pub mod cli;
 pub mod logs;
 pub mod objects;
+pub mod prices;
 pub mod source;

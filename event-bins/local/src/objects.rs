@@ -3,17 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use event_core::{
-    BatchLimits, BatchWriter, Compression, ConsumerOptions, Handler, Layout, ObjectStore, Result,
+    BatchLimits, BatchWriter, Compression, ConsumerOptions, Error, Handler, Layout, ObjectStore,
     Retry, StoreWriter,
 };
 
 use crate::cli::seconds;
 
 /// How many events are in an object.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ObjectLayout {
     /// One, under its `request_id`.
     Event,
@@ -26,7 +25,8 @@ pub enum ObjectLayout {
 pub struct ObjectArgs {
     /// An object for each event, or one for many with a ledger beside it: a thousandth of the
     /// puts. All programs that store below one prefix must agree (production: batch)
-    #[arg(long, value_enum, value_name = "LAYOUT", env = "OBJECT_LAYOUT", default_value = "event")]
+    #[arg(long, value_name = "event|batch", env = "OBJECT_LAYOUT", default_value = "event",
+          value_parser = object_layout)]
     pub object_layout: ObjectLayout,
 
     /// Events in an object of the layout `batch`, at most; 1 to 10000
@@ -46,14 +46,22 @@ pub struct ObjectArgs {
     pub batch_max_age_secs: Duration,
 
     /// Compression of such an object. It may change at any time: each object's name tells its own
-    #[arg(long, value_name = "COMPRESSION", env = "BATCH_COMPRESSION", default_value = "none",
-          value_parser = compression())]
+    #[arg(long, value_name = "none|gzip|zstd", env = "BATCH_COMPRESSION", default_value = "none",
+          value_parser = compression)]
     pub batch_compression: Compression,
 }
 
-fn compression() -> impl TypedValueParser<Value = Compression> {
-    let names = Compression::ALL.map(Compression::as_str);
-    PossibleValuesParser::new(names).try_map(|name| name.parse::<Compression>())
+/// A [`Compression`] by its name.
+pub fn compression(text: &str) -> Result<Compression, String> {
+    text.parse().map_err(|error: Error| error.to_string())
+}
+
+fn object_layout(text: &str) -> Result<ObjectLayout, String> {
+    match text {
+        "event" => Ok(ObjectLayout::Event),
+        "batch" => Ok(ObjectLayout::Batch),
+        _ => Err("give event or batch".to_owned()),
+    }
 }
 
 impl ObjectArgs {
@@ -67,7 +75,7 @@ impl ObjectArgs {
         store: Arc<dyn ObjectStore>,
         layout: Layout,
         retry: Retry,
-    ) -> Result<Arc<dyn Handler>> {
+    ) -> Result<Arc<dyn Handler>, Error> {
         Ok(match self.object_layout {
             ObjectLayout::Event => Arc::new(StoreWriter::new(store, layout).retry(retry)),
             ObjectLayout::Batch => {
@@ -114,6 +122,12 @@ mod tests {
     #[test]
     fn objects_of_one_event_change_nothing() {
         assert_eq!(options(&["--batch-max-events", "7"]), ConsumerOptions::default());
+    }
+
+    #[test]
+    fn a_name_that_is_none_is_answered_with_those_there_are() {
+        assert!(object_layout("Batch").is_err_and(|fault| fault == "give event or batch"));
+        assert!(compression("lz4").is_err_and(|fault| fault.contains("none, gzip or zstd")));
     }
 
     #[test]

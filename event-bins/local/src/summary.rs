@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use event_core::{Layout, Requests};
 use event_local::objects::{ObjectArgs, ObjectLayout};
+use event_local::prices::PRICES;
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
-use crate::cost::{Cost, PRICES};
+use crate::cost::Cost;
 use crate::tally::{Counts, Details};
 
 /// The summary; as JSON, one object with these names.

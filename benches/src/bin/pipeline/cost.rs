@@ -2,22 +2,17 @@
 
 use std::collections::BTreeMap;
 
-/// Where and when these prices were public: <https://aws.amazon.com/sqs/pricing/> and
-/// <https://aws.amazon.com/s3/pricing/>, free tier left out.
-pub(crate) const PRICES: &str = "us-east-1, November 2026";
-
-/// A standard queue, for each request of any kind. Batches of ten events of the reference stay
-/// below the 64 KiB that one request may carry.
-const SQS: f64 = 0.40 / 1e6;
+use event_local::prices::{S3_GET, S3_PUT, SQS_REQUEST};
 
 /// What one request costs in US dollars, by its API.
 fn price(api: &str) -> f64 {
     match api {
-        "PutObject" | "ListObjectsV2" => 5.00 / 1e6,
-        "GetObject" | "HeadObject" | "HeadBucket" => 0.40 / 1e6,
+        "PutObject" | "ListObjectsV2" => S3_PUT,
+        "GetObject" | "HeadObject" | "HeadBucket" => S3_GET,
         // Deletes are free.
         "DeleteObjects" => 0.0,
-        _ => SQS,
+        // Batches of ten events of the reference stay below 64 KiB.
+        _ => SQS_REQUEST,
     }
 }
 

@@ -8,11 +8,11 @@ use event_benches::server::Delays;
 use crate::Outcome;
 use crate::args::{Args, Scenario};
 use crate::client::{Client, Programs};
-use crate::cost::PRICES;
 use crate::host::{Cores, Host, wait_for};
 use crate::report::{Drain, Floors, Latency, Layouts, Producer, Report, Trickle};
 use crate::run::{Plan, Run, spawn};
 use crate::series::{Line, Spread};
+use event_local::prices::PRICES;
 
 /// Loops of a floor: as many as a consumer has pollers at first.
 const LOOPS: u16 = 8;

@@ -11,7 +11,7 @@ use event_bins::pod::Failure;
 use event_core::{
     CompactReport, Compacted, Compactor, Compression, Dates, Error, Layout, Result, Shutdown,
 };
-use event_local::cli;
+use event_local::{cli, objects};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
@@ -53,7 +53,7 @@ pub(crate) struct CompactArgs {
     target_bytes: u64,
 
     /// How the merged objects are compressed: none, gzip or zstd
-    #[arg(long, value_name = "NAME", default_value = "zstd", value_parser = compression)]
+    #[arg(long, value_name = "NAME", default_value = "zstd", value_parser = objects::compression)]
     compression: Compression,
 
     /// Print one JSON object
@@ -67,10 +67,6 @@ const MOST: u64 = 1024 * 1024 * 1024;
 fn target_bytes(text: &str) -> Result<u64, String> {
     let bytes = text.parse().ok().filter(|bytes| (1..=MOST).contains(bytes));
     bytes.ok_or_else(|| format!("give bytes, 1 to {MOST}"))
-}
-
-fn compression(text: &str) -> Result<Compression, String> {
-    text.parse().map_err(|error: Error| error.to_string())
 }
 
 impl CompactArgs {

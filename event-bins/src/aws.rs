@@ -11,14 +11,29 @@ use event_core::{Error, Observer, Result, Retry, RetryBackoff, Shutdown};
 use fastrand::Rng;
 use tokio::time::sleep;
 
-/// The queue, and where AWS is.
+/// The queue.
 #[derive(Clone, Debug, Args)]
-pub struct AwsArgs {
+pub struct QueueArgs {
     /// Name of the queue
     #[arg(long, value_name = "NAME", env = "RELIABLE_QUEUE_NAME",
           default_value = "reliable_message_q", value_parser = NonEmptyStringValueParser::new())]
     pub reliable_queue_name: String,
+}
 
+impl QueueArgs {
+    /// Looks it up by its name.
+    ///
+    /// # Errors
+    ///
+    /// It is not there, or cannot be seen.
+    pub async fn connect(&self, aws: &Aws) -> Result<SqsQueue> {
+        SqsQueue::connect(aws, &self.reliable_queue_name).await
+    }
+}
+
+/// Where AWS is.
+#[derive(Clone, Debug, Args)]
+pub struct AwsArgs {
     /// Region, such as us-east-1 [default: that of the profile or the instance]
     #[arg(long, value_name = "REGION", env = "AWS_REGION")]
     pub aws_region: Option<String>,
@@ -38,15 +53,6 @@ impl AwsArgs {
         let options =
             AwsOptions { region: self.aws_region.clone(), endpoint: self.aws_endpoint_url.clone() };
         options.load().await
-    }
-
-    /// The queue, looked up by its name.
-    ///
-    /// # Errors
-    ///
-    /// It is not there, or cannot be seen.
-    pub async fn queue(&self, aws: &Aws) -> Result<SqsQueue> {
-        SqsQueue::connect(aws, &self.reliable_queue_name).await
     }
 }
 

@@ -77,8 +77,8 @@ pub enum Failure {
     Setting(String),
     /// A service failed.
     Service(String),
-    /// The books do not balance, or not yet.
-    Unbalanced(String),
+    /// What is stored is not as it should be: the books do not balance, or something is damaged.
+    Stored(String),
 }
 
 impl Failure {
@@ -149,7 +149,7 @@ where
         Ok(()) => return ExitCode::SUCCESS,
         Err(Failure::Service(text)) => (text, 1),
         Err(Failure::Setting(text)) => (text, 2),
-        Err(Failure::Unbalanced(text)) => (text, 3),
+        Err(Failure::Stored(text)) => (text, 3),
     };
     logs.last_words(&program, &text);
     ExitCode::from(status)

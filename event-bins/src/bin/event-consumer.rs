@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Parser;
 use clap::builder::NonEmptyStringValueParser;
 use event_aws::{Aws, S3Store, SqsQueue};
-use event_bins::aws::{AwsArgs, patiently};
+use event_bins::aws::{AwsArgs, QueueArgs, patiently};
 use event_bins::health::Needs;
 use event_bins::metrics::ConsumerMetrics;
 use event_bins::pod::{self, EXIT_STATUS, Failure, PodArgs};
@@ -26,6 +26,9 @@ use event_local::objects::ObjectArgs;
 #[command(name = "event-consumer", version, max_term_width = 100, allow_negative_numbers = true,
           after_help = EXIT_STATUS)]
 struct Args {
+    #[command(flatten)]
+    queue: QueueArgs,
+
     #[command(flatten)]
     aws: AwsArgs,
 
@@ -107,7 +110,7 @@ impl Args {
 
     /// Looks that all is there before the first message is touched.
     async fn connect(&self, aws: &Aws) -> Result<(SqsQueue, S3Store)> {
-        let queue = self.aws.queue(aws).await?;
+        let queue = self.queue.connect(aws).await?;
         let store = S3Store::new(aws, &self.store_events_bkt);
         let owner = self.store_events_bkt_owner.as_deref().filter(|owner| !owner.is_empty());
         let store = match owner.or(queue.account()) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser;
-use event_bins::aws::{AwsArgs, patiently};
+use event_bins::aws::{AwsArgs, QueueArgs, patiently};
 use event_bins::health::Needs;
 use event_bins::metrics::ProducerMetrics;
 use event_bins::pod::{self, EXIT_STATUS, Failure, PodArgs};
@@ -21,6 +21,9 @@ use event_local::source::SourceArgs;
 #[command(name = "event-producer", version, max_term_width = 100, allow_negative_numbers = true,
           after_help = EXIT_STATUS)]
 struct Args {
+    #[command(flatten)]
+    queue: QueueArgs,
+
     #[command(flatten)]
     aws: AwsArgs,
 
@@ -75,7 +78,7 @@ async fn run(args: Args, shutdown: Shutdown) -> Result<(), Failure> {
     let watched =
         args.pod.watch(ProducerMetrics::new(&aws), args.wait_secs_between_msgs, &shutdown).await?;
 
-    let Some(found) = patiently(&shutdown, || args.aws.queue(&aws)).await else {
+    let Some(found) = patiently(&shutdown, || args.queue.connect(&aws)).await else {
         return Ok(());
     };
     let queue = found.map_err(|error| Failure::at_start(&error))?;

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use crate::dates::Dates;
 use crate::error::Result;
 use crate::layout::Layout;
+use crate::ledger::Id;
 use crate::names::Partition;
 use crate::partitions::each_partition;
 use crate::patient::PatientStore;
@@ -24,7 +25,7 @@ use crate::shutdown::Shutdown;
 use crate::store::ObjectStore;
 use accounts::{Accounts, duplicates, name, verdict};
 use compacted::Merged;
-use notes::{Listener, Places, Tally};
+use notes::{Findings, Listener, Places, Tally};
 use partition::Objects;
 use quarantine::{Aside, read_quarantine};
 
@@ -57,10 +58,10 @@ pub use sent::{Sent, SentEvents};
 /// # Costs
 ///
 /// Each object is read once, once more if it was merged into another, and once more where there is
-/// a duplicate or a record of what was never sent to name. Up to 16 objects are read at once. It keeps in memory 16 bytes for each
-/// event of the range and each message in quarantine (up to twice as much while that grows), the
-/// names of the batch objects and of the merged ones of one partition, the objects that are being
-/// read, and [`SentEvents`].
+/// a duplicate or a record of what was never sent to name. Up to 16 objects are read at once. It
+/// keeps in memory 16 bytes for each event of the range and each message in quarantine (up to twice
+/// as much while that grows), the names of the batch objects and of the merged ones of one
+/// partition, the objects that are being read, and [`SentEvents`].
 pub struct Audit {
     store: PatientStore,
     layout: Layout,
@@ -115,34 +116,9 @@ impl Audit {
         let Self { store, layout, dates, sent, queues } = self;
         let store = &store.until(stop);
         let mut tally = Tally::default();
-        let (mut aside, mut beyond, mut reasons) = (Vec::new(), Vec::new(), BTreeMap::new());
         // Before the records: what leaves quarantine by a replay comes to them.
-        let each = |read: Result<Aside, Finding>| match read {
-            Ok(message) if dates.contains(message.day) => {
-                *reasons.entry(message.reason).or_default() += 1;
-                aside.push(message.who.id);
-            }
-            Ok(message) => beyond.push(message.who.id),
-            Err(finding) => tally.findings.add(finding),
-        };
-        read_quarantine(store, each).await?;
-        let mut partitions = BTreeMap::new();
-        let target = layout.compacted();
-        let (data, merged) = (layout.data_root(), target.data_root());
-        for root in [data, layout.ledger_root(), merged, target.ledger_root()] {
-            let each = |found: Result<Partition, String>| match found {
-                Ok(partition) if dates.contains(partition.day) => {
-                    partitions.insert(partition.name.clone(), partition);
-                }
-                Ok(_) => {}
-                // Whatever the days.
-                Err(key) => {
-                    let what = "this is in no partition, and with it what is beside it:";
-                    tally.findings.add(Finding::new(FindingKind::Foreign, key, what));
-                }
-            };
-            each_partition(store, &root, each).await?;
-        }
+        let set_aside = SetAside::read(store, dates, &mut tally.findings).await?;
+        let partitions = partitions_on(store, &layout, dates, &mut tally.findings).await?;
         for partition in partitions.values() {
             Objects::new(store, &layout, partition).read(&mut tally).await?;
             let merged = Merged { store, layout: &layout, partition: &partition.name };
@@ -154,7 +130,7 @@ impl Audit {
         let mut wanted = BTreeSet::new();
         ids.sort_unstable();
         duplicates(&ids, &mut wanted, &mut findings);
-        let accounts = Accounts::new(ids, aside, beyond);
+        let accounts = Accounts::new(ids, set_aside.on_days, set_aside.beyond);
         let (sent_events, missing) = match &sent {
             Sent::Unknown => (None, 0),
             Sent::Count(count) => (Some(*count), accounts.compare_count(*count, &mut findings)),
@@ -169,20 +145,11 @@ impl Audit {
         let nowhere = claimed.into_iter().filter(|id| !accounts.has(**id)).count() as u64;
         let missing = missing.max(nowhere);
         if !wanted.is_empty() {
-            let mut places = Places { wanted, ..Places::default() };
-            for partition in partitions.values() {
-                Objects::new(store, &layout, partition).read(&mut places).await?;
-            }
-            let each = |read: Result<Aside, Finding>| {
-                let Ok(Aside { key, who, .. }) = read else { return };
-                if let Some(place) = places.of(who.id, who.name) {
-                    place.aside.push(key);
-                }
-            };
-            read_quarantine(store, each).await?;
+            let places = places(store, &layout, &partitions, wanted).await?;
             name(places, &sent, &mut findings);
         }
         let faults = findings.counts.keys().any(|kind| kind.is_fault());
+        let quarantined = accounts.aside.len() as u64;
         Ok(AuditReport {
             dates,
             books: verdict(faults, missing, queues),
@@ -193,7 +160,7 @@ impl Audit {
                 open: open.len() as u64,
                 ..stored
             },
-            quarantined: Quarantined { events: accounts.aside.len() as u64, reasons },
+            quarantined: Quarantined { events: quarantined, reasons: set_aside.reasons },
             dead_lettered: queues.map(|(_, dead_letters)| dead_letters.total()),
             on_the_way: queues.map(|(queue, _)| queue.total()),
             missing,
@@ -201,6 +168,78 @@ impl Audit {
             findings: findings.listed,
         })
     }
+}
+
+/// What is in quarantine.
+#[derive(Default)]
+struct SetAside {
+    on_days: Vec<Id>,
+    beyond: Vec<Id>,
+    reasons: BTreeMap<String, u64>,
+}
+
+impl SetAside {
+    async fn read(store: &PatientStore, dates: Dates, findings: &mut Findings) -> Result<Self> {
+        let mut set_aside = Self::default();
+        let each = |read: Result<Aside, Finding>| match read {
+            Ok(message) if dates.contains(message.day) => {
+                *set_aside.reasons.entry(message.reason).or_default() += 1;
+                set_aside.on_days.push(message.who.id);
+            }
+            Ok(message) => set_aside.beyond.push(message.who.id),
+            Err(finding) => findings.add(finding),
+        };
+        read_quarantine(store, each).await?;
+        Ok(set_aside)
+    }
+}
+
+/// All partitions of these days, of data and ledgers, merged ones and their claims among them.
+async fn partitions_on(
+    store: &PatientStore,
+    layout: &Layout,
+    dates: Dates,
+    findings: &mut Findings,
+) -> Result<BTreeMap<String, Partition>> {
+    let mut partitions = BTreeMap::new();
+    let target = layout.compacted();
+    let (data, merged) = (layout.data_root(), target.data_root());
+    for root in [data, layout.ledger_root(), merged, target.ledger_root()] {
+        let each = |found: Result<Partition, String>| match found {
+            Ok(partition) if dates.contains(partition.day) => {
+                partitions.insert(partition.name.clone(), partition);
+            }
+            Ok(_) => {}
+            // Whatever the days.
+            Err(key) => {
+                let what = "this is in no partition, and with it what is beside it:";
+                findings.add(Finding::new(FindingKind::Foreign, key, what));
+            }
+        };
+        each_partition(store, &root, each).await?;
+    }
+    Ok(partitions)
+}
+
+/// Where the events are that are to be named: everything is read once more.
+async fn places(
+    store: &PatientStore,
+    layout: &Layout,
+    partitions: &BTreeMap<String, Partition>,
+    wanted: BTreeSet<Id>,
+) -> Result<Places> {
+    let mut places = Places { wanted, ..Places::default() };
+    for partition in partitions.values() {
+        Objects::new(store, layout, partition).read(&mut places).await?;
+    }
+    let each = |read: Result<Aside, Finding>| {
+        let Ok(Aside { key, who, .. }) = read else { return };
+        if let Some(place) = places.of(who.id, who.name) {
+            place.aside.push(key);
+        }
+    };
+    read_quarantine(store, each).await?;
+    Ok(places)
 }
 
 /// A claim may have been settled or given up since: only what is still open is reported.

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::compression::Compression;
 use crate::dates::Dates;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::layout::Layout;
 use crate::names::{Partition, slot_of_data, slot_of_entry};
 use crate::partitions::each_partition;
@@ -66,6 +66,9 @@ pub struct CompactReport {
     pub dates: Dates,
     /// The partitions in which something was made, by what stands before the name of an object.
     pub partitions: BTreeMap<String, Compacted>,
+    /// What no compaction can have left, each with its key: what is wrong, by partition. The rest
+    /// of such a partition is not merged before it is mended.
+    pub faults: BTreeMap<String, String>,
 }
 
 /// What was made in one partition.
@@ -126,8 +129,8 @@ impl Compactor {
     ///
     /// # Errors
     ///
-    /// That of a request that never succeeded; `Invalid` that names a key, if what is there is not
-    /// what a compaction left; or `stop` was requested. What was made until then is sound.
+    /// That of a request that never succeeded; or `stop` was requested. What was made until then
+    /// is sound.
     pub async fn run(mut self, stop: &Shutdown) -> Result<CompactReport> {
         self.store = self.store.until(stop);
         let mut names = BTreeSet::new();
@@ -143,21 +146,27 @@ impl Compactor {
         }
         let mut report = CompactReport { dates: self.dates, ..CompactReport::default() };
         for name in names {
-            let compacted = self.compact(&name).await?;
-            if compacted.objects > 0 {
-                tracing::debug!(partition = name, objects = compacted.objects, "compacted");
-                report.partitions.insert(name, compacted);
+            let mut done = Compacted::default();
+            match self.compact(&name, &mut done).await {
+                Ok(()) => {}
+                Err(error) if error.kind() == ErrorKind::Invalid => {
+                    report.faults.insert(name.clone(), error.to_string());
+                }
+                Err(error) => return Err(error),
+            }
+            if done.objects > 0 {
+                tracing::debug!(partition = name, objects = done.objects, "compacted");
+                report.partitions.insert(name, done);
             }
         }
         Ok(report)
     }
 
-    async fn compact(&self, partition: &str) -> Result<Compacted> {
+    async fn compact(&self, partition: &str, done: &mut Compacted) -> Result<()> {
         let target = self.layout.compacted();
         let made = self.slots(&target.data_prefix(partition), slot_of_data).await?;
         let claims = self.slots(&target.ledger_prefix(partition), slot_of_entry).await?;
         let mut unclaimed = self.sources(partition).await?;
-        let mut done = Compacted::default();
         let mut slot = 0;
         // No entry is created before all entries below it were read, so no source is in two.
         loop {
@@ -169,8 +178,8 @@ impl Compactor {
                     unclaimed.remove(source);
                 }
                 if !made.contains(&slot) {
-                    done.objects += 1;
                     done.bytes += self.make(partition, slot, &claim).await?;
+                    done.objects += 1;
                     done.sources += claim.sources.len() as u64;
                 }
                 slot += 1;
@@ -184,7 +193,7 @@ impl Compactor {
             }
             let sources = next_lot(&unclaimed, self.target_bytes);
             if sources.is_empty() {
-                return Ok(done);
+                return Ok(());
             }
             let claim = Claim { compression: self.compression, sources };
             // Whoever created it, it is read now, and counts.

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use tracing::{Instrument, debug_span};
 
 use super::capacity::{Capacity, Room};
+use super::drain::Drain;
 use super::leases::Leases;
 use super::options::Settings;
 use super::pollers::Pollers;
@@ -18,7 +19,7 @@ use crate::batch::{BatchLimits, Batcher};
 use crate::error::{Error, ErrorKind, Result};
 use crate::handler::Outcome;
 use crate::queue::{Delivery, Receipt, ReceiveRequest};
-use crate::shutdown::{Shutdown, ShutdownTrigger};
+use crate::shutdown::Shutdown;
 use crate::timer::wait_until;
 
 /// All state of a running consumer, owned by one task. Requests and handlers run in tasks of
@@ -40,9 +41,7 @@ pub(super) struct Engine {
     /// Requests to delete that are under way.
     deleting: usize,
     tasks: JoinSet<Done>,
-    drain: Option<Drain>,
-    /// Requested when the drain begins: no more receives, no more waiting for a better time.
-    stop: (ShutdownTrigger, Shutdown),
+    drain: Drain,
     report: ConsumerReport,
     /// Messages and bytes held, as they were told last.
     told: (usize, usize),
@@ -53,15 +52,6 @@ struct Handling {
     deliveries: Arc<Vec<Delivery>>,
     bytes: usize,
     abort: AbortHandle,
-}
-
-struct Drain {
-    /// When handlers are cut off.
-    cut_off: Instant,
-    /// When the consumer returns whatever is left.
-    end: Instant,
-    /// Why, if it was not asked for.
-    error: Option<Error>,
 }
 
 impl Engine {
@@ -83,8 +73,7 @@ impl Engine {
             released: Vec::new(),
             deleting: 0,
             tasks: JoinSet::new(),
-            drain: None,
-            stop: Shutdown::new(),
+            drain: Drain::new(settings.options.grace),
             report: ConsumerReport::default(),
             told: (0, 0),
             consumer: Arc::new(consumer.retry(retry)),
@@ -95,8 +84,8 @@ impl Engine {
     pub(super) async fn run(mut self, shutdown: Shutdown) -> Result<ConsumerReport> {
         loop {
             let now = Instant::now();
-            if self.drain.is_none() && self.capacity.total_is_reached() {
-                self.begin_drain(None, now);
+            if self.capacity.total_is_reached() {
+                self.drain.begin(None, now);
             }
             self.cut_off_handlers(now);
             self.poll(now);
@@ -111,7 +100,7 @@ impl Engine {
             let wake = self.wake_at(now);
             tokio::select! {
                 biased;
-                () = shutdown.requested(), if self.drain.is_none() => self.begin_drain(None, Instant::now()),
+                () = shutdown.requested(), if !self.drain.has_begun() => self.drain.begin(None, Instant::now()),
                 Some(ended) = self.tasks.join_next_with_id() => self.ended(ended),
                 () = wait_until(wake) => {}
             }
@@ -119,14 +108,14 @@ impl Engine {
         let report = &mut self.report;
         let settled = report.deleted + report.undeleted + report.released;
         report.abandoned = report.received - settled;
-        match self.drain.and_then(|drain| drain.error) {
+        match self.drain.into_error() {
             Some(error) => Err(error),
             None => Ok(self.report),
         }
     }
 
     fn poll(&mut self, now: Instant) {
-        while self.drain.is_none() && self.pollers.may_start(now) {
+        while !self.drain.has_begun() && self.pollers.may_start(now) {
             let Some(room) = self.capacity.reserve() else {
                 break;
             };
@@ -136,7 +125,7 @@ impl Engine {
                 wait: self.settings.options.wait,
                 visibility: self.settings.visibility,
             };
-            let receive = self.consumer().receive(request, room, self.stop.1.clone());
+            let receive = self.consumer().receive(request, room, self.drain.stop());
             let span = debug_span!("receive", max = room.messages);
             self.tasks.spawn(receive.instrument(span));
         }
@@ -145,14 +134,14 @@ impl Engine {
     fn handle(&mut self, now: Instant) {
         while self.handling.len() < self.settings.options.handlers {
             // What nothing more will come to need not wait.
-            let waits = self.drain.is_none() && self.capacity.awaits_more();
+            let waits = !self.drain.has_begun() && self.capacity.awaits_more();
             let batch = if waits { self.gathered.next(now) } else { self.gathered.drain() };
             let Some(batch) = batch else { break };
             self.consumer.observer.flushed(batch.reason, batch.items.len(), batch.bytes);
             let (leases, deliveries): (Vec<_>, Vec<_>) = batch.items.into_iter().unzip();
             let span = debug_span!("handle", messages = deliveries.len(), bytes = batch.bytes);
             let deliveries = Arc::new(deliveries);
-            let (later, stop) = (self.settings.visibility, self.stop.1.clone());
+            let (later, stop) = (self.settings.visibility, self.drain.stop());
             let handle = self.consumer().handle(Arc::clone(&deliveries), later, stop);
             let abort = self.tasks.spawn(handle.instrument(span));
             self.handling.push(Handling { leases, deliveries, bytes: batch.bytes, abort });
@@ -161,7 +150,7 @@ impl Engine {
 
     fn delete(&mut self, now: Instant) {
         // While a drain still brings acknowledgements, wait for them: full batches are cheaper.
-        let last = self.drain.is_some() && self.nothing_to_handle();
+        let last = self.drain.has_begun() && self.nothing_to_handle();
         while self.may_delete() {
             let batch = if last { self.acknowledged.drain() } else { self.acknowledged.next(now) };
             let Some(batch) = batch else { break };
@@ -239,10 +228,7 @@ impl Engine {
             Err(error) => {
                 self.capacity.received(room, iter::empty());
                 self.pollers.failed();
-                if self.drain.is_none() {
-                    self.begin_drain(Some(error), now);
-                }
-                return;
+                return self.drain.begin(Some(error), now);
             }
         };
         let sizes = deliveries.iter().map(|(_, delivery)| delivery.message.size());
@@ -343,31 +329,14 @@ impl Engine {
         }
         // Whatever it was, it must not keep anything from being deleted.
         self.deleting = 0;
-        if self.drain.is_none() {
-            let error = Error::new(
-                ErrorKind::Unknown,
-                "consumer",
-                format!("the queue's backend broke: {error}"),
-            );
-            self.begin_drain(Some(error), now);
-        }
-    }
-
-    fn begin_drain(&mut self, error: Option<Error>, now: Instant) {
-        let grace = self.settings.options.grace;
-        self.drain = Some(Drain {
-            // A fifth is kept for settling receipts.
-            cut_off: now + grace * 4 / 5,
-            end: now + grace,
-            error,
-        });
-        self.stop.0.shutdown();
+        let what = format!("the queue's backend broke: {error}");
+        self.drain.begin(Some(Error::new(ErrorKind::Unknown, "consumer", what)), now);
     }
 
     /// Once handlers have had their time, whatever is not settled is given back; what a last
     /// receive still brings, too.
     fn cut_off_handlers(&mut self, now: Instant) {
-        if self.drain.as_ref().is_none_or(|drain| drain.cut_off > now) {
+        if !self.drain.cuts_off(now) {
             return;
         }
         for batch in &self.handling {
@@ -381,13 +350,11 @@ impl Engine {
     }
 
     fn is_finished(&self, now: Instant) -> bool {
-        self.drain.as_ref().is_some_and(|drain| {
-            let nothing_left = self.tasks.is_empty()
-                && self.nothing_to_handle()
-                && self.acknowledged.is_empty()
-                && self.released.is_empty();
-            nothing_left || drain.end <= now
-        })
+        let nothing_left = self.tasks.is_empty()
+            && self.nothing_to_handle()
+            && self.acknowledged.is_empty()
+            && self.released.is_empty();
+        self.drain.is_over(now) || (self.drain.has_begun() && nothing_left)
     }
 
     fn nothing_to_handle(&self) -> bool {
@@ -399,10 +366,9 @@ impl Engine {
     fn wake_at(&self, now: Instant) -> Option<Instant> {
         let handler_is_free = self.handling.len() < self.settings.options.handlers;
         let gathered = self.gathered.deadline(now).filter(|_| handler_is_free);
-        let drain = self.drain.as_ref();
-        let drain = drain.map(|drain| if drain.cut_off > now { drain.cut_off } else { drain.end });
-        let poll = self.pollers.wake_at(now).filter(|_| self.drain.is_none());
+        let poll = self.pollers.wake_at(now).filter(|_| !self.drain.has_begun());
         let acknowledged = self.acknowledged.deadline(now).filter(|_| self.may_delete());
-        [gathered, acknowledged, self.leases.wake_at(), poll, drain].into_iter().flatten().min()
+        let others = [self.leases.wake_at(), self.drain.wake_at(now)];
+        [gathered, acknowledged, poll].into_iter().chain(others).flatten().min()
     }
 }

@@ -2,6 +2,7 @@
 
 mod batch_writer;
 mod capacity;
+mod drain;
 mod engine;
 mod leases;
 mod options;

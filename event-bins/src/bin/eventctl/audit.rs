@@ -5,47 +5,31 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use clap::Args;
-use clap::builder::NonEmptyStringValueParser;
-use event_aws::{Aws, S3Store};
-use event_bins::aws::{AwsArgs, patiently};
+use event_aws::Aws;
+use event_bins::aws::{QueueArgs, patiently};
 use event_bins::pod::Failure;
 use event_core::{
-    Audit, AuditReport, Books, Dates, Depth, Error, EventSource, Layout, Queue, Result, Sent,
-    SentEvents, Shutdown,
+    Audit, AuditReport, Books, Dates, Depth, Error, EventSource, Queue, Result, Sent, SentEvents,
+    Shutdown,
 };
-use event_local::cli;
 use event_mem::Replay;
-use jiff::civil::Date;
 
+use crate::stored::StoredArgs;
 use crate::{answered, print};
 
 /// What `--help` says of the exit status.
-pub(crate) const EXIT_STATUS: &str = "Exit status: 0 if the books balance; 1 if a service failed; \
+pub(crate) const EXIT_STATUS: &str = "Exit status: 0 if the books balance; 1 if a service failed or it was \
+    told to stop; \
     2 if a setting is wrong, a bucket that is not there or may not be used included; 3 if the books \
     do not balance, or not yet; 130 if it was told to stop twice.";
 
 #[derive(Clone, Debug, Args)]
 pub(crate) struct AuditArgs {
     #[command(flatten)]
-    aws: AwsArgs,
+    stored: StoredArgs,
 
-    /// Bucket that events are stored in
-    #[arg(long, value_name = "BUCKET", env = "STORE_EVENTS_BKT",
-          value_parser = NonEmptyStringValueParser::new())]
-    store_events_bkt: String,
-
-    /// Prefix of the stored events
-    #[arg(long, value_name = "PREFIX", env = "S3_PREFIX", default_value = Layout::DEFAULT_PREFIX,
-          value_parser = cli::layout)]
-    s3_prefix: Layout,
-
-    /// First day, by the events' own time [default: the first there is]
-    #[arg(long, value_name = "YYYY-MM-DD", value_parser = cli::day)]
-    from: Option<Date>,
-
-    /// Last day [default: the last there is]
-    #[arg(long, value_name = "YYYY-MM-DD", value_parser = cli::day)]
-    to: Option<Date>,
+    #[command(flatten)]
+    queue: QueueArgs,
 
     /// So many different events were sent on these days
     #[arg(long, value_name = "N", conflicts_with = "sent_file", value_parser = count)]
@@ -68,11 +52,11 @@ fn count(text: &str) -> Result<u64, String> {
 impl AuditArgs {
     pub(crate) async fn run(&self, shutdown: &Shutdown) -> Result<(), Failure> {
         let wrong = |error: Error| Failure::at_start(&error);
-        let dates = Dates::new(self.from, self.to).map_err(wrong)?;
+        let StoredArgs { s3_prefix: layout, from, to, .. } = &self.stored;
+        let dates = Dates::new(*from, *to).map_err(wrong)?;
         let sent = self.what_was_sent().await.map_err(wrong)?;
-        let aws = self.aws.load().await.map_err(wrong)?;
-        let store = Arc::new(S3Store::new(&aws, &self.store_events_bkt));
-        let mut audit = Audit::new(store, self.s3_prefix.clone()).dates(dates).sent(sent);
+        let (aws, store) = self.stored.open().await.map_err(wrong)?;
+        let mut audit = Audit::new(store, layout.clone()).dates(dates).sent(sent);
         // Before the store is read, as the audit needs it.
         let depths = answered(patiently(shutdown, || self.depths(&aws)).await)?;
         if let Some((queue, dead_letters)) = depths {
@@ -86,7 +70,7 @@ impl AuditArgs {
         }
         match report.books {
             Books::Balanced => Ok(()),
-            books => Err(Failure::Unbalanced(told(books).to_owned())),
+            books => Err(Failure::Stored(told(books).to_owned())),
         }
     }
 
@@ -101,7 +85,7 @@ impl AuditArgs {
     /// How much is on the queue and in its dead-letter queue. The books can be audited without.
     async fn depths(&self, aws: &Aws) -> Result<Option<(Depth, Depth)>> {
         let depths = async {
-            let queue = self.aws.queue(aws).await?;
+            let queue = self.queue.connect(aws).await?;
             let depth = queue.depth().await?;
             let dead_letters = match queue.dead_letters().await? {
                 Some(dead_letters) => dead_letters.depth().await?,

@@ -1,45 +1,24 @@
 //! Few large objects for readers.
 
 use std::fmt;
-use std::sync::Arc;
 
 use clap::Args;
-use clap::builder::NonEmptyStringValueParser;
-use event_aws::S3Store;
-use event_bins::aws::AwsArgs;
 use event_bins::pod::Failure;
 use event_core::{
-    CompactReport, Compacted, Compactor, Compression, Dates, Error, Layout, Result, Shutdown,
+    CompactReport, Compacted, Compactor, Compression, Dates, Error, Result, Shutdown,
 };
-use event_local::{cli, objects};
+use event_local::objects;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 
 use crate::print;
+use crate::stored::StoredArgs;
 
 #[derive(Clone, Debug, Args)]
 pub(crate) struct CompactArgs {
     #[command(flatten)]
-    aws: AwsArgs,
-
-    /// Bucket that events are stored in
-    #[arg(long, value_name = "BUCKET", env = "STORE_EVENTS_BKT",
-          value_parser = NonEmptyStringValueParser::new())]
-    store_events_bkt: String,
-
-    /// Prefix of the stored events
-    #[arg(long, value_name = "PREFIX", env = "S3_PREFIX", default_value = Layout::DEFAULT_PREFIX,
-          value_parser = cli::layout)]
-    s3_prefix: Layout,
-
-    /// First day, by the events' own time [default: the first there is]
-    #[arg(long, value_name = "YYYY-MM-DD", value_parser = cli::day)]
-    from: Option<Date>,
-
-    /// Last day [default: the last that has been closed for long enough]
-    #[arg(long, value_name = "YYYY-MM-DD", value_parser = cli::day)]
-    to: Option<Date>,
+    stored: StoredArgs,
 
     /// Only days that ended at least so many days ago (UTC): later than that, few events come, as
     /// a queue keeps them for 2 days
@@ -61,6 +40,11 @@ pub(crate) struct CompactArgs {
     json: bool,
 }
 
+/// What `--help` says of the exit status.
+pub(crate) const EXIT_STATUS: &str = "Exit status: 0 if all was merged; 1 if a service failed or it \
+    was told to stop; 2 if a setting is wrong, a bucket that is not there or may not be used included; \
+    3 if something is there that no compaction can have left; 130 if it was told to stop twice.";
+
 /// The whole object is in memory.
 const MOST: u64 = 1024 * 1024 * 1024;
 
@@ -74,9 +58,8 @@ impl CompactArgs {
         let wrong = |error: Error| Failure::at_start(&error);
         let today = TimeZone::UTC.to_datetime(Timestamp::now()).date();
         let dates = self.dates(today).map_err(wrong)?;
-        let aws = self.aws.load().await.map_err(wrong)?;
-        let store = Arc::new(S3Store::new(&aws, &self.store_events_bkt));
-        let compactor = Compactor::new(store, self.s3_prefix.clone())
+        let (_, store) = self.stored.open().await.map_err(wrong)?;
+        let compactor = Compactor::new(store, self.stored.s3_prefix.clone())
             .dates(dates)
             .target_bytes(self.target_bytes)
             .compression(self.compression)
@@ -87,15 +70,23 @@ impl CompactArgs {
         } else {
             print(Table(&report));
         }
-        Ok(())
+        match report.faults.len() {
+            0 => Ok(()),
+            faults => {
+                let what = "have a fault, and what is left of them was not merged";
+                Err(Failure::Stored(format!("{faults} partitions {what}")))
+            }
+        }
     }
 
     /// The days that are to be merged and have been closed for long enough.
     fn dates(&self, today: Date) -> Result<Dates> {
-        let asked = Dates::new(self.from, self.to)?;
+        let StoredArgs { from, to, .. } = &self.stored;
+        let (from, to) = (*from, *to);
+        let asked = Dates::new(from, to)?;
         let closed = today.checked_sub((1 + i32::from(self.closed_days)).days()).ok();
-        let to = self.to.into_iter().chain(closed).min();
-        Dates::new(self.from, to).map_err(|_| {
+        let to = to.into_iter().chain(closed).min();
+        Dates::new(from, to).map_err(|_| {
             let message = format!(
                 "none of the days asked for ({asked}) ended {} days ago: give earlier ones, or a \
                  smaller --closed-days",
@@ -111,12 +102,15 @@ struct Table<'a>(&'a CompactReport);
 
 impl fmt::Display for Table<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let CompactReport { dates, partitions, .. } = self.0;
+        let CompactReport { dates, partitions, faults, .. } = self.0;
         write!(f, "days {dates}")?;
         for (partition, Compacted { objects, bytes, sources, .. }) in partitions {
             write!(f, "\n{objects:>9} objects {bytes:>12} bytes of {sources:>9}  {partition}")?;
         }
-        if partitions.is_empty() {
+        for (partition, what) in faults {
+            write!(f, "\nfault in {partition}: {what}")?;
+        }
+        if partitions.is_empty() && faults.is_empty() {
             write!(f, "\nall of them are compacted: nothing was made")?;
         }
         Ok(())

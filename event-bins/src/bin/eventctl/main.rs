@@ -3,6 +3,7 @@
 mod audit;
 mod compact;
 mod status;
+mod stored;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -10,7 +11,7 @@ use std::process::ExitCode;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand};
 use event_aws::{Change, QueueSetup, setup_bucket, setup_queue};
-use event_bins::aws::{AwsArgs, patiently};
+use event_bins::aws::{AwsArgs, QueueArgs, patiently};
 use event_bins::pod::{self, EXIT_STATUS, Failure};
 use event_core::{Error, Layout, Result, Shutdown};
 use event_local::cli;
@@ -50,12 +51,16 @@ enum Command {
     ///
     /// They are below `compacted/` and the prefix; the small ones stay where they are. It can be run again
     /// at any time, several at once too, and makes good what a crash left behind.
+    #[command(after_help = compact::EXIT_STATUS)]
     #[command(allow_negative_numbers = true)]
     Compact(compact::CompactArgs),
 }
 
 #[derive(Clone, Debug, Args)]
 struct Setup {
+    #[command(flatten)]
+    queue: QueueArgs,
+
     #[command(flatten)]
     aws: AwsArgs,
 
@@ -67,6 +72,9 @@ struct Setup {
 
 #[derive(Clone, Debug, Args)]
 struct Status {
+    #[command(flatten)]
+    queue: QueueArgs,
+
     #[command(flatten)]
     aws: AwsArgs,
 
@@ -111,7 +119,7 @@ impl Setup {
         if let Some(bucket) = &self.store_events_bkt {
             tell(answered(patiently(shutdown, || setup_bucket(&aws, bucket)).await)?);
         }
-        let (queue, options) = (&self.aws.reliable_queue_name, QueueSetup::default());
+        let (queue, options) = (&self.queue.reliable_queue_name, QueueSetup::default());
         tell(answered(patiently(shutdown, || setup_queue(&aws, queue, &options)).await)?);
         if unchanged {
             print("all is as it should be: nothing was changed");

@@ -47,7 +47,7 @@ struct Objects {
 }
 
 pub(crate) async fn look(aws: &Aws, args: &Status) -> Result<Report> {
-    let queue = args.aws.queue(aws).await?;
+    let queue = args.queue.connect(aws).await?;
     let dead_letters = match queue.dead_letters().await? {
         Some(dead_letters) => Some(queue_report(aws, &dead_letters).await?),
         None => None,

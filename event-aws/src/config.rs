@@ -10,7 +10,9 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_s3::config::retry::RetryPartition;
 use event_core::{Error, Result};
 
+use crate::endpoint::OneBucket;
 use crate::requests::{ApiRequests, Requests};
+use crate::user_agent::UserAgent;
 use crate::{credentials, http};
 
 /// To connect takes milliseconds; one lost packet costs a second, two cost three.
@@ -37,9 +39,11 @@ const OPERATION_MARGIN: Duration = Duration::from_secs(5);
 /// only hide an outage from them.
 const ATTEMPTS: u32 = 2;
 
-/// An upload or download that moves nothing for so long is given up. The SDK's 5 s give false
-/// alarms on a busy machine
-/// ([aws-sdk-rust#1146](https://github.com/awslabs/aws-sdk-rust/issues/1146)).
+/// A download that moves nothing for so long is given up. The SDK's 5 s give false alarms on a busy
+/// machine ([aws-sdk-rust#1146](https://github.com/awslabs/aws-sdk-rust/issues/1146)).
+///
+/// Only the body of an object needs it, which is read after its request ended. All else is inside
+/// the time of an attempt, and to watch its bytes as well is a cost of each request.
 const STALLED_GRACE: Duration = Duration::from_secs(20);
 
 /// Where the services are.
@@ -70,9 +74,7 @@ impl AwsOptions {
         let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
             .http_client(http::client())
             .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
-            .stalled_stream_protection(
-                StalledStreamProtectionConfig::enabled().grace_period(STALLED_GRACE).build(),
-            )
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT).build());
         if let Some(region) = given(self.region.as_deref()) {
             loader = loader.region(Region::new(region.to_owned()));
@@ -180,6 +182,7 @@ impl Aws {
     pub fn cloudwatch(&self) -> aws_sdk_cloudwatch::Client {
         let config = aws_sdk_cloudwatch::config::Builder::from(&self.sdk)
             .interceptor(self.requests.of("cloudwatch"))
+            .interceptor(UserAgent)
             .timeout_config(self.timeouts(SQS_ATTEMPT))
             .build();
         aws_sdk_cloudwatch::Client::from_conf(config)
@@ -205,6 +208,7 @@ impl Aws {
         }
         let config = builder
             .interceptor(self.requests.of("sqs"))
+            .interceptor(UserAgent)
             .timeout_config(self.timeouts(attempt))
             .retry_partition(RetryPartition::custom(kind_of_call).build())
             .build();
@@ -215,18 +219,30 @@ impl Aws {
         self.sqs_for(kind_of_call, SQS_ATTEMPT)
     }
 
+    /// For puts into one bucket.
+    pub(crate) fn s3_write(&self) -> aws_sdk_s3::Client {
+        aws_sdk_s3::Client::from_conf(
+            self.s3_config("write").endpoint_resolver(OneBucket::default()).build(),
+        )
+    }
+
     pub(crate) fn s3_for(&self, kind_of_call: &'static str) -> aws_sdk_s3::Client {
+        aws_sdk_s3::Client::from_conf(self.s3_config(kind_of_call).build())
+    }
+
+    fn s3_config(&self, kind_of_call: &'static str) -> aws_sdk_s3::config::Builder {
         let mut builder = aws_sdk_s3::config::Builder::from(&self.sdk);
         if let Some(endpoint) = &self.s3_endpoint {
             builder = builder.endpoint_url(endpoint);
         }
-        let config = builder
+        let downloads = StalledStreamProtectionConfig::enabled().upload_enabled(false);
+        builder
+            .stalled_stream_protection(downloads.grace_period(STALLED_GRACE).build())
             .interceptor(self.requests.of("s3"))
+            .interceptor(UserAgent)
             .timeout_config(self.timeouts(S3_ATTEMPT))
             .retry_partition(RetryPartition::custom(kind_of_call).build())
             .force_path_style(self.path_style)
-            .build();
-        aws_sdk_s3::Client::from_conf(config)
     }
 
     fn timeouts(&self, attempt: Duration) -> TimeoutConfig {

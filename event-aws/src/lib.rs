@@ -27,6 +27,7 @@
 mod age;
 mod config;
 mod credentials;
+mod endpoint;
 mod error;
 mod http;
 mod name;
@@ -36,6 +37,7 @@ mod s3;
 mod script;
 mod setup;
 mod sqs;
+mod user_agent;
 
 #[cfg(feature = "cloudwatch")]
 pub use age::age_of_oldest;

@@ -57,7 +57,7 @@ impl S3Store {
         let inner = Inner {
             subject: Subject::bucket(bucket),
             bucket: bucket.into(),
-            write: aws.s3_for("write"),
+            write: aws.s3_write(),
             read: aws.s3_for("read"),
             delete: aws.s3_for("delete"),
         };

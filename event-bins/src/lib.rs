@@ -1,9 +1,14 @@
 //! What the pods share: settings, signals, probes and metrics. Wiring only; what a user of the
 //! libraries would miss is in the libraries.
 
+use mimalloc::MiMalloc;
+
 pub mod aws;
 pub mod health;
 pub mod metrics;
 pub mod pod;
 pub mod probes;
 pub mod signals;
+
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;

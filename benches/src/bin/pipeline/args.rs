@@ -31,6 +31,10 @@ pub(crate) struct Args {
     #[arg(long)]
     pub(crate) json: bool,
 
+    /// Directory with event-consumer, event-producer and floor, built alike [default: they are built]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) programs: Option<PathBuf>,
+
     /// Directory for the plots
     #[arg(long, value_name = "DIR", default_value = "target/pipeline")]
     pub(crate) plots: PathBuf,

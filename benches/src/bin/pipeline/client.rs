@@ -1,7 +1,7 @@
 //! The programs that are measured, and how each is started.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use event_benches::server::BUCKET;
@@ -52,6 +52,18 @@ pub(crate) struct Programs {
 }
 
 impl Programs {
+    /// Those that are there.
+    pub(crate) fn of(directory: &Path) -> Outcome<Self> {
+        for name in ["event-consumer", "event-producer", "floor"] {
+            let program = directory.join(name);
+            if !program.is_file() {
+                return Err(format!("--programs: there is no {}", program.display()).into());
+            }
+        }
+        // `taskset` and `env` take a name without a directory for one in PATH.
+        Ok(Self { directory: directory.canonicalize()? })
+    }
+
     /// Builds them with the profile of this one, and shows how.
     pub(crate) fn build() -> Outcome<Self> {
         let own = std::env::current_exe()?;

@@ -37,7 +37,10 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Outcome<()> {
-    let programs = Programs::build()?;
+    let programs = match &args.programs {
+        Some(directory) => Programs::of(directory)?,
+        None => Programs::build()?,
+    };
     let bench = Bench { args, programs, cores: Cores::find() };
     eprintln!("{}", bench.cores);
     let report = bench.run()?;

@@ -50,7 +50,7 @@ pub(crate) enum Scenario {
     Latency,
     /// Ten times the backlog in the layout of many events
     Drain,
-    /// Five events a second, one object for each
+    /// An event a second, one object for each
     Trickle,
 }
 

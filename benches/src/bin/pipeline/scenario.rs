@@ -23,7 +23,7 @@ const MANY_LOOPS: u16 = 32;
 const DELAYS: Delays = Delays { sqs: Duration::from_millis(10), s3: Duration::from_millis(30) };
 
 /// Far enough apart that a consumer waits at the queue again before the next event comes.
-const TRICKLE: Duration = Duration::from_millis(200);
+const TRICKLE: Duration = Duration::from_secs(1);
 const TRICKLED: u64 = 100;
 
 /// A run whose server was busy for more of the time is one of the server.

@@ -46,6 +46,8 @@ fn one_line(error: &clap::Error, command: &Command) -> String {
             let variable = missing.first().and_then(|argument| variable_of(argument, command));
             (format!("{} is missing", missing.join(", ")), variable)
         }
+        // Another command may know it.
+        _ if error.kind() == ErrorKind::UnknownArgument => (first_line(error), None),
         Some(ContextValue::String(argument)) => (first_line(error), variable_of(argument, command)),
         _ => (first_line(error), None),
     };
@@ -170,6 +172,15 @@ mod tests {
         plain: Option<u8>,
     }
 
+    #[derive(Debug, Parser)]
+    enum Commands {
+        One {
+            #[arg(long, env = "EVENT_BINS_TEST_ONE")]
+            one: bool,
+        },
+        Two,
+    }
+
     fn fault(arguments: &[&str]) -> String {
         let arguments = ["test"].iter().chain(arguments).map(OsString::from);
         read_from::<Args>(arguments).unwrap_err()
@@ -187,7 +198,10 @@ mod tests {
         assert!(zero.ends_with("(or the variable EVENT_BINS_TEST_TOTAL)"), "{zero}");
         let plain = fault(&["--bucket", "b", "--plain", "x"]);
         assert!(plain.contains("--plain") && plain.ends_with("(see --help)"), "{plain}");
-        for fault in [missing, zero, plain, fault(&["stray"])] {
+        let elsewhere = read_from::<Commands>(["test", "two", "--one"].map(OsString::from));
+        let elsewhere = elsewhere.unwrap_err();
+        assert!(elsewhere.contains("--one") && elsewhere.ends_with("(see --help)"), "{elsewhere}");
+        for fault in [missing, zero, plain, elsewhere, fault(&["stray"])] {
             assert!(!fault.contains('\n'), "{fault}");
         }
     }

@@ -10,5 +10,6 @@ pub mod pod;
 pub mod probes;
 pub mod signals;
 
+/// Requests allocate much and in small pieces: a fifth of what they cost, with glibc's allocator.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;

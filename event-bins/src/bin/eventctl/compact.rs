@@ -73,8 +73,10 @@ impl CompactArgs {
         match report.faults.len() {
             0 => Ok(()),
             faults => {
-                let what = "have a fault, and what is left of them was not merged";
-                Err(Failure::Stored(format!("{faults} partitions {what}")))
+                let have = if faults == 1 { "partition has" } else { "partitions have" };
+                Err(Failure::Stored(format!(
+                    "{faults} {have} a fault: the rest there was not merged"
+                )))
             }
         }
     }

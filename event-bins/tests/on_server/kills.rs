@@ -1,17 +1,17 @@
 //! Consumers that write many events into one object, killed a hundred times in the middle of their
-//! work, on a server in this process.
-#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+//! work.
 
 use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use event_benches::server::{BUCKET, Delays, QUEUE, State};
+use event_benches::server::{Delays, QUEUE, State};
 use event_core::{Audit, Books, Layout, Queue, QueueLimits, Sent, Shutdown};
 use event_mem::MemQueueOptions;
-use tokio::net::TcpListener;
 use tokio::time::{sleep, timeout};
+
+use crate::{program, serve};
 
 const EVENTS: usize = 60_000;
 const KILLS: usize = 100;
@@ -21,13 +21,8 @@ struct Pod(Child);
 
 impl Pod {
     fn start(address: SocketAddr) -> Self {
-        let mut consumer = Command::new(env!("CARGO_BIN_EXE_event-consumer"));
-        consumer.env_clear().envs([
-            ("AWS_ENDPOINT_URL", format!("http://{address}").as_str()),
-            ("AWS_REGION", "us-east-1"),
-            ("AWS_ACCESS_KEY_ID", "test"),
-            ("AWS_SECRET_ACCESS_KEY", "test"),
-            ("STORE_EVENTS_BKT", BUCKET),
+        let mut consumer = program(env!("CARGO_BIN_EXE_event-consumer"), address);
+        consumer.envs([
             ("TOT_MSGS_TO_PROCESS", "unlimited"),
             ("MAX_MSGS_PER_BATCH", "10"),
             ("MSG_POLL_BACKOFF", "0"),
@@ -59,9 +54,7 @@ async fn a_hundred_kills_lose_nothing_and_store_nothing_twice() {
     let limits = QueueLimits { visibility: Duration::from_secs(2), ..QueueLimits::SQS };
     server.add_queue(QUEUE, MemQueueOptions { limits, ..MemQueueOptions::default() }, None);
     server.fill(EVENTS).await.unwrap();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(server.clone().serve(listener));
+    let address = serve(&server).await;
 
     let seed = fastrand::u64(..);
     println!("seed {seed}");

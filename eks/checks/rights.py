@@ -2,8 +2,7 @@
 
 The policies of the template against the table of rights in event-bins/README.md, their prefixes
 against those of the overlays, the service accounts of the cluster against both, and what the bucket
-refuses. One line for
-each complaint; the exit status is 1 if there is any.
+refuses. One line for each complaint; the exit status is 1 if there is any.
 """
 
 import re

@@ -19,9 +19,8 @@ use crate::{answered, print};
 
 /// What `--help` says of the exit status.
 pub(crate) const EXIT_STATUS: &str = "Exit status: 0 if the books balance; 1 if a service failed or it was \
-    told to stop; \
-    2 if a setting is wrong, a bucket that is not there or may not be used included; 3 if the books \
-    do not balance, or not yet; 130 if it was told to stop twice.";
+    told to stop; 2 if a setting is wrong, a bucket that is not there or may not be used included; 3 \
+    if the books do not balance, or not yet; 130 if it was told to stop twice.";
 
 #[derive(Clone, Debug, Args)]
 pub(crate) struct AuditArgs {
@@ -52,11 +51,10 @@ fn count(text: &str) -> Result<u64, String> {
 impl AuditArgs {
     pub(crate) async fn run(&self, shutdown: &Shutdown) -> Result<(), Failure> {
         let wrong = |error: Error| Failure::at_start(&error);
-        let StoredArgs { s3_prefix: layout, from, to, .. } = &self.stored;
-        let dates = Dates::new(*from, *to).map_err(wrong)?;
+        let dates = Dates::new(self.stored.from, self.stored.to).map_err(wrong)?;
         let sent = self.what_was_sent().await.map_err(wrong)?;
         let (aws, store) = self.stored.open().await.map_err(wrong)?;
-        let mut audit = Audit::new(store, layout.clone()).dates(dates).sent(sent);
+        let mut audit = Audit::new(store, self.stored.s3_prefix.clone()).dates(dates).sent(sent);
         // Before the store is read, as the audit needs it.
         let depths = answered(patiently(shutdown, || self.depths(&aws)).await)?;
         if let Some((queue, dead_letters)) = depths {

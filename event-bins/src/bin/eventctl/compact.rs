@@ -83,8 +83,7 @@ impl CompactArgs {
 
     /// The days that are to be merged and have been closed for long enough.
     fn dates(&self, today: Date) -> Result<Dates> {
-        let StoredArgs { from, to, .. } = &self.stored;
-        let (from, to) = (*from, *to);
+        let (from, to) = (self.stored.from, self.stored.to);
         let asked = Dates::new(from, to)?;
         let closed = today.checked_sub((1 + i32::from(self.closed_days)).days()).ok();
         let to = to.into_iter().chain(closed).min();

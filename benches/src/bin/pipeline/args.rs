@@ -13,8 +13,9 @@ pub(crate) struct Args {
           default_values_t = [Scenario::Throughput, Scenario::Producer, Scenario::Latency])]
     pub(crate) scenario: Vec<Scenario>,
 
-    /// Events of each run
-    #[arg(long, value_name = "N", default_value = "20000",
+    /// Events of each run; with few of them the start of the program weighs, seven requests one
+    /// after the other
+    #[arg(long, value_name = "N", default_value = "60000",
           value_parser = clap::value_parser!(u64).range(1000..=1_000_000))]
     pub(crate) events: u64,
 

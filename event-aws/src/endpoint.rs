@@ -17,11 +17,10 @@ pub(crate) struct OneBucket {
 
 impl ResolveEndpoint for OneBucket {
     fn resolve_endpoint<'a>(&'a self, params: &'a Params) -> EndpointFuture<'a> {
-        match self.found.get() {
-            Some((bucket, endpoint)) if bucket.as_deref() == params.bucket() => {
-                return EndpointFuture::ready(Ok(endpoint.clone()));
-            }
-            _ => {}
+        if let Some((bucket, endpoint)) = self.found.get()
+            && bucket.as_deref() == params.bucket()
+        {
+            return EndpointFuture::ready(Ok(endpoint.clone()));
         }
         EndpointFuture::new(async {
             let endpoint = self.rules.resolve_endpoint(params).await?;

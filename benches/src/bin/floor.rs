@@ -16,10 +16,9 @@ use aws_sdk_sqs::types::{
 use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use clap::{Parser, ValueEnum};
-// For its allocator.
 use event_benches::server::{BUCKET, QUEUE};
 use event_benches::valid;
-use event_bins as _;
+use event_bins as _; // for its allocator
 use event_core::EventSource;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;

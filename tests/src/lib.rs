@@ -5,19 +5,25 @@
 //!   one of your own.
 //! - [`simulator`] runs the engines in worlds where everything fails, each decided by a seed.
 //! - [`Faulty`] makes a backend fail on purpose.
+//! - [`AnyOrder`] makes a store answer in any order and in pages of any size.
+//! - [`twins`] are identities that differ in little.
 //! - `endpoint`, with the feature `containers`, finds SQS and S3 to test with, or starts them.
 
+mod any_order;
 pub mod backends;
 pub mod conformance;
 #[cfg(feature = "containers")]
 pub mod endpoint;
 mod faults;
 pub mod simulator;
+mod twins;
 
+pub use any_order::AnyOrder;
 pub use faults::{Call, Faulty};
 pub use libtest_mimic;
 #[cfg(feature = "containers")]
 pub use testcontainers;
+pub use twins::twins;
 
 /// The code in the README, compiled and run as it stands there.
 #[cfg(doctest)]

@@ -5,5 +5,6 @@
 
 mod audit;
 mod compact;
+mod model;
 mod odd;
 mod support;

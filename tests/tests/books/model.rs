@@ -1,0 +1,303 @@
+//! The audit and the compaction, held against what any books were made of; by stores that answer
+//! in any order and in pages of any size.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use event_core::{
+    Audit, AuditReport, Books, Compactor, Compression, Dates, FindingKind, Layout, Message,
+    ObjectStore, Sent, SentEvents, Shutdown,
+};
+use event_mem::MemStore;
+use event_tests::{AnyOrder, twins};
+use fastrand::Rng;
+
+use crate::support::{batch, delete, keys, put_aside, singly, write};
+
+const KINDS: [&str; 2] = ["sale_event", "inventory_event"];
+const DAYS: [&str; 3] = ["2026-11-22", "2026-11-23", "2026-12-01"];
+const REASONS: [&str; 2] = ["conflict", "refused"];
+
+/// An event, and where it is.
+struct Known {
+    id: String,
+    kind: &'static str,
+    day: &'static str,
+    sent: bool,
+    /// The keys of its records.
+    records: Vec<String>,
+    /// The keys of its messages in quarantine, with their reasons.
+    aside: Vec<(String, &'static str)>,
+}
+
+impl Known {
+    fn message(&self, qty: u8) -> Message {
+        let Self { id, kind, day, .. } = self;
+        let body = format!(
+            r#"{{"request_id": "{id}", "store_id": 8, "cust_id": 538, "category": "Games",
+            "sku": 42515, "price": 64.08, "qty": {qty}, "discount": 4.9, "gift_wrap": false,
+            "variant": "black", "priority_shipping": true, "ts": "{day}T23:59:59"}}"#
+        );
+        Message::new(body).with_attribute("event_type", *kind)
+    }
+
+    fn is_on(&self, dates: Dates) -> bool {
+        dates.contains(self.day.parse().unwrap())
+    }
+}
+
+/// What came to a store by a step.
+async fn came(store: &MemStore, prefix: &str, step: impl Future<Output = ()>) -> Vec<String> {
+    let before: BTreeSet<_> = keys(store, prefix).await.into_iter().collect();
+    step.await;
+    let after = keys(store, prefix).await;
+    after.into_iter().filter(|key| !before.contains(key)).collect()
+}
+
+/// Books of some twenty events: stored in either layout or in both, put aside, or nowhere.
+async fn books(rng: &mut Rng) -> (MemStore, Vec<Known>) {
+    let store = MemStore::new();
+    let mut ids = twins();
+    rng.shuffle(&mut ids);
+    let mut events = Vec::new();
+    for id in ids.into_iter().take(20) {
+        let (kind, day) = (KINDS[rng.usize(..2)], DAYS[rng.usize(..3)]);
+        let sent = rng.u8(..10) > 0;
+        let mut event = Known { id, kind, day, sent, records: Vec::new(), aside: Vec::new() };
+        if rng.u8(..10) < 4 {
+            event.records =
+                came(&store, "store_events/", singly(&store, &[event.message(1)])).await;
+        }
+        let times = if rng.u8(..10) < 3 { rng.u8(1..4) } else { 0 };
+        for time in 0..times {
+            // The same message for another reason, or another one with the same id.
+            let (qty, reason) = (1 + time / 2, REASONS[usize::from(time % 2)]);
+            let message = event.message(qty);
+            let put = put_aside(&store, &message, reason);
+            let [key] = &came(&store, "quarantine/", put).await[..] else { panic!("{}", event.id) };
+            event.aside.push((key.clone(), reason));
+        }
+        events.push(event);
+    }
+    for (kind, day) in KINDS.iter().flat_map(|kind| DAYS.map(|day| (*kind, day))) {
+        let mut here: Vec<_> =
+            events.iter_mut().filter(|event| (event.kind, event.day) == (kind, day)).collect();
+        here.retain(|event| rng.u8(..10) < if event.records.is_empty() { 6 } else { 2 });
+        while !here.is_empty() {
+            let many = rng.usize(1..=here.len());
+            let mut chunk: Vec<_> = here.drain(..many).collect();
+            let messages: Vec<_> = chunk.iter().map(|event| event.message(1)).collect();
+            let put = batch(&store, Compression::ALL[rng.usize(..3)], &messages);
+            let [key] = &came(&store, "store_events/", put).await[..] else { panic!("{messages:?}") };
+            chunk.iter_mut().for_each(|event| event.records.push(key.clone()));
+        }
+    }
+    (store, events)
+}
+
+fn dates(rng: &mut Rng) -> Dates {
+    let mut day = || (rng.bool()).then(|| DAYS[rng.usize(..3)].parse().unwrap());
+    Dates::new(day(), day()).unwrap_or_default()
+}
+
+fn sent(events: &[Known], rng: &mut Rng) -> Sent {
+    let mut sent = SentEvents::default();
+    for event in events.iter().filter(|event| event.sent) {
+        // Once or more often, in any of the forms.
+        for _ in 0..rng.u8(1..3) {
+            sent.add_body(&event.message(rng.u8(1..4)).body);
+        }
+        if rng.bool() {
+            sent.add_request_id(&event.id).unwrap();
+        }
+    }
+    Sent::Events(sent)
+}
+
+async fn report(store: impl ObjectStore, dates: Dates, sent: &Sent) -> AuditReport {
+    let audit = Audit::new(Arc::new(store), Layout::default()).dates(dates).sent(sent.clone());
+    audit.run(&Shutdown::never()).await.unwrap()
+}
+
+/// What must be found of events on these days: each kind with the keys that it is about.
+fn expected(events: &[Known], dates: Dates) -> Vec<(FindingKind, Vec<String>)> {
+    let mut found = Vec::new();
+    for event in events.iter().filter(|event| event.is_on(dates)) {
+        let aside = event.aside.iter().map(|(key, _)| key.clone());
+        let places: Vec<_> = event.records.iter().cloned().chain(aside).collect();
+        if event.records.len() > 1 {
+            found.push((FindingKind::Duplicate, event.records.clone()));
+        }
+        if event.sent && places.is_empty() {
+            found.push((FindingKind::Missing, Vec::new()));
+        }
+        if !event.sent && !places.is_empty() {
+            found.push((FindingKind::NeverSent, places));
+        }
+    }
+    found.iter_mut().for_each(|(_, keys)| keys.sort());
+    found.sort();
+    found
+}
+
+#[tokio::test]
+async fn an_audit_counts_what_any_books_are_made_of() {
+    for seed in 0..60 {
+        let rng = &mut Rng::with_seed(seed);
+        let (store, events) = books(rng).await;
+        let (dates, sent) = (dates(rng), sent(&events, rng));
+        let report = report(store, dates, &sent).await;
+        let on = || events.iter().filter(|event| event.is_on(dates));
+        let stored = || on().filter(|event| !event.records.is_empty());
+        let aside = on().filter(|event| event.records.is_empty() && !event.aside.is_empty());
+        let mut reasons = BTreeMap::new();
+        for (_, reason) in on().flat_map(|event| &event.aside) {
+            *reasons.entry((*reason).to_owned()).or_insert(0) += 1;
+        }
+        let objects: BTreeSet<_> = stored().flat_map(|event| &event.records).collect();
+        let records: usize = stored().map(|event| event.records.len()).sum();
+        let found = &report.stored;
+        assert_eq!(found.events, stored().count() as u64, "seed {seed}");
+        assert_eq!(found.records, records as u64, "seed {seed}");
+        assert_eq!(found.objects, objects.len() as u64, "seed {seed}");
+        assert_eq!(report.quarantined.events, aside.count() as u64, "seed {seed}");
+        assert_eq!(report.quarantined.reasons, reasons, "seed {seed}");
+        assert_eq!(report.sent, Some(on().filter(|event| event.sent).count() as u64));
+
+        let expected = expected(&events, dates);
+        let mut found: Vec<_> =
+            report.findings.iter().map(|finding| (finding.kind, finding.keys.clone())).collect();
+        found.iter_mut().for_each(|(_, keys)| keys.sort());
+        found.sort();
+        assert_eq!(found, expected, "seed {seed}");
+        let missing = expected.iter().filter(|(kind, _)| *kind == FindingKind::Missing).count();
+        assert_eq!(report.missing, missing as u64, "seed {seed}");
+        let balanced = expected.is_empty();
+        assert_eq!(report.books == Books::Balanced, balanced, "seed {seed}");
+    }
+}
+
+/// By its number alone: what is stored twice, or stored and in quarantine, counts once.
+#[tokio::test]
+async fn an_audit_by_number_counts_each_event_once() {
+    for seed in 0..30 {
+        let rng = &mut Rng::with_seed(seed);
+        let (store, events) = books(rng).await;
+        let dates = dates(rng);
+        let there = events.iter().filter(|event| {
+            event.is_on(dates) && !(event.records.is_empty() && event.aside.is_empty())
+        });
+        let there = there.count() as u64;
+        for (sent, missing) in [(there, 0), (there + 1, 1), (there + 20, 20)] {
+            let report = report(store.clone(), dates, &Sent::Count(sent)).await;
+            assert_eq!((report.missing, report.sent), (missing, Some(sent)), "seed {seed}");
+            assert!(!report.counts.contains_key(&FindingKind::NeverSent), "seed {seed}");
+        }
+        if there > 0 {
+            let report = report(store, dates, &Sent::Count(there - 1)).await;
+            assert_eq!(report.counts[&FindingKind::NeverSent], 1, "seed {seed}");
+        }
+    }
+}
+
+/// Damages up to four objects, as a hand or a disk does.
+async fn damage(store: &MemStore, rng: &mut Rng) {
+    for _ in 0..rng.u8(..5) {
+        let keys = keys(store, "").await;
+        let key = &keys[rng.usize(..keys.len())];
+        match rng.u8(..4) {
+            0 => delete(store, key).await,
+            1 => write(store, key, "").await,
+            2 => write(store, key, "{}\n").await,
+            _ => {
+                let other = store.get(&keys[rng.usize(..keys.len())]).await.unwrap().unwrap();
+                write(store, key, other).await;
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_audit_tells_the_same_in_whatever_order_and_pages_a_store_answers() {
+    for seed in 0..60 {
+        let rng = &mut Rng::with_seed(seed);
+        let (store, events) = books(rng).await;
+        if rng.bool() {
+            compact(&store, rng).await;
+        }
+        damage(&store, rng).await;
+        let (dates, sent) = (dates(rng), sent(&events, rng));
+        let text = |report: &AuditReport| serde_json::to_string_pretty(report).unwrap();
+        let told = text(&report(store.clone(), dates, &sent).await);
+        for order in 0..3 {
+            let store = AnyOrder::new(store.clone(), seed * 3 + order);
+            assert_eq!(text(&report(store, dates, &sent).await), told, "seed {seed}.{order}");
+        }
+    }
+}
+
+async fn compact(store: &MemStore, rng: &mut Rng) -> u64 {
+    let target = rng.u64(1..3000);
+    let any = AnyOrder::new(store.clone(), rng.u64(..));
+    let compactor = Compactor::new(Arc::new(any), Layout::default()).target_bytes(target);
+    let compactor = compactor.compression(Compression::ALL[rng.usize(..3)]).unwrap();
+    let report = compactor.run(&Shutdown::never()).await.unwrap();
+    assert_eq!(report.faults, BTreeMap::new());
+    let made = report.partitions.values();
+    made.map(|made| made.objects).sum()
+}
+
+/// The lines of an object as a reader has them: those of one event are one line.
+async fn lines(store: &MemStore, key: &str) -> String {
+    let object = store.get(key).await.unwrap().unwrap();
+    match Compression::of_key(key) {
+        Some(compression) => {
+            String::from_utf8(compression.decompress(object).unwrap().to_vec()).unwrap()
+        }
+        None => String::from_utf8(object.to_vec()).unwrap().replace('\n', " ") + "\n",
+    }
+}
+
+/// Each merged object is what its claim names, in that order; each object is in one claim.
+async fn is_compacted(store: &MemStore) {
+    const CLAIMS: &str = "ledger/compacted/";
+    let mut claimed = Vec::new();
+    let merged = keys(store, "compacted/").await;
+    let claims = keys(store, CLAIMS).await;
+    assert_eq!(merged.len(), claims.len());
+    for (object, claim) in merged.iter().zip(&claims) {
+        let slot = claim.strip_prefix("ledger/").and_then(|slot| slot.strip_suffix(".json"));
+        let object_slot = object.split_once(".ndjson").map(|(slot, _)| slot);
+        assert_eq!(slot, object_slot);
+        let body = store.get(claim).await.unwrap().unwrap();
+        let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        let (partition, _) = claim[CLAIMS.len()..].rsplit_once('/').unwrap();
+        let mut expected = String::new();
+        for source in body["sources"].as_array().unwrap() {
+            let key = format!("{partition}/{}", source.as_str().unwrap());
+            expected += &lines(store, &key).await;
+            claimed.push(key);
+        }
+        assert_eq!(lines(store, object).await, expected, "{object}");
+    }
+    claimed.sort();
+    assert_eq!(claimed, keys(store, "store_events/").await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_compaction_has_each_object_once_in_the_order_of_its_claim() {
+    for seed in 0..60 {
+        let rng = &mut Rng::with_seed(seed);
+        let (store, _) = books(rng).await;
+        compact(&store, rng).await;
+        is_compacted(&store).await;
+        // Whoever makes an object anew makes the same one.
+        let merged = keys(&store, "compacted/").await;
+        let lost = &merged[rng.usize(..merged.len())];
+        let object = store.get(lost).await.unwrap();
+        delete(&store, lost).await;
+        assert_eq!(compact(&store, rng).await, 1, "seed {seed}");
+        assert_eq!(store.get(lost).await.unwrap(), object, "seed {seed}");
+        assert_eq!(compact(&store, rng).await, 0, "seed {seed}");
+    }
+}

@@ -5,7 +5,8 @@ use crate::names::{Partition, is_hidden};
 use crate::patient::PatientStore;
 
 /// Calls this with each partition that has a key below a root, or with a key that is in none: by
-/// one request for each of them, however much is in it.
+/// one request for each of them, however much is in it. Of a folder that is no partition the first
+/// key is told; beside partitions each, since they must not be passed over with it.
 pub(crate) async fn each_partition(
     store: &PatientStore,
     root: &str,
@@ -14,9 +15,12 @@ pub(crate) async fn each_partition(
     let mut after = None;
     while let Some(object) = store.first(root, after).await? {
         let path = &object.key[root.len()..];
+        // Partitions are two folders deep.
+        let may_hold_partitions = |folder: &str| !folder.contains('/') && !is_hidden(folder);
         let folder = path.rsplit_once('/').map(|(folder, _)| folder);
-        // No key of the partition comes after this, since '0' is next to '/'.
-        let beyond = folder.map(|folder| format!("{root}{folder}0"));
+        // No key of the folder comes after this, since '0' is next to '/'.
+        let beyond = folder.filter(|folder| !may_hold_partitions(folder));
+        let beyond = beyond.map(|folder| format!("{root}{folder}0"));
         match folder.and_then(Partition::parse) {
             Some(partition) => each(Ok(partition)),
             None if is_hidden(path) => {}

@@ -7,9 +7,40 @@
 /// They differ as texts, so they are as many events. In JSON strings they stand as they are.
 pub fn twins() -> Vec<String> {
     let mut twins: Vec<String> = [
-        "r1", "R1", "r1 ", " r1", "r 1", "r01", "r1.0", "r10", "r", "1", "01", "1.0", "+1", "r1/",
-        "r1.", "r1.json", "_r1", "%5fr1", "%5Fr1", "r%31", "r1~", "\u{e9}", "e\u{301}", "\u{c9}",
-        "\u{fb01}", "fi", "K", "k", "\u{212a}", "\u{df}", "ss", "SS", "r\u{200b}1", "r\u{a0}1",
+        "r1",
+        "R1",
+        "r1 ",
+        " r1",
+        "r 1",
+        "r01",
+        "r1.0",
+        "r10",
+        "r",
+        "1",
+        "01",
+        "1.0",
+        "+1",
+        "r1/",
+        "r1.",
+        "r1.json",
+        "_r1",
+        "%5fr1",
+        "%5Fr1",
+        "r%31",
+        "r1~",
+        "\u{e9}",
+        "e\u{301}",
+        "\u{c9}",
+        "\u{fb01}",
+        "fi",
+        "K",
+        "k",
+        "\u{212a}",
+        "\u{df}",
+        "ss",
+        "SS",
+        "r\u{200b}1",
+        "r\u{a0}1",
     ]
     .map(str::to_owned)
     .to_vec();
@@ -33,6 +64,8 @@ mod tests {
         let twins = twins();
         assert_eq!(twins.iter().collect::<BTreeSet<_>>().len(), twins.len());
         assert!(twins.iter().all(|id| (1..=256).contains(&id.len())));
-        assert!(!twins.iter().any(|id| id.contains(['"', '\\']) || id.chars().any(char::is_control)));
+        assert!(
+            !twins.iter().any(|id| id.contains(['"', '\\']) || id.chars().any(char::is_control))
+        );
     }
 }

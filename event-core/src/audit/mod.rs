@@ -212,7 +212,7 @@ async fn partitions_on(
             Ok(_) => {}
             // Whatever the days.
             Err(key) => {
-                let what = "this is in no partition, and with it what is beside it:";
+                let what = "this is in no partition, and others beside it may be in none:";
                 findings.add(Finding::new(FindingKind::Foreign, key, what));
             }
         };

@@ -88,7 +88,9 @@ async fn books(rng: &mut Rng) -> (MemStore, Vec<Known>) {
             let mut chunk: Vec<_> = here.drain(..many).collect();
             let messages: Vec<_> = chunk.iter().map(|event| event.message(1)).collect();
             let put = batch(&store, Compression::ALL[rng.usize(..3)], &messages);
-            let [key] = &came(&store, "store_events/", put).await[..] else { panic!("{messages:?}") };
+            let [key] = &came(&store, "store_events/", put).await[..] else {
+                panic!("{messages:?}")
+            };
             chunk.iter_mut().for_each(|event| event.records.push(key.clone()));
         }
     }
@@ -299,5 +301,29 @@ async fn a_compaction_has_each_object_once_in_the_order_of_its_claim() {
         assert_eq!(compact(&store, rng).await, 1, "seed {seed}");
         assert_eq!(store.get(lost).await.unwrap(), object, "seed {seed}");
         assert_eq!(compact(&store, rng).await, 0, "seed {seed}");
+    }
+}
+
+/// What does not belong there is told, and keeps nothing beside it from being seen.
+#[tokio::test(start_paused = true)]
+async fn what_lies_beside_partitions_hides_none_of_them() {
+    for stray in ["a", "event_type=sale_event/a", "event_type=inventory_event/dt=2026_1_1/a"] {
+        for seed in 0..10 {
+            let rng = &mut Rng::with_seed(seed);
+            let (store, events) = books(rng).await;
+            let sent = sent(&events, rng);
+            let before = report(store.clone(), Dates::default(), &sent).await;
+            let key = format!("store_events/{stray}");
+            write(&store, &key, "no event").await;
+            let any = AnyOrder::new(store.clone(), seed);
+            let after = report(any, Dates::default(), &sent).await;
+            let mut counts = before.counts.clone();
+            counts.insert(FindingKind::Foreign, 1);
+            assert_eq!(after.counts, counts, "{stray}");
+            assert_eq!(after.stored, before.stored, "{stray}");
+            compact(&store, rng).await;
+            delete(&store, &key).await;
+            is_compacted(&store).await;
+        }
     }
 }

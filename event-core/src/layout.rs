@@ -1,5 +1,8 @@
 //! Where things are in the store: keys as a pure function of the event or the message.
 
+#[cfg(test)]
+mod identities;
+
 use std::fmt::Write;
 
 use jiff::civil::Date;

@@ -172,3 +172,38 @@ impl Handler for BatchWriter {
         outcomes
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mocks::MockStore;
+
+    /// Batches of two partitions make twice the objects; of none, what is no event is together.
+    #[test]
+    fn events_share_a_group_if_and_only_if_they_share_a_partition() {
+        let writer = BatchWriter::new(Arc::new(MockStore::new()), Layout::default());
+        let days =
+            ["2026-11-22", "2026-11-23", "2026-12-22", "2025-11-22", "2026-01-31", "2026-02-01"];
+        let kinds = ["sale_event", "inventory_event", "SALE_EVENT"];
+        let mut messages = vec![Message::new("no event")];
+        for (day, kind) in days.iter().flat_map(|day| kinds.map(|kind| (day, kind))) {
+            for time in ["00:00:00", "23:59:59.999"] {
+                let body = format!(
+                    r#"{{"request_id": "r{time}", "store_id": 8, "cust_id": 538, "category": "Games",
+                    "sku": 42515, "price": 64.08, "qty": 5, "discount": 4.9, "gift_wrap": false,
+                    "variant": "black", "priority_shipping": true, "ts": "{day}T{time}"}}"#
+                );
+                messages.push(Message::new(body).with_attribute(crate::EVENT_TYPE, kind));
+            }
+        }
+        let partition = |message: &Message| {
+            Event::parse(message).ok().map(|event| Layout::default().partition(&event))
+        };
+        for a in &messages {
+            for b in &messages {
+                let together = writer.group(a) == writer.group(b);
+                assert_eq!(together, partition(a) == partition(b), "{a:?} and {b:?}");
+            }
+        }
+    }
+}

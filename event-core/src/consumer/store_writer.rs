@@ -177,6 +177,57 @@ mod tests {
         );
     }
 
+    #[tokio::test]
+    async fn bytes_that_differ_in_anything_are_other_bytes() {
+        let (flipped, cut) = (BODY.replace("Games", "games"), &BODY[..BODY.len() - 1]);
+        let others = [
+            String::new(),
+            format!("{BODY} "),
+            format!(" {BODY}"),
+            format!("{BODY}\n"),
+            cut.to_owned(),
+            format!("{cut}]"),
+            flipped,
+            BODY.replace('\n', " "),
+            BODY.replace("4.9", "4.90"),
+            BODY.replacen('{', "[", 1),
+        ];
+        for other in others {
+            let mut mock = MockStore::new();
+            mock.expect_put().once().return_once(|_, _, _| Ok(PutOutcome::Exists));
+            let there = other.clone();
+            mock.expect_get().once().return_once(move |_| Ok(Some(there.into())));
+            let outcome = store(mock, &Shutdown::never()).await;
+            assert!(matches!(outcome, Outcome::Quarantine(_)), "{other}: {outcome:?}");
+        }
+    }
+
+    /// Nothing is known of what was there, so nothing may be deleted for it.
+    #[tokio::test(start_paused = true)]
+    async fn what_was_there_and_is_gone_is_put_again() {
+        let (mut mock, mut order) = (MockStore::new(), Sequence::new());
+        for _ in 0..3 {
+            let put = mock.expect_put().once().in_sequence(&mut order);
+            put.return_once(|_, _, _| Ok(PutOutcome::Exists));
+            mock.expect_get().once().in_sequence(&mut order).return_once(|_| Ok(None));
+        }
+        let put = mock.expect_put().once().in_sequence(&mut order);
+        put.return_once(|_, _, _| Ok(PutOutcome::Written));
+        assert_eq!(store(mock, &Shutdown::never()).await, Outcome::Ack);
+    }
+
+    /// A look that fails tells nothing either.
+    #[tokio::test(start_paused = true)]
+    async fn what_cannot_be_looked_at_is_put_again() {
+        let (mut mock, mut order) = (MockStore::new(), Sequence::new());
+        mock.expect_put().times(2).returning(|_, _, _| Ok(PutOutcome::Exists));
+        let get = mock.expect_get().once().in_sequence(&mut order);
+        get.return_once(|_| Err(error(ErrorKind::Denied)));
+        let get = mock.expect_get().once().in_sequence(&mut order);
+        get.return_once(|_| Ok(Some(BODY.into())));
+        assert_eq!(store(mock, &Shutdown::never()).await, Outcome::Duplicate);
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_failing_store_is_tried_again_however_it_fails() {
         use ErrorKind::{Ambiguous, Denied, NotFound, Throttled, Transient, Unknown};

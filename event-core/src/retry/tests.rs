@@ -1,5 +1,7 @@
 use super::*;
 use crate::mocks::MockObserver;
+use fastrand::Rng;
+use proptest::prelude::*;
 use std::cell::RefCell;
 
 fn retry() -> Retry {
@@ -173,4 +175,73 @@ async fn an_observer_hears_how_many_entries_are_tried_again_and_why() {
             async { (batch, outcomes) }
         })
         .await;
+}
+
+/// What a batch backend may answer, round by round: one outcome for each entry, or any other number.
+fn rounds() -> impl Strategy<Value = Vec<(Vec<u8>, usize)>> {
+    let short_or_long = prop_oneof![4 => Just(usize::MAX), 1 => 0usize..9];
+    prop::collection::vec((prop::collection::vec(0u8..6, 8), short_or_long), 1..8)
+}
+
+proptest! {
+    /// Against a model that goes by the entry, never by its place in a request.
+    #[test]
+    fn each_entry_has_its_own_outcome_whatever_the_rounds_answer(
+        entries in 1usize..8,
+        rounds in rounds(),
+    ) {
+        use ErrorKind::{Ambiguous, Invalid, Throttled, TooLarge, Transient};
+        const ANSWERS: [Option<ErrorKind>; 6] =
+            [None, None, Some(Throttled), Some(Transient), Some(TooLarge), Some(Invalid)];
+        let is_final = |outcome: &Result<usize, ErrorKind>| {
+            outcome.as_ref().err().is_none_or(|&kind| !error(kind).is_retryable())
+        };
+        let answer = |entry: usize, round: usize| match rounds.get(round) {
+            // The entry is in the answer, so that another's cannot be taken for it.
+            Some((fates, _)) => match ANSWERS[usize::from(fates[entry])] {
+                None => Ok(entry * 100 + round),
+                Some(kind) => Err(kind),
+            },
+            None => Ok(entry * 100 + round),
+        };
+        let answers = |round: usize, sent: usize| {
+            rounds.get(round).map_or(sent, |(_, answers)| if *answers == usize::MAX { sent } else { *answers })
+        };
+        // The model.
+        let mut expected: Vec<Result<usize, ErrorKind>> = vec![Err(Ambiguous); entries];
+        let (mut left, mut sent): (Vec<usize>, Vec<_>) = ((0..entries).collect(), Vec::new());
+        for round in 0.. {
+            sent.push(left.clone());
+            let whole = answers(round, left.len()) == left.len();
+            for &entry in &left {
+                expected[entry] = if whole { answer(entry, round) } else { Err(Ambiguous) };
+            }
+            left.retain(|&entry| !is_final(&expected[entry]));
+            if left.is_empty() {
+                break;
+            }
+        }
+
+        let log = RefCell::new(Vec::new());
+        let request = |batch: Vec<usize>| {
+            let round = log.borrow().len();
+            log.borrow_mut().push(batch.clone());
+            let mut outcomes: Vec<_> = batch
+                .iter()
+                .map(|&entry| answer(entry, round).map_err(error))
+                .collect();
+            outcomes.resize_with(answers(round, batch.len()), || Ok(usize::MAX));
+            async { (batch, outcomes) }
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = { runtime }.enable_time().start_paused(true).build().unwrap();
+        let outcomes = runtime.block_on(async {
+            let never = Shutdown::never();
+            retry().each((0..entries).collect(), Error::is_retryable, &never, request).await
+        });
+        let found: Vec<_> =
+            outcomes.into_iter().map(|outcome| outcome.map_err(|error| error.kind())).collect();
+        prop_assert_eq!(found, expected);
+        prop_assert_eq!(log.into_inner(), sent);
+    }
 }

@@ -31,16 +31,20 @@ use tokio::time::sleep;
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Debug)]
-pub struct AnyOrder<S> {
-    inner: S,
-    rng: Arc<Mutex<Rng>>,
+pub struct AnyOrder {
+    inner: Arc<dyn ObjectStore>,
+    rng: Mutex<Rng>,
 }
 
-impl<S> AnyOrder<S> {
+impl AnyOrder {
     /// Wraps a store; the seed decides what takes how long.
-    pub fn new(inner: S, seed: u64) -> Self {
-        Self { inner, rng: Arc::new(Mutex::new(Rng::with_seed(seed))) }
+    pub fn new(inner: impl ObjectStore, seed: u64) -> Self {
+        Self::over(Arc::new(inner), seed)
+    }
+
+    /// Wraps a store that others have as well.
+    pub fn over(inner: Arc<dyn ObjectStore>, seed: u64) -> Self {
+        Self { inner, rng: Mutex::new(Rng::with_seed(seed)) }
     }
 
     fn random<T>(&self, draw: impl FnOnce(&mut Rng) -> T) -> T {
@@ -57,7 +61,7 @@ impl<S> AnyOrder<S> {
 }
 
 #[async_trait]
-impl<S: ObjectStore> ObjectStore for AnyOrder<S> {
+impl ObjectStore for AnyOrder {
     async fn put(&self, key: &str, body: Bytes, mode: PutMode) -> Result<PutOutcome> {
         self.asked(self.inner.put(key, body, mode)).await
     }

@@ -57,6 +57,7 @@ each_alone! {
     lost_put: LostPut,
     late_put: LatePut,
     conflicting_put: ConflictingPut,
+    gone_again: GoneAgain,
     slow_down: SlowDown,
     store_outage: StoreOutage,
     store_denied: StoreDenied,

@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex};
 use event_core::{BatchWriter, Bytes, Compression, Handler, Layout, Message, ObjectStore, Retry};
 
 use super::invariant::{Invariant, Violation};
+use super::keys::partition_of;
 use super::subject::{Objects, Subject, each_in_its_place, nothing_else, stored_or_quarantined};
-use super::traffic::{Traffic, plain_key};
+use super::traffic::Traffic;
 
 /// [`BatchWriter`]: many events in one object, with a ledger. No two programs that start one after
 /// the other compress alike.
@@ -25,6 +26,10 @@ impl Subject for EventBatches {
         let compression = Compression::ALL[start % Compression::ALL.len()];
         let writer = BatchWriter::new(store, Layout::default()).retry(retry);
         Arc::new(writer.compression(compression).expect("all are built in"))
+    }
+
+    fn is_audited(&self) -> bool {
+        true
     }
 
     fn written(
@@ -66,12 +71,7 @@ impl Subject for EventBatches {
                 let text = String::from_utf8_lossy(line).into_owned();
                 return broken(Invariant::Bytes, format!("{key} holds what nobody sent: {text}"));
             };
-            // The partition is that of any other event of the same type and day.
-            let mut parts = name.split('/');
-            let (kind, day) = (parts.next().unwrap_or(""), parts.next().unwrap_or(""));
-            let key_of_another = plain_key(&format!("{kind}/{day}/x"));
-            let expected = key_of_another.as_deref().and_then(|key| key.strip_suffix("/x.json"));
-            if expected != Some(partition) {
+            if partition_of(&name).as_deref() != Some(partition) {
                 return broken(Invariant::Keys, format!("event {name} was stored in {key}"));
             }
             if live.insert(name.clone(), event).is_some() {

@@ -41,6 +41,8 @@ named! {
             "A put fails, and its object appears minutes later.";
         ConflictingPut = "conflicting-put":
             "The store refuses a put because of a concurrent one (409), to be tried again.";
+        GoneAgain = "gone-again":
+            "A put finds an object under its key, and a look at it a moment later finds none.";
         SlowDown = "slow-down":
             "For a while the store answers most requests with SlowDown.";
         StoreOutage = "store-outage":

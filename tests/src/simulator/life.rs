@@ -11,7 +11,7 @@ use super::fault::Fault;
 use super::invariant::Invariant;
 use super::traffic::Fate;
 use super::world::World;
-use super::{consumers, producers};
+use super::{audits, consumers, producers};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(60 * 60);
@@ -68,6 +68,9 @@ pub(super) async fn live(world: &Arc<World>) {
     sleep(10 * MINUTE).await;
     world.check(|truth, world| truth.finished(world, &buried));
     compare(world).await;
+    if world.subject.is_audited() {
+        audits::audit(world, &buried).await;
+    }
 }
 
 async fn all(slots: &mut JoinSet<()>) {

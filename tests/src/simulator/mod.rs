@@ -72,12 +72,14 @@
 //! keep tokio's time. What they do must take effect as they answer, not later: the faults are the
 //! simulator's part.
 
+mod audits;
 mod batches;
 mod books;
 mod consumers;
 mod fault;
 mod handler;
 mod invariant;
+mod keys;
 mod life;
 mod named;
 mod plan;

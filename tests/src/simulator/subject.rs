@@ -7,7 +7,8 @@ use event_core::{Bytes, Handler, Layout, Message, ObjectStore, Reason, Retry, St
 use serde_json::Value;
 
 use super::invariant::{Invariant, Violation};
-use super::traffic::{Fate, Traffic, plain_key};
+use super::keys::key_of;
+use super::traffic::{Fate, Traffic};
 
 /// How programs handle messages in a simulated world, and how it is seen that they did.
 ///
@@ -37,6 +38,12 @@ pub trait Subject: Send + Sync + 'static {
         message: &Message,
         objects: &Objects,
     ) -> Result<(), String>;
+
+    /// Whether everything is stored in the layout of this project, so that an audit and a
+    /// compaction of it are run at the end. Unless it is written: no.
+    fn is_audited(&self) -> bool {
+        false
+    }
 
     /// Looks at everything, once the queue has drained; `buried` are the messages in the
     /// dead-letter queue. Unless it is written: whether every message is settled, but for poison,
@@ -131,6 +138,10 @@ impl Subject for EventObjects {
         Arc::new(StoreWriter::new(store, Layout::default()).retry(retry))
     }
 
+    fn is_audited(&self) -> bool {
+        true
+    }
+
     fn written(
         &self,
         traffic: &Traffic,
@@ -146,8 +157,7 @@ impl Subject for EventObjects {
                 format!("{key} was written, which nobody sent: {text}"),
             );
         };
-        let expected = plain_key(name);
-        if !is_within_the_grammar(key) || expected.is_some_and(|expected| expected != key) {
+        if key_of(name).as_deref() != Some(key) {
             return broken(Invariant::Keys, format!("event {name} was stored as {key}"));
         }
         let mut live = self.live.lock().unwrap();
@@ -216,22 +226,4 @@ pub(super) fn stored_or_quarantined<'a>(
             (_, Some(reason)) => Err(format!("the good event {name} is in quarantine as {reason}")),
         },
     }
-}
-
-/// `store_events/event_type=<type>/dt=<yyyy>_<mm>_<dd>/<value>.json`, where a value holds letters,
-/// digits, `_`, `-`, `%` and `~` only.
-fn is_within_the_grammar(key: &str) -> bool {
-    let parts: Vec<_> = key.split('/').collect();
-    let [prefix, kind, day, name] = &parts[..] else {
-        return false;
-    };
-    let id = name.strip_suffix(".json").unwrap_or_default();
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-%~".contains(&byte);
-    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'_');
-    *prefix == "store_events"
-        && ["event_type=sale_event", "event_type=inventory_event"].contains(kind)
-        && day.strip_prefix("dt=").is_some_and(|day| day.len() == 10 && digits(day))
-        && !id.is_empty()
-        && key.len() <= 1024
-        && id.bytes().all(plain)
 }

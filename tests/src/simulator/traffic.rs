@@ -7,6 +7,7 @@ use fastrand::Rng;
 
 use super::fault::Fault;
 use super::plan::Plan;
+use crate::twins::twins;
 
 /// What must become of a message, known from how it was made and not from the code under test.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +35,10 @@ pub struct Traffic {
     fates: BTreeMap<Identity, Fate>,
     /// The name of each event, by its body.
     by_body: BTreeMap<Bytes, String>,
+    /// The names of events so far, poisonous ones included.
+    names: BTreeSet<String>,
+    /// Identities that differ in little.
+    twins: Vec<String>,
     /// How often each fault of the messages themselves is in them.
     pub(super) hits: BTreeMap<Fault, u64>,
 }
@@ -47,7 +52,7 @@ fn identity(message: &Message) -> Identity {
 }
 
 /// Two types and three days, so that partitions are shared and told apart.
-const PARTITIONS: [(&str, &str, &str); 3] = [
+pub(super) const PARTITIONS: [(&str, &str, &str); 3] = [
     ("sale_event", "2026-11-22", "2026_11_22"),
     ("inventory_event", "2026-11-22", "2026_11_22"),
     ("sale_event", "2024-02-29", "2024_02_29"),
@@ -59,7 +64,7 @@ pub(super) const POISON: &str = "poison";
 impl Traffic {
     /// What the producers of a plan send.
     pub(super) fn draw(plan: &Plan, rng: &mut Rng) -> Self {
-        let mut traffic = Self::default();
+        let mut traffic = Self { twins: twins(), ..Self::default() };
         for number in 0..plan.events {
             traffic.add_event(plan, number, rng);
         }
@@ -104,6 +109,16 @@ impl Traffic {
         self.by_body.values().collect::<BTreeSet<_>>().len()
     }
 
+    /// How many `request_id`s are those of stored events of more than one type or day.
+    pub(super) fn elsewhere(&self) -> usize {
+        let names: BTreeSet<_> = self.by_body.values().collect();
+        let mut ids = BTreeMap::new();
+        for id in names.iter().filter_map(|name| name.splitn(3, '/').last()) {
+            *ids.entry(id).or_insert(0) += 1;
+        }
+        ids.values().filter(|&&times| times > 1).count()
+    }
+
     /// How many messages are in quarantine in the end.
     pub fn quarantined(&self) -> usize {
         let poison = self.fates.values().filter(|fate| **fate == Fate::Poison).count();
@@ -116,22 +131,30 @@ impl Traffic {
             |fault, rng: &mut Rng| plan.faults.get(&fault).is_some_and(|&rate| rng.f64() < rate);
         let id = match strikes(Fault::HostileInput, rng) {
             true => hostile_id(number, rng),
+            // Of the same few for all types and days.
+            false if rng.bool() => self.twins[rng.usize(..self.twins.len())].clone(),
             false => format!("e{number}"),
         };
         let poisonous = strikes(Fault::Poison, rng);
+        let name = |id: &str| format!("{kind}/{day}/{id}");
+        let is_taken = !self.names.insert(name(&id));
+        let id = if poisonous || is_taken { format!("e{number}") } else { id };
         let longest = if rng.u8(..) < 32 { 1200 } else { 50 };
         let filler = rng.usize(0..longest);
         let remark = if poisonous { POISON.to_owned() } else { "x".repeat(filler) };
-        let body = |qty| event(&id, day, qty, &remark);
+        // A body does not say its type, and no two events shall have the same.
+        let body = event(&id, day, 1, &format!("{remark}{}", &kind[..1]));
         let fate = match poisonous {
             true => Fate::Poison,
-            false => Fate::Stored { name: format!("{kind}/{day}/{id}") },
+            false => Fate::Stored { name: name(&id) },
         };
-        self.add(typed(body(1), kind), fate.clone());
+        self.add(typed(body.clone(), kind), fate.clone());
         if !poisonous && strikes(Fault::Conflicts, rng) {
-            for qty in 2..rng.u64(3..5) {
+            let mut others = altered(&body);
+            rng.shuffle(&mut others);
+            for other in others.into_iter().take(rng.usize(1..4)) {
                 self.hit(Fault::Conflicts, 1);
-                self.add(typed(body(qty), kind), fate.clone());
+                self.add(typed(other, kind), fate.clone());
             }
         }
     }
@@ -149,15 +172,6 @@ impl Traffic {
     }
 }
 
-/// The key of an event whose name holds nothing that has to be encoded.
-pub(super) fn plain_key(name: &str) -> Option<String> {
-    let mut parts = name.splitn(3, '/');
-    let (kind, day, id) = (parts.next()?, parts.next()?, parts.next()?);
-    let (_, _, dt) = PARTITIONS.iter().find(|(_, ts, _)| *ts == day)?;
-    let plain = id.len() < 100 && id.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    plain.then(|| format!("store_events/event_type={kind}/dt={dt}/{id}.json"))
-}
-
 fn typed(body: impl Into<Bytes>, kind: &str) -> Message {
     Message::new(body).with_attribute("event_type", kind.to_owned())
 }
@@ -167,6 +181,21 @@ fn event(id: &str, day: &str, qty: u64, remark: &str) -> String {
     format!(
         r#"{{"request_id": {id}, "store_id": 8, "cust_id": 538, "category": "Games", "sku": 42515, "price": 64.08, "qty": {qty}, "discount": 4.9, "gift_wrap": false, "variant": "black", "priority_shipping": true, "ts": "{day}T22:16:48.469759", "remark": "{remark}"}}"#
     )
+}
+
+/// Other bodies of the same event, each of which differs in as little as can be.
+fn altered(body: &str) -> Vec<String> {
+    let cut = &body[..body.len() - 1];
+    vec![
+        body.replacen("\"qty\": 1", "\"qty\": 2", 1),
+        body.replacen("Games", "games", 1),
+        body.replacen("64.08", "64.080", 1),
+        body.replacen("black", "bl\u{e1}ck", 1),
+        body.replacen("black", "bla\u{301}ck", 1),
+        format!("{body} "),
+        format!(" {body}"),
+        format!("{cut} }}"),
+    ]
 }
 
 /// Identities that are valid and would break a key that held them as they are.
@@ -205,6 +234,11 @@ fn hostile(message_bytes: usize) -> Vec<(Message, Fate)> {
         (without("ts").into(), "missing_field"),
         ("".into(), "not_json"),
         ("not json".into(), "not_json"),
+        ("Not JSON".into(), "not_json"),
+        ("not json ".into(), "not_json"),
+        (" not json".into(), "not_json"),
+        ("n\u{f3}t json".into(), "not_json"),
+        ("no\u{301}t json".into(), "not_json"),
         (good[..good.len() - 1].to_owned().into(), "not_json"),
         (Bytes::from_static(b"\xff\xfe\x00"), "not_json"),
         (format!("{good}{good}").into(), "not_json"),
@@ -231,6 +265,13 @@ fn hostile(message_bytes: usize) -> Vec<(Message, Fate)> {
         bodies.into_iter().map(|(body, code)| (typed(body, "sale_event"), fate(code))).collect();
     for kind in ["", "SALE_EVENT", "sale_event/../../x", "dt=2030_01_01", "é"] {
         all.push((typed(good.clone(), kind), fate("unknown_event_type")));
+    }
+    for kind in [" sale_event", "sale_event ", "Sale_event", "sale_event\u{301}", "sale"] {
+        all.push((typed(good.clone(), kind), fate("unknown_event_type")));
+    }
+    for (name, value) in [("a", "b"), ("A", "b"), ("a", "B"), ("a", "b "), ("a ", "b"), ("ab", "b")]
+    {
+        all.push((typed("no json", "sale_event").with_attribute(name, value), fate("not_json")));
     }
     all.push((Message::new(good), fate("unknown_event_type")));
     all

@@ -1,0 +1,151 @@
+//! What an operator does once a world is at rest: the audit and the compaction, on a store that
+//! answers in any order and in pages of any size.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use event_core::{
+    Audit, AuditReport, Books, Bytes, Compactor, Compression, Depth, FindingKind, Layout, Message,
+    Sent, SentEvents, Shutdown, list_all,
+};
+
+use super::invariant::{Invariant, Violation};
+use super::keys::partition_of;
+use super::world::World;
+use crate::any_order::AnyOrder;
+
+/// Audits, compacts, and audits once more; `buried` is what is in the dead-letter queue.
+pub(super) async fn audit(world: &World, buried: &[Message]) {
+    let checked = check(world, buried).await;
+    if let Err(Violation { invariant, what }) = checked {
+        world.violate(invariant, what);
+    }
+}
+
+type Verdict = Result<(), Violation>;
+
+fn broken(invariant: Invariant, what: impl Into<String>) -> Violation {
+    Violation { invariant, what: what.into() }
+}
+
+fn any_order(world: &World) -> AnyOrder {
+    AnyOrder::over(Arc::clone(&world.backends.store), world.random(|rng| rng.u64(..)))
+}
+
+async fn check(world: &World, buried: &[Message]) -> Verdict {
+    balances(world, buried, &[]).await?;
+    compact(world).await?;
+    shows_each_event_once(world).await?;
+    // An event that nobody sent, with an id that is another's but for its case.
+    let message = world.traffic.messages.iter().find_map(phantom_of);
+    balances(world, buried, message.as_slice()).await
+}
+
+/// A message with the id of this one in upper case, unless that is what it has.
+fn phantom_of(message: &Message) -> Option<Bytes> {
+    const ID: &str = r#""request_id": "e"#;
+    let body = str::from_utf8(&message.body).ok()?;
+    let is_plain = body.contains(ID) && !body.contains(super::traffic::POISON);
+    is_plain.then(|| body.replacen(ID, &ID.replace("\"e", "\"E"), 1).into())
+}
+
+/// Whether the books of what was sent balance, and those with `phantoms` beside it do not.
+async fn balances(world: &World, buried: &[Message], phantoms: &[Bytes]) -> Verdict {
+    let traffic = &world.traffic;
+    let mut sent = SentEvents::default();
+    traffic.messages.iter().for_each(|message| sent.add_body(&message.body));
+    phantoms.iter().for_each(|body| sent.add_body(body));
+    let dead = Depth { visible: buried.len() as u64, ..Depth::default() };
+    let audit = Audit::new(Arc::new(any_order(world)), Layout::default());
+    let audit = audit.sent(Sent::Events(sent)).queues(Depth::default(), dead);
+    let report = audit.run(&Shutdown::never()).await;
+    let report = report.map_err(|error| broken(Invariant::Lives, format!("an audit: {error}")))?;
+    world.log(format_args!("an audit tells {:?} and {:?}", report.books, report.stored));
+
+    let poison: BTreeSet<_> = buried.iter().map(|message| &message.body).collect();
+    let missing = (poison.len() + phantoms.len()) as u64;
+    let dead = buried.len() as u64;
+    let books = if missing == 0 || missing == dead {
+        Books::Balanced
+    } else if missing < dead {
+        Books::Open
+    } else {
+        Books::Unbalanced
+    };
+    // One id on two days is two records, and so far counts as one event that is there twice.
+    let elsewhere = traffic.elsewhere() as u64;
+    let faults = report.counts.iter().filter(|(kind, _)| kind.is_fault());
+    let faults: u64 = faults.map(|(_, count)| count).sum();
+    // Each event that was sent is in one place.
+    let places = report.stored.events + report.quarantined.events + report.missing;
+    let holds = (report.books == books || elsewhere > 0)
+        && faults == elsewhere
+        && report.missing == missing
+        && report.sent == Some(places)
+        && report.counts.get(&FindingKind::Missing).copied().unwrap_or(0) == missing
+        && report.stored.records == traffic.stored() as u64
+        && in_quarantine(&report) == traffic.quarantined() as u64;
+    if holds {
+        return Ok(());
+    }
+    let (stored, quarantined) = (traffic.stored(), traffic.quarantined());
+    let what = format!(
+        "an audit of {stored} stored events, {quarantined} messages in quarantine and {missing} \
+         missing events, {dead} of them dead letters, tells {report:?}"
+    );
+    Err(broken(Invariant::Books, what))
+}
+
+fn in_quarantine(report: &AuditReport) -> u64 {
+    report.quarantined.reasons.values().sum()
+}
+
+async fn compact(world: &World) -> Verdict {
+    let (target, compression) = world.random(|rng| (rng.u64(1..20_000), rng.usize(..3)));
+    let compactor = Compactor::new(Arc::new(any_order(world)), Layout::default());
+    let compactor = compactor.target_bytes(target).compression(Compression::ALL[compression]);
+    let compactor = compactor.expect("all are built in");
+    let failed = |what: String| broken(Invariant::Lives, format!("a compaction: {what}"));
+    let report =
+        compactor.run(&Shutdown::never()).await.map_err(|error| failed(error.to_string()))?;
+    world.log(format_args!("a compaction makes {:?}", report.partitions));
+    match report.faults.into_iter().next() {
+        Some((partition, what)) => Err(failed(format!("{partition}: {what}"))),
+        None => Ok(()),
+    }
+}
+
+/// Whether a reader of what was merged sees each event once, in its partition, byte for byte.
+async fn shows_each_event_once(world: &World) -> Verdict {
+    let store = &*world.backends.store;
+    let listed = list_all(store, "compacted/").await.unwrap_or_default();
+    let mut seen = BTreeMap::new();
+    for key in listed.into_iter().map(|object| object.key) {
+        let object = store.get(&key).await.ok().flatten().unwrap_or_default();
+        let lines = Compression::of_key(&key).and_then(|known| known.decompress(object).ok());
+        let lines = lines.ok_or_else(|| broken(Invariant::Bytes, format!("{key} is damaged")))?;
+        let place = key.strip_prefix("compacted/").and_then(|key| key.rsplit_once('/'));
+        for line in lines.split_inclusive(|&byte| byte == b'\n') {
+            let body = lines.slice_ref(line.strip_suffix(b"\n").unwrap_or(line));
+            let Some(name) = world.traffic.name_of(&body) else {
+                let text = String::from_utf8_lossy(line).into_owned();
+                return Err(broken(
+                    Invariant::Bytes,
+                    format!("{key} has what nobody sent: {text}"),
+                ));
+            };
+            if partition_of(name).as_deref() != place.map(|(partition, _)| partition) {
+                return Err(broken(Invariant::Keys, format!("event {name} was merged into {key}")));
+            }
+            if let Some(other) = seen.insert(name, key.clone()) {
+                let what = format!("event {name} was merged into {other} and into {key}");
+                return Err(broken(Invariant::Once, what));
+            }
+        }
+    }
+    if seen.len() != world.traffic.stored() {
+        let what = format!("{} events are merged of {}", seen.len(), world.traffic.stored());
+        return Err(broken(Invariant::Fate, what));
+    }
+    Ok(())
+}

@@ -42,6 +42,7 @@ mod user_agent;
 #[cfg(feature = "cloudwatch")]
 pub use age::age_of_oldest;
 pub use config::{Aws, AwsOptions};
+pub use name::{BUCKET_NAME, is_bucket};
 pub use requests::ApiRequests;
 pub use s3::S3Store;
 pub use setup::{Change, QueueSetup, setup_bucket, setup_queue};

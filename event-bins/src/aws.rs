@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
-use event_aws::{Aws, AwsOptions, SqsQueue};
+use event_aws::{Aws, AwsOptions, BUCKET_NAME, SqsQueue, is_bucket};
 use event_core::{Error, Observer, Result, Retry, RetryBackoff, Shutdown};
 use fastrand::Rng;
 use tokio::time::sleep;
@@ -29,6 +29,15 @@ impl QueueArgs {
     pub async fn connect(&self, aws: &Aws) -> Result<SqsQueue> {
         SqsQueue::connect(aws, &self.reliable_queue_name).await
     }
+}
+
+/// The name of a bucket, by the rules that `eventctl setup` keeps to.
+///
+/// # Errors
+///
+/// What would do, of a name that no bucket can have.
+pub fn bucket(text: &str) -> std::result::Result<String, String> {
+    if is_bucket(text) { Ok(text.to_owned()) } else { Err(BUCKET_NAME.to_owned()) }
 }
 
 /// Where AWS is.

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use clap::{Args, Parser};
 use event_core::{Error, ErrorKind, Observer, Shutdown};
-use event_local::cli;
 use event_local::logs::LogArgs;
+use event_local::output::complain;
+use event_local::{cli, variables};
 use tokio::time::Instant;
 
 use crate::health::{Liveness, Readiness};
@@ -20,9 +21,9 @@ use crate::signals;
 #[derive(Clone, Debug, Args)]
 pub struct PodArgs {
     /// From the signal to stop to the end, in seconds, at most; less than the
-    /// terminationGracePeriodSeconds of the pod
+    /// terminationGracePeriodSeconds of the pod, and no more than 3600
     #[arg(long, value_name = "SECONDS", env = "SHUTDOWN_GRACE_SECS", default_value = "25",
-          value_parser = cli::seconds)]
+          value_parser = cli::grace)]
     pub shutdown_grace_secs: Duration,
 
     /// The HTTP port.
@@ -67,7 +68,7 @@ impl PodArgs {
 
 /// What `--help` says of the exit status.
 pub const EXIT_STATUS: &str = "Exit status: 0 if its work is done or it was told to stop; 1 if a \
-    service failed; 2 if a setting is wrong, a queue or bucket that is not there or may not be \
+    service failed, or what was asked for could not be written; 2 if a setting is wrong, a queue or bucket that is not there or may not be \
     used included; 130 if it was told to stop twice.";
 
 /// Why a program ends before its work is done.
@@ -123,7 +124,7 @@ where
 {
     let program = A::command().get_name().to_owned();
     let wrong = |text: String| {
-        eprintln!("{program}: {text}");
+        complain(format_args!("{program}: {text}"));
         ExitCode::from(2)
     };
     let args = match cli::read::<A>() {
@@ -134,6 +135,7 @@ where
     if let Err(text) = logs.start() {
         return wrong(text);
     }
+    variables::warn_of_misspelt(&A::command());
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return wrong(format!("the runtime does not start: {error}")),

@@ -38,6 +38,12 @@ fn variables(help: &str) -> BTreeSet<&str> {
 }
 
 #[test]
+fn the_names_that_others_are_compared_with_are_those_of_the_readme() {
+    let known: BTreeSet<_> = event_local::variables::SETTINGS.iter().copied().collect();
+    assert_eq!(known, rows("Settings"));
+}
+
+#[test]
 fn every_setting_is_in_the_readme_and_every_one_there_exists() {
     for (program, pod) in [
         (env!("CARGO_BIN_EXE_event-consumer"), "consumer"),

@@ -63,10 +63,19 @@ fn wrong_settings_of_the_consumer_are_named() {
         ("SHUTDOWN_GRACE_SECS", "NaN", "SHUTDOWN_GRACE_SECS"),
         ("S3_PREFIX", "../outside", "S3_PREFIX"),
         ("S3_PREFIX", "quarantine", "S3_PREFIX"),
+        ("S3_PREFIX", "_events", "hidden from readers"),
+        ("S3_PREFIX", "events/_of/mine", "hidden from readers"),
+        ("STORE_EVENTS_BKT", "Events", "3 to 63 lower-case"),
+        ("STORE_EVENTS_BKT", "s3://events", "STORE_EVENTS_BKT"),
+        ("STORE_EVENTS_BKT", "192.168.0.1", "STORE_EVENTS_BKT"),
+        ("RELIABLE_QUEUE_NAME", "orders.fifo", "FIFO queues are not supported"),
         ("HTTP_PORT", "65536", "HTTP_PORT"),
         ("HTTP_PORT", "http", "HTTP_PORT"),
         ("LOG_LEVEL", "a=b=c", "LOG_LEVEL"),
-        ("LOG_FORMAT", "xml", "LOG_FORMAT"),
+        ("LOG_LEVEL", "loud", "error, warn, info"),
+        ("LOG_FORMAT", "xml", "expected text or json (or the variable LOG_FORMAT)"),
+        ("SHUTDOWN_GRACE_SECS", "25000", "0 to 3600"),
+        ("BATCH_MAX_AGE_SECS", "1e9", "BATCH_MAX_AGE_SECS"),
         ("AWS_REGION", "us east", "AWS_REGION"),
         ("AWS_REGION", "", "AWS_REGION"),
         ("AWS_ENDPOINT_URL", "127.0.0.1:4566", "AWS_ENDPOINT_URL"),
@@ -76,6 +85,14 @@ fn wrong_settings_of_the_consumer_are_named() {
         refused(consumer.env("STORE_EVENTS_BKT", "events").env(variable, value), text);
     }
     refused(&mut with_credentials("event-consumer"), "STORE_EVENTS_BKT");
+    let mut misspelt = with_credentials("event-consumer");
+    let text = "(or the variable STORE_EVENTS_BKT; STORE_EVENTS_BUCKET is set: did you mean it?)";
+    refused(misspelt.env("STORE_EVENTS_BUCKET", "events"), text);
+    let misspelt = with_credentials("event-consumer");
+    refused(
+        { misspelt }.args(["--tot-msg-to-process", "1"]),
+        "did you mean --tot-msgs-to-process?",
+    );
     refused(with_credentials("event-consumer").arg("stray"), "stray");
 }
 
@@ -88,6 +105,11 @@ fn wrong_settings_of_the_producer_are_named() {
         ("WAIT_SECS_BETWEEN_MSGS", "two", "WAIT_SECS_BETWEEN_MSGS"),
         ("TRIGGER_RANDOM_FAILURES", "maybe", "TRIGGER_RANDOM_FAILURES"),
         ("RELIABLE_QUEUE_NAME", "queue/of/mine", "RELIABLE_QUEUE_NAME"),
+        (
+            "RELIABLE_QUEUE_NAME",
+            "https://sqs.us-east-1.amazonaws.com/123456789012/orders.fifo",
+            "FIFO queues are not supported",
+        ),
         ("SHUTDOWN_GRACE_SECS", "-1", "SHUTDOWN_GRACE_SECS"),
     ] {
         refused(with_credentials("event-producer").env(variable, value), text);
@@ -102,6 +124,56 @@ fn wrong_settings_of_the_producer_are_named() {
     }
 }
 
+/// A variable is misspelt by guess, which must never keep a pod from its work.
+#[test]
+fn a_variable_that_may_be_misspelt_is_told_and_refuses_nothing() {
+    let service = Service::start(|_| {
+        (200, r#"{"QueueUrl": "http://127.0.0.1/000000000000/orders", "Attributes": {}}"#)
+    });
+    let mut producer = with_credentials("event-producer");
+    producer.env("AWS_ENDPOINT_URL", &service.url).env("RELIABLE_QUEUENAME", "orders");
+    // What Kubernetes sets for Services of the names `event-consumer` and `http-ports`.
+    producer
+        .env("EVENT_CONSUMER_PORT", "tcp://10.0.0.1:80")
+        .env("HTTP_PORTS_PORT", "tcp://10.0.0.1:1");
+    let output = producer.args(["--input", "-"]).output().unwrap();
+    let text = stderr(&output);
+    assert!(
+        text.contains("RELIABLE_QUEUENAME is not known: did you mean RELIABLE_QUEUE_NAME?"),
+        "{text}"
+    );
+    assert_eq!(text.matches("did you mean").count(), 1, "{text}");
+    // So far it came.
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    let last = text.lines().last().unwrap();
+    assert!(last.starts_with("event-producer: standard input is empty"), "{last}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_cannot_be_written_ends_with_a_status_that_says_so() {
+    let full = || std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let service = Service::start(|_| {
+        let body = r#"{"QueueUrl": "http://127.0.0.1/000000000000/orders", "Attributes": {
+            "ApproximateNumberOfMessages": "0", "ApproximateNumberOfMessagesDelayed": "0",
+            "ApproximateNumberOfMessagesNotVisible": "0"}}"#;
+        (200, body)
+    });
+    for arguments in [&["status", "--json"][..], &["status"], &["--help"]] {
+        let mut eventctl = with_credentials("eventctl");
+        eventctl.env("AWS_ENDPOINT_URL", &service.url).args(arguments);
+        let output = eventctl.stdout(full()).output().unwrap();
+        let text = stderr(&output);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {text}");
+        assert!(text.contains("eventctl: standard output cannot be written: "), "{text}");
+    }
+    for name in ["event-consumer", "event-producer", "eventctl"] {
+        let mut program = with_credentials(name);
+        let output = program.arg("--frobnicate").stderr(full()).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{name}");
+    }
+}
+
 #[test]
 fn wrong_arguments_of_eventctl_are_named() {
     let eventctl = |arguments: &[&str], text| {
@@ -112,6 +184,9 @@ fn wrong_arguments_of_eventctl_are_named() {
     eventctl(&["setup", "--reliable-queue-name", "a b"], "RELIABLE_QUEUE_NAME");
     eventctl(&["setup", "--reliable-queue-name", "q.fifo"], "RELIABLE_QUEUE_NAME");
     eventctl(&["status", "--s3-prefix", ".."], "S3_PREFIX");
+    eventctl(&["status", "--store-events-bkt", "No_Bucket"], "3 to 63 lower-case");
+    eventctl(&["audit", "--store-events-bkt", "No_Bucket"], "3 to 63 lower-case");
+    eventctl(&["compact", "--store-events-bkt", "x"], "3 to 63 lower-case");
     eventctl(&["status", "--aws-region", "?"], "AWS_REGION");
     eventctl(&["audit"], "STORE_EVENTS_BKT");
     let audit = |arguments: &[&str], text| {
@@ -220,6 +295,29 @@ fn refused_credentials_end_the_pod_in_one_line() {
         refused(&mut pod, "check the credentials");
     }
     assert!(service.asked().iter().all(|asked| asked == "getqueueurl"), "{:?}", service.asked());
+}
+
+/// A conditional put that is not honoured loses events, whatever the store answers to it.
+#[test]
+fn a_store_that_knows_no_conditional_put_ends_the_consumer() {
+    let answers: [Answer; 2] = [
+        |asked| if asked == "put" { (501, "") } else { queue_and_bucket(asked) },
+        |asked| if asked == "put" { (304, "") } else { queue_and_bucket(asked) },
+    ];
+    for answer in answers {
+        let service = Service::start(answer);
+        let mut consumer = with_credentials("event-consumer");
+        consumer.env("STORE_EVENTS_BKT", "events").env("AWS_ENDPOINT_URL", &service.url);
+        refused(&mut consumer, "If-None-Match");
+    }
+}
+
+fn queue_and_bucket(asked: &str) -> (u16, &'static str) {
+    match asked {
+        "getqueueurl" => (200, r#"{"QueueUrl": "http://127.0.0.1/000000000000/orders"}"#),
+        "getqueueattributes" => (200, r#"{"Attributes": {"VisibilityTimeout": "30"}}"#),
+        _ => (200, ""),
+    }
 }
 
 /// S3 says no more than 403 where another account has a bucket of that name.

@@ -55,14 +55,17 @@ impl Layout {
     const MAX_VALUE: usize = 120;
 
     /// A layout below `prefix`: one or more segments of `A-Z a-z 0-9 _ - . =`, parted by `/`,
-    /// none of them starting with a dot, and not below `quarantine`, `ledger`
+    /// none of them starting with a dot or a `_`, which readers pass over, and not below `quarantine`, `ledger`
     /// or `compacted`.
     pub fn new(prefix: &str) -> Result<Self> {
         let allowed = |c: char| c.is_ascii_alphanumeric() || "_-.=".contains(c);
         let mut segments = prefix.split('/');
         let sound = prefix.len() <= Self::MAX_PREFIX
             && segments.all(|s| {
-                !s.is_empty() && s.len() <= 200 && !s.starts_with('.') && s.chars().all(allowed)
+                !s.is_empty()
+                    && s.len() <= 200
+                    && !s.starts_with(['.', '_'])
+                    && s.chars().all(allowed)
             })
             && ![Self::QUARANTINE_PREFIX, Self::LEDGER_PREFIX, Self::COMPACTED_PREFIX]
                 .map(Some)
@@ -70,7 +73,7 @@ impl Layout {
         if !sound {
             let message = format!(
                 "S3_PREFIX is {prefix:?}: give segments of letters, digits, '_', '-', '.' and '=' parted \
-                 by single '/', at most {} bytes, not below 'quarantine', 'ledger' or 'compacted', for example 'store_events'",
+                 by single '/', at most {} bytes, none starting with '.' or '_', which is hidden from readers, not below 'quarantine', 'ledger' or 'compacted', for example 'store_events'",
                 Self::MAX_PREFIX
             );
             return Err(Error::invalid("layout", message));

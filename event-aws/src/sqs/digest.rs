@@ -13,16 +13,19 @@ pub(super) struct Digests<'a> {
 }
 
 impl Digests<'_> {
-    /// The part of a message that has another digest here. A service that gives none cannot be
-    /// held to it.
+    /// The part of a message that has another digest here. A service that gives none, or an empty
+    /// one, cannot be held to it.
     pub(super) fn damaged(
         &self,
         body: &str,
         attributes: Option<&HashMap<String, MessageAttributeValue>>,
     ) -> Option<&'static str> {
-        if self.body.is_some_and(|digest| !is_of(digest, Md5::new_with_prefix(body))) {
+        let given = |digest: Option<_>| digest.filter(|digest: &&str| !digest.is_empty());
+        if given(self.body).is_some_and(|digest| !is_of(digest, Md5::new_with_prefix(body))) {
             Some("body")
-        } else if self.attributes.is_some_and(|digest| !is_of(digest, of_attributes(attributes))) {
+        } else if given(self.attributes)
+            .is_some_and(|digest| !is_of(digest, of_attributes(attributes)))
+        {
             Some("attributes")
         } else {
             None
@@ -85,8 +88,14 @@ mod tests {
     fn digests_are_compared_in_either_case() {
         assert_eq!(body(ABC), None);
         assert_eq!(body(&ABC.to_uppercase()), None);
-        assert_eq!(body(""), Some("body"));
+        assert_eq!(body(&ABC[1..]), Some("body"));
         assert_eq!(body(&ABC.replace('9', "0")), Some("body"));
+    }
+
+    #[test]
+    fn an_empty_digest_is_none() {
+        let empty = Digests { body: Some(""), attributes: Some("") };
+        assert_eq!(empty.damaged("abc", None), None);
     }
 
     fn attributes(of: [(&str, MessageAttributeValueBuilder); 3]) -> String {

@@ -10,6 +10,9 @@ use event_local::cli::{DAY, backoff, layout, seconds};
 use event_local::objects::ObjectArgs;
 use event_local::source::SourceArgs;
 
+/// The level of the logs where nobody sets one.
+pub(crate) const DEFAULT_LEVEL: &str = "warn";
+
 /// Runs the whole path on this machine: a producer, a queue in memory, a consumer, and a
 /// directory as the store.
 #[derive(Debug, Parser)]
@@ -76,8 +79,8 @@ pub(crate) struct Args {
     #[arg(long)]
     pub(crate) fsync: bool,
 
-    /// What to log on standard error: error, warn, info, debug, trace, or a tracing filter
-    #[arg(long, value_name = "FILTER", env = "LOG_LEVEL", default_value = "warn")]
+    /// What to log on standard error: error, warn, info, debug, trace, off, or a tracing filter
+    #[arg(long, value_name = "FILTER", env = "LOG_LEVEL", default_value = DEFAULT_LEVEL)]
     pub(crate) log_level: String,
 }
 

@@ -1,6 +1,7 @@
 //! Command lines: errors of one line, and the forms of values.
 
 use std::ffi::OsString;
+use std::io::Write;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -8,6 +9,9 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Command, Parser};
 use event_core::{IdleBackoff, Layout};
 use jiff::civil::Date;
+
+use crate::output::{NOT_WRITTEN, complain, not_written};
+use crate::variables;
 
 /// The arguments of this process; the error is one line that names the argument, its value and
 /// what would do. Prints and exits where help or the version is asked for.
@@ -17,9 +21,13 @@ pub fn read<A: Parser>() -> Result<A, String> {
 
 fn read_from<A: Parser>(arguments: impl IntoIterator<Item = OsString>) -> Result<A, String> {
     A::try_parse_from(arguments).map_err(|mut error| match error.kind() {
-        ErrorKind::DisplayHelp
-        | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
-        | ErrorKind::DisplayVersion => error.exit(),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            let written = error.print().and_then(|()| std::io::stdout().flush());
+            let Err(why) = written else { std::process::exit(0) };
+            complain(format_args!("{}: {}", A::command().get_name(), not_written(&why)));
+            std::process::exit(NOT_WRITTEN.into())
+        }
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => error.exit(),
         _ => {
             escape_quoted(&mut error);
             one_line(&error, &A::command())
@@ -51,10 +59,34 @@ fn one_line(error: &clap::Error, command: &Command) -> String {
         Some(ContextValue::String(argument)) => (first_line(error), variable_of(argument, command)),
         _ => (first_line(error), None),
     };
+    let line = format!("{line}{}", hint(error));
     match variable {
-        Some(variable) => format!("{line} (or the variable {variable})"),
+        Some(variable) => {
+            format!("{line} (or the variable {variable}{})", instead(&variable, command))
+        }
         None => format!("{line} (see --help)"),
     }
+}
+
+/// What clap says of it below the first line: what there is, and what may be meant.
+fn hint(error: &clap::Error) -> String {
+    let listed = |kind| match error.get(kind) {
+        Some(ContextValue::String(one)) if !one.is_empty() => Some(one.clone()),
+        Some(ContextValue::Strings(some)) if !some.is_empty() => Some(some.join(", ")),
+        _ => None,
+    };
+    use ContextKind::{SuggestedArg, SuggestedSubcommand, SuggestedValue, ValidValue};
+    let meant = [SuggestedArg, SuggestedSubcommand, SuggestedValue].into_iter().find_map(listed);
+    let there_is = listed(ValidValue).map(|values| format!(": expected one of {values}"));
+    let meant = meant.map(|meant| format!("; did you mean {meant}?"));
+    there_is.unwrap_or_default() + &meant.unwrap_or_default()
+}
+
+/// A variable that is set in the place of one that is not.
+fn instead(variable: &str, command: &Command) -> String {
+    let found = variables::misspelt(command, std::env::vars_os());
+    let found = found.into_iter().find(|found| found.meant == variable);
+    found.map_or_else(String::new, |found| format!("; {} is set: did you mean it?", found.name))
 }
 
 fn first_line(error: &clap::Error) -> String {
@@ -87,6 +119,15 @@ pub fn seconds(text: &str) -> Result<Duration, String> {
     seconds
         .filter(|seconds| *seconds <= DAY)
         .ok_or_else(|| format!("give seconds, 0 to {}", DAY.as_secs()))
+}
+
+/// Longer ones are taken for milliseconds: no cluster waits an hour for a pod.
+const LONGEST_GRACE: Duration = Duration::from_secs(60 * 60);
+
+/// A time to settle what is held at the end, in seconds, at most an hour.
+pub fn grace(text: &str) -> Result<Duration, String> {
+    let grace = seconds(text).ok().filter(|grace| *grace <= LONGEST_GRACE);
+    grace.ok_or_else(|| format!("give seconds, 0 to {}", LONGEST_GRACE.as_secs()))
 }
 
 /// The first wait of an [`IdleBackoff`] in seconds; zero stands for none.
@@ -207,6 +248,16 @@ mod tests {
     }
 
     #[test]
+    fn an_argument_that_is_misspelt_is_told_with_what_may_be_meant() {
+        let close = fault(&["--bucket", "b", "--totl", "1"]);
+        assert!(close.contains("'--totl'") && close.contains("did you mean --total?"), "{close}");
+        let far = fault(&["--bucket", "b", "--qqqqqqq"]);
+        assert!(!far.contains("did you mean"), "{far}");
+        let command = read_from::<Commands>(["test", "twoo"].map(OsString::from)).unwrap_err();
+        assert!(command.contains("did you mean two?"), "{command}");
+    }
+
+    #[test]
     fn a_fault_in_a_value_of_several_lines_is_one_line_all_the_same() {
         let value = fault(&["--bucket", "b", "--plain", "1\n\n2"]);
         assert!(value.contains(r"'1\n\n2'") && value.contains("--plain"), "{value}");
@@ -239,5 +290,7 @@ mod tests {
             assert!(seconds(bad).is_err(), "{bad:?}");
         }
         assert!(backoff("513").is_err());
+        assert_eq!(grace("3600"), Ok(Duration::from_secs(3600)));
+        assert!(grace("25000").is_err_and(|fault| fault == "give seconds, 0 to 3600"));
     }
 }

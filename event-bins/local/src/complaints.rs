@@ -1,8 +1,9 @@
 //! What is wrong with the input, line by line.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use event_core::{Event, Message};
+use event_local::source::nothing_to_send;
 
 /// After so many lines the rest is only counted: a file of another kind is wrong in every line.
 const SHOWN: usize = 20;
@@ -16,6 +17,8 @@ pub(crate) struct Complaints {
 
 #[derive(Default)]
 struct Found {
+    /// Lines that were read, sound ones too.
+    seen: u64,
     lines: Vec<String>,
     more: u64,
 }
@@ -29,6 +32,7 @@ impl Complaints {
     /// Looks at a line: at what it says if it is no record, else at the event in it. Events that
     /// are invalid by intent are part of a sound stream and no reason to complain.
     pub(crate) fn look(&self, line: u64, message: &Message, fault: Option<&str>, largest: usize) {
+        self.found().seen += 1;
         let wrong = if let Some(fault) = fault {
             format!("no message record: {fault}")
         } else if message.size() > largest {
@@ -39,7 +43,7 @@ impl Complaints {
                 _ => return,
             }
         };
-        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut found = self.found();
         if found.lines.len() < SHOWN {
             let text = format!("{} line {line}: {wrong}; quarantined", self.input);
             found.lines.push(text);
@@ -50,11 +54,21 @@ impl Complaints {
 
     /// The complaints so far, a line each; empty if there is nothing to complain about.
     pub(crate) fn lines(&self) -> Vec<String> {
-        let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = self.found();
         let mut lines = found.lines.clone();
         if found.more > 0 {
             lines.push(format!("{}: and {} more such lines", self.input, found.more));
         }
         lines
+    }
+
+    /// What to say of an input that came to its end without a message: a wrong path or a pipe
+    /// whose writer failed is more likely than a wish to send nothing.
+    pub(crate) fn emptiness(&self) -> Option<String> {
+        (self.found().seen == 0).then(|| nothing_to_send(&self.input))
+    }
+
+    fn found(&self) -> MutexGuard<'_, Found> {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -5,5 +5,7 @@
 pub mod cli;
 pub mod logs;
 pub mod objects;
+pub mod output;
 pub mod prices;
 pub mod source;
+pub mod variables;

@@ -1,7 +1,8 @@
 //! `event-local`: the whole path on this machine, without an account and without a server.
 //!
-//! Exit status: 0 if every message is accounted for; 1 if not, or if an engine failed; 2 if the
-//! arguments or lines of the input are wrong; 130 if it was interrupted a second time.
+//! Exit status: 0 if every message is accounted for; 1 if not, if an engine failed, or if the summary
+//! could not be written; 2 if the arguments or lines of the input are wrong, or there are none; 130 if it
+//! was interrupted a second time.
 
 mod args;
 mod complaints;
@@ -11,13 +12,15 @@ mod run;
 mod summary;
 mod tally;
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
+use clap::CommandFactory;
 use event_core::{Error, ErrorKind};
-use event_local::{cli, logs};
+use event_local::output::{self, NOT_WRITTEN, complain};
+use event_local::{cli, logs, variables};
 
-use args::Args;
+use args::{Args, DEFAULT_LEVEL};
 use run::Ended;
 
 const NOT_ACCOUNTED: u8 = 1;
@@ -27,7 +30,7 @@ fn main() -> ExitCode {
     match start() {
         Ok((args, ended)) => report(&args, &ended),
         Err(message) => {
-            eprintln!("event-local: {message}");
+            complain(format_args!("event-local: {message}"));
             ExitCode::from(BAD_INPUT)
         }
     }
@@ -35,13 +38,15 @@ fn main() -> ExitCode {
 
 fn start() -> Result<(Args, Ended), String> {
     let args: Args = cli::read()?;
-    let filter = logs::filter(&args.log_level)?;
+    let filter = logs::filter(&args.log_level, DEFAULT_LEVEL)?;
     let ansi = std::io::stderr().is_terminal();
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(ansi)
         .with_writer(std::io::stderr)
+        .log_internal_errors(false)
         .init();
+    variables::warn_of_misspelt(&Args::command());
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| format!("the runtime does not start: {error}"))?;
     let ended = runtime.block_on(run::run(&args)).map_err(|error| error.to_string())?;
@@ -52,7 +57,7 @@ fn start() -> Result<(Args, Ended), String> {
 
 fn report(args: &Args, ended: &Ended) -> ExitCode {
     for line in &ended.complaints {
-        eprintln!("event-local: {line}");
+        complain(format_args!("event-local: {line}"));
     }
     let summary = &ended.summary;
     let text = if args.json {
@@ -60,24 +65,27 @@ fn report(args: &Args, ended: &Ended) -> ExitCode {
     } else {
         summary.to_string()
     };
-    // A reader that went away has what it wanted; the exit status still tells.
-    let _ = writeln!(std::io::stdout(), "{text}");
+    let printed = output::print(text);
+    if let Err(why) = &printed {
+        complain(format_args!("event-local: {why}"));
+    }
     if let Some(error) = &ended.error {
-        eprintln!("event-local: {error}");
+        complain(format_args!("event-local: {error}"));
     }
     if !summary.balanced {
         let accounted = summary.stored + summary.quarantined + summary.suppressed;
-        eprintln!(
+        complain(format_args!(
             "event-local: of {} messages sent, {accounted} are accounted for; the others were on \
              the queue in memory, which is gone",
             summary.sent
-        );
+        ));
     }
     match &ended.error {
         Some(error) if is_bad_input(error) => ExitCode::from(BAD_INPUT),
         Some(_) => ExitCode::from(NOT_ACCOUNTED),
         None if !summary.balanced => ExitCode::from(NOT_ACCOUNTED),
         None if !ended.complaints.is_empty() => ExitCode::from(BAD_INPUT),
+        None if printed.is_err() => ExitCode::from(NOT_WRITTEN),
         None => ExitCode::SUCCESS,
     }
 }

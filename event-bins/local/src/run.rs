@@ -11,6 +11,8 @@ use event_core::{
 use event_mem::{DirStore, MemQueue, Shared};
 use tokio::task::JoinSet;
 
+use event_local::output::complain;
+
 use crate::args::Args;
 use crate::complaints::Complaints;
 use crate::progress;
@@ -86,11 +88,14 @@ pub(crate) async fn run(args: &Args) -> Result<Ended, Error> {
         objects: args.objects.clone(),
         seed: events.seed,
     };
-    Ok(Ended {
-        summary: run.into(),
-        complaints: events.complaints.map(|complaints| complaints.lines()).unwrap_or_default(),
-        error: sent.and(consumed).err(),
-    })
+    let error = sent.and(consumed).err();
+    let came_to_its_end = error.is_none() && !producers_stop.is_requested();
+    let complaints = events.complaints.map(|complaints| {
+        let mut lines = complaints.lines();
+        lines.extend(complaints.emptiness().filter(|_| came_to_its_end));
+        lines
+    });
+    Ok(Ended { summary: run.into(), complaints: complaints.unwrap_or_default(), error })
 }
 
 impl Local {
@@ -203,7 +208,7 @@ async fn all<T: 'static>(replicas: &mut JoinSet<Result<T, Error>>) -> Result<(),
 
 async fn on_signals(producers: ShutdownTrigger, consumers: ShutdownTrigger) {
     interrupted().await;
-    eprintln!("event-local: draining; interrupt again to stop at once");
+    complain("event-local: draining; interrupt again to stop at once");
     producers.shutdown();
     interrupted().await;
     consumers.shutdown();

@@ -83,6 +83,11 @@ impl SourceArgs {
     }
 }
 
+/// What to say of an input that has no message.
+pub fn nothing_to_send(input: &str) -> String {
+    format!("{input} is empty: give messages, one JSON record a line")
+}
+
 fn is_stdin(input: &Path) -> bool {
     input == Path::new("-")
 }

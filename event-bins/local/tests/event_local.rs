@@ -14,7 +14,7 @@ use tempfile::TempDir;
 const CAPTURE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/data/seed_messages.ndjson");
 
 /// The variables that it reads, none of which may leak in from where the tests run.
-const VARIABLES: [&str; 9] = [
+const VARIABLES: [&str; 10] = [
     "TOT_MSGS_TO_PRODUCE",
     "WAIT_SECS_BETWEEN_MSGS",
     "TRIGGER_RANDOM_FAILURES",
@@ -22,6 +22,7 @@ const VARIABLES: [&str; 9] = [
     "MAX_MSGS_PER_BATCH",
     "MSG_POLL_BACKOFF",
     "MSG_PROCESS_DELAY",
+    "OBJECT_LAYOUT",
     "LOG_LEVEL",
     "RUST_LOG",
 ];
@@ -251,6 +252,8 @@ fn wrong_arguments_are_refused_in_one_line_that_names_them() {
         (&["--s3-prefix", "quarantine"], "quarantine"),
         (&["--log-level", "a=b=c"], "LOG_LEVEL"),
         (&["--frobnicate"], "--frobnicate"),
+        (&["--inptu", "x"], "did you mean --input?"),
+        (&["--jsno"], "did you mean --json?"),
         (&["stray"], "stray"),
     ] {
         // The last `--out` would be refused as a repetition, so it goes alone.
@@ -265,6 +268,72 @@ fn wrong_arguments_are_refused_in_one_line_that_names_them() {
         refused(&output, text);
         assert!(output.stdout.is_empty());
     }
+}
+
+#[test]
+fn an_input_without_a_message_is_refused() {
+    let out = TempDir::new().unwrap();
+    let output = event_local(out.path()).args(["--input", "-"]).output().unwrap();
+    refused(&output, "standard input is empty: give messages");
+}
+
+/// A device without room, and a pipe whose reader left.
+#[cfg(target_os = "linux")]
+fn deaf() -> [Stdio; 2] {
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    [full.into(), writer.into()]
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_summary_that_cannot_be_written_ends_with_a_status_that_says_so() {
+    let out = TempDir::new().unwrap();
+    for arguments in [&["--json", "--count", "1"][..], &["--count", "1"], &["--help"]] {
+        for stdout in deaf() {
+            let output = event_local(out.path()).args(arguments).stdout(stdout).output().unwrap();
+            let text = stderr(&output);
+            assert_eq!(output.status.code(), Some(1), "{arguments:?}: {text}");
+            assert!(text.starts_with("event-local: standard output cannot be written: "), "{text}");
+            assert_eq!(text.lines().count(), 1, "{text}");
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn complaints_that_cannot_be_written_change_no_exit_status() {
+    let out = TempDir::new().unwrap();
+    for (arguments, status) in [
+        (&["--frobnicate"][..], 2),
+        (&["--input", "-"], 2),
+        (&["--count", "1", "--log-level", "trace"], 0),
+    ] {
+        for stderr in deaf() {
+            let output = event_local(out.path()).args(arguments).stderr(stderr).output().unwrap();
+            assert_eq!(output.status.code(), Some(status), "{arguments:?}");
+        }
+    }
+}
+
+#[test]
+fn a_level_by_another_name_logs_and_one_that_is_none_is_refused() {
+    let out = TempDir::new().unwrap();
+    let run = |level: &str| {
+        let mut command = event_local(out.path());
+        command.args(["--count", "1"]).env("LOG_LEVEL", level).env("S3_PERFIX", "x");
+        command.output().unwrap()
+    };
+    for level in ["WARNING", "verbose", "20", "", " "] {
+        let (output, text) = (run(level), "S3_PERFIX is not known: did you mean S3_PREFIX?");
+        assert_eq!(output.status.code(), Some(0), "{level:?}: {}", stderr(&output));
+        assert!(stderr(&output).contains(text), "{level:?}: {}", stderr(&output));
+    }
+    for level in ["CRITICAL", "off"] {
+        assert_eq!(stderr(&run(level)), "", "{level}");
+    }
+    refused(&run("loud"), "error, warn, info");
 }
 
 #[test]

@@ -5,9 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser;
-use clap::builder::NonEmptyStringValueParser;
 use event_aws::{Aws, S3Store, SqsQueue};
-use event_bins::aws::{AwsArgs, QueueArgs, patiently};
+use event_bins::aws::{AwsArgs, QueueArgs, bucket, patiently};
 use event_bins::health::Needs;
 use event_bins::metrics::ConsumerMetrics;
 use event_bins::pod::{self, EXIT_STATUS, Failure, PodArgs};
@@ -33,8 +32,7 @@ struct Args {
     aws: AwsArgs,
 
     /// Bucket that events are stored in
-    #[arg(long, value_name = "BUCKET", env = "STORE_EVENTS_BKT",
-          value_parser = NonEmptyStringValueParser::new())]
+    #[arg(long, value_name = "BUCKET", env = "STORE_EVENTS_BKT", value_parser = bucket)]
     store_events_bkt: String,
 
     /// Account that the bucket must belong to, so that events never go to a stranger who took the

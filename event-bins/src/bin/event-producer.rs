@@ -12,7 +12,7 @@ use event_bins::pod::{self, EXIT_STATUS, Failure, PodArgs};
 use event_core::{Message, Producer, ProducerOptions, Result, Shutdown};
 use event_local::cli::{self, Total};
 use event_local::logs::LogArgs;
-use event_local::source::SourceArgs;
+use event_local::source::{SourceArgs, nothing_to_send};
 
 /// Sends events to a queue in SQS.
 ///
@@ -88,9 +88,15 @@ async fn run(args: Args, shutdown: Shutdown) -> Result<(), Failure> {
     let producer = Producer::new(Arc::new(queue), source.events)
         .options(args.options())
         .observer(watched.observer);
+    let (input, stopped) = (args.source.name(), shutdown.clone());
     let report = pod::engine(producer.run(shutdown)).await?;
     tracing::info!(sent = report.sent, "finished");
-    Ok(())
+    match input {
+        Some(input) if report.sent == 0 && !stopped.is_requested() => {
+            Err(Failure::Setting(nothing_to_send(&input)))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A line of the input that is no record is sent as it is: the consumer puts it aside.

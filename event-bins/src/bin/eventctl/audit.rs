@@ -18,8 +18,8 @@ use crate::stored::StoredArgs;
 use crate::{answered, print};
 
 /// What `--help` says of the exit status.
-pub(crate) const EXIT_STATUS: &str = "Exit status: 0 if the books balance; 1 if a service failed or it was \
-    told to stop; 2 if a setting is wrong, a bucket that is not there or may not be used included; 3 \
+pub(crate) const EXIT_STATUS: &str = "Exit status: 0 if the books balance; 1 if a service failed, it was \
+    told to stop, or the report could not be written; 2 if a setting is wrong, a bucket that is not there or may not be used included; 3 \
     if the books do not balance, or not yet; 130 if it was told to stop twice.";
 
 #[derive(Clone, Debug, Args)]
@@ -61,13 +61,12 @@ impl AuditArgs {
             audit = audit.queues(queue, dead_letters);
         }
         let report = audit.run(shutdown).await.map_err(wrong)?;
-        if self.json {
-            print(serde_json::json!(report));
-        } else {
-            print(Table(&report));
-        }
+        let printed = match self.json {
+            true => print(serde_json::json!(report)),
+            false => print(Table(&report)),
+        };
         match report.books {
-            Books::Balanced => Ok(()),
+            Books::Balanced => printed,
             books => Err(Failure::Stored(told(books).to_owned())),
         }
     }

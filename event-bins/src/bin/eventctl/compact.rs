@@ -41,8 +41,8 @@ pub(crate) struct CompactArgs {
 }
 
 /// What `--help` says of the exit status.
-pub(crate) const EXIT_STATUS: &str = "Exit status: 0 if all was merged; 1 if a service failed or it \
-    was told to stop; 2 if a setting is wrong, a bucket that is not there or may not be used included; \
+pub(crate) const EXIT_STATUS: &str = "Exit status: 0 if all was merged; 1 if a service failed, it \
+    was told to stop, or the report could not be written; 2 if a setting is wrong, a bucket that is not there or may not be used included; \
     3 if something is there that no compaction can have left; 130 if it was told to stop twice.";
 
 /// The whole object is in memory.
@@ -65,13 +65,12 @@ impl CompactArgs {
             .compression(self.compression)
             .map_err(wrong)?;
         let report = compactor.run(shutdown).await.map_err(wrong)?;
-        if self.json {
-            print(serde_json::json!(report));
-        } else {
-            print(Table(&report));
-        }
+        let printed = match self.json {
+            true => print(serde_json::json!(report)),
+            false => print(Table(&report)),
+        };
         match report.faults.len() {
-            0 => Ok(()),
+            0 => printed,
             faults => {
                 let have = if faults == 1 { "partition has" } else { "partitions have" };
                 Err(Failure::Stored(format!(

@@ -5,17 +5,15 @@ mod compact;
 mod status;
 mod stored;
 
-use std::io::Write;
 use std::process::ExitCode;
 
-use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand};
 use event_aws::{Change, QueueSetup, setup_bucket, setup_queue};
-use event_bins::aws::{AwsArgs, QueueArgs, patiently};
+use event_bins::aws::{AwsArgs, QueueArgs, bucket, patiently};
 use event_bins::pod::{self, EXIT_STATUS, Failure};
 use event_core::{Error, Layout, Result, Shutdown};
-use event_local::cli;
 use event_local::logs::LogArgs;
+use event_local::{cli, output};
 
 /// Makes the queue and the bucket of the pods, tells how they are, audits and compacts what
 /// is there.
@@ -65,8 +63,7 @@ struct Setup {
     aws: AwsArgs,
 
     /// Bucket that events are stored in; without it only the queues are made
-    #[arg(long, value_name = "BUCKET", env = "STORE_EVENTS_BKT",
-          value_parser = NonEmptyStringValueParser::new())]
+    #[arg(long, value_name = "BUCKET", env = "STORE_EVENTS_BKT", value_parser = bucket)]
     store_events_bkt: Option<String>,
 }
 
@@ -79,8 +76,7 @@ struct Status {
     aws: AwsArgs,
 
     /// Bucket that events are stored in; without it only the queues are looked at
-    #[arg(long, value_name = "BUCKET", env = "STORE_EVENTS_BKT",
-          value_parser = NonEmptyStringValueParser::new())]
+    #[arg(long, value_name = "BUCKET", env = "STORE_EVENTS_BKT", value_parser = bucket)]
     store_events_bkt: Option<String>,
 
     /// Prefix of the stored events
@@ -111,10 +107,13 @@ fn main() -> ExitCode {
 impl Setup {
     async fn run(&self, shutdown: &Shutdown) -> Result<(), Failure> {
         let aws = self.aws.load().await.map_err(|error| Failure::at_start(&error))?;
-        let mut unchanged = true;
+        let (mut unchanged, mut printed) = (true, Ok(()));
         let mut tell = |changes: Vec<Change>| {
             unchanged &= changes.is_empty();
-            changes.iter().for_each(print);
+            for change in &changes {
+                // The rest is made all the same.
+                printed = printed.clone().and(print(change));
+            }
         };
         if let Some(bucket) = &self.store_events_bkt {
             tell(answered(patiently(shutdown, || setup_bucket(&aws, bucket)).await)?);
@@ -122,9 +121,9 @@ impl Setup {
         let (queue, options) = (&self.queue.reliable_queue_name, QueueSetup::default());
         tell(answered(patiently(shutdown, || setup_queue(&aws, queue, &options)).await)?);
         if unchanged {
-            print("all is as it should be: nothing was changed");
+            return print("all is as it should be: nothing was changed");
         }
-        Ok(())
+        printed
     }
 }
 
@@ -133,12 +132,7 @@ impl Status {
         let aws = self.aws.load().await.map_err(|error| Failure::at_start(&error))?;
         let status = patiently(shutdown, || status::look(&aws, self));
         let status = answered(status.await)?;
-        if self.json {
-            print(serde_json::json!(status));
-        } else {
-            print(status);
-        }
-        Ok(())
+        if self.json { print(serde_json::json!(status)) } else { print(status) }
     }
 }
 
@@ -148,7 +142,7 @@ fn answered<T>(answer: Option<Result<T, Error>>) -> Result<T, Failure> {
     answer.ok_or_else(interrupted)?.map_err(|error| Failure::at_start(&error))
 }
 
-fn print(line: impl std::fmt::Display) {
-    // A reader that went away has what it wanted.
-    let _ = writeln!(std::io::stdout(), "{line}");
+/// What nobody gets to read was done for nothing, and ends with a status that says so.
+fn print(line: impl std::fmt::Display) -> Result<(), Failure> {
+    output::print(line).map_err(Failure::Service)
 }

@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use clap::Args;
-use clap::builder::NonEmptyStringValueParser;
 use event_aws::{Aws, S3Store};
-use event_bins::aws::AwsArgs;
+use event_bins::aws::{AwsArgs, bucket};
 use event_core::{Layout, Result};
 use event_local::cli;
 use jiff::civil::Date;
@@ -16,8 +15,7 @@ pub(crate) struct StoredArgs {
     aws: AwsArgs,
 
     /// Bucket that events are stored in
-    #[arg(long, value_name = "BUCKET", env = "STORE_EVENTS_BKT",
-          value_parser = NonEmptyStringValueParser::new())]
+    #[arg(long, value_name = "BUCKET", env = "STORE_EVENTS_BKT", value_parser = bucket)]
     store_events_bkt: String,
 
     /// Prefix of the stored events

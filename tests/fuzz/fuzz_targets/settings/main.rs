@@ -158,7 +158,7 @@ fn forms_of_values(text: &str) {
 fn works(args: &Args, matches: &ArgMatches) {
     // Fields are matched by patterns, and one that its user wrote may take its time to build.
     if !args.log_level.contains('{')
-        && let Err(fault) = logs::filter(&args.log_level)
+        && let Err(fault) = logs::filter(&args.log_level, args::DEFAULT_LEVEL)
     {
         is_one_line(&fault);
         assert!(fault.contains("--log-level"), "{fault}");

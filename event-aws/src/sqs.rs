@@ -44,8 +44,8 @@ pub(crate) use dead_letters::Redrive;
 ///   `Ambiguous`, and so is one whose body or attributes arrived with another MD5.
 /// - A message that was damaged on its way here, its body or its attributes, is not handed out: it
 ///   comes back after its visibility timeout.
-/// - Attributes are kept as text: those of type `String` and `Number`, under any label. A
-///   `Binary` one is left out with a warning in the log; its message is received without it.
+/// - Attributes are sent and received with their types: `String`, `Number` and `Binary`, under any
+///   label.
 /// - Times are whole seconds, rounded up.
 /// - [`depth`](Queue::depth) is approximate, a minute old at times, and tells no age.
 #[derive(Clone)]

@@ -1,4 +1,19 @@
 //! Messages as lines of JSON: the format of captures, replays and quarantine.
+//!
+//! ```json
+//! {"attributes": {"event_type": "sale_event", "trace": {"binary": "AQI="}}, "body": "{…}"}
+//! ```
+//!
+//! - `body` is the body as text; one that is not UTF-8 is `body_hex`, two hexadecimal digits for
+//!   each byte.
+//! - `attributes` may be left out. A value is a JSON string for text of the type `String`,
+//!   `{"binary": "<base64>"}` for bytes of the type `Binary`, and
+//!   `{"type": "Number.int", "text": "1"}` or `{"type": "Binary.gif", "binary": "<base64>"}` for
+//!   those of any other [data type](crate::AttributeValue).
+//! - A quarantined message has `reason` and `detail` before the rest, so a quarantine can be
+//!   replayed as it is once its cause is mended.
+
+mod value;
 
 use std::collections::BTreeMap;
 
@@ -8,10 +23,9 @@ use crate::message::Message;
 use crate::object::Object;
 use crate::reason::Reason;
 
-/// One line: `{"body": "…", "attributes": {"event_type": "sale_event", …}}`.
-///
-/// A body that is not UTF-8 stands as `body_hex` instead. A quarantined message has `reason` and
-/// `detail` before the rest, so a quarantine can be replayed as it is once its cause is mended.
+use value::Value;
+
+/// One line.
 #[derive(Serialize, Deserialize)]
 struct Line<'a> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -19,12 +33,16 @@ struct Line<'a> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     detail: Option<String>,
     #[serde(default)]
-    attributes: BTreeMap<String, String>,
+    attributes: BTreeMap<String, Value>,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     body: Option<std::borrow::Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     body_hex: Option<String>,
 }
+
+/// The byte order mark of UTF-8, which some editors put at the start of a file. It is no part of
+/// any text.
+pub const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Writes a message as one line, newline included.
 pub fn encode_line(message: &Message) -> Vec<u8> {
@@ -48,6 +66,9 @@ pub fn encode_quarantined(message: &Message, reason: &Reason) -> Vec<u8> {
 /// assert!(decode_line(b"{\"body\": ").is_err());
 /// ```
 pub fn decode_line(line: &[u8]) -> Result<Message, String> {
+    if line.starts_with(BYTE_ORDER_MARK) {
+        return Err("the line starts with a byte order mark".to_owned());
+    }
     let Object::<Line<'_>>(line) =
         serde_json::from_slice(line).map_err(|error| Reason::cut(error.to_string()))?;
     let body = match (line.body, line.body_hex) {
@@ -57,7 +78,8 @@ pub fn decode_line(line: &[u8]) -> Result<Message, String> {
         (None, None) => return Err("the line has no \"body\"".to_owned()),
         (Some(_), Some(_)) => return Err("the line has both \"body\" and \"body_hex\"".to_owned()),
     };
-    Ok(Message { body: body.into(), attributes: line.attributes.into_iter().collect() })
+    let attributes = line.attributes.into_iter().map(|(name, Value(value))| (name, value));
+    Ok(Message { body: body.into(), attributes: attributes.collect() })
 }
 
 fn encode(message: &Message, reason: Option<&Reason>) -> Vec<u8> {
@@ -66,12 +88,12 @@ fn encode(message: &Message, reason: Option<&Reason>) -> Vec<u8> {
     let line = Line {
         reason: reason.map(|r| r.code().to_owned()),
         detail: reason.map(|r| r.detail().to_owned()),
-        attributes: attributes.map(|(n, v)| (n.to_owned(), v.to_owned())).collect(),
+        attributes: attributes.map(|(n, v)| (n.to_owned(), Value(v.clone()))).collect(),
         body: text.map(Into::into),
         body_hex: text.is_none().then(|| encode_hex(&message.body)),
     };
     // Strings and maps with string keys always serialise.
-    let mut bytes = serde_json::to_vec(&line).expect("a line is strings and one map of strings");
+    let mut bytes = serde_json::to_vec(&line).expect("a line is strings and maps by strings");
     bytes.push(b'\n');
     bytes
 }
@@ -90,6 +112,7 @@ fn decode_hex(hex: &str) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::message::AttributeValue;
     use proptest::prelude::*;
 
     #[test]
@@ -103,6 +126,30 @@ mod tests {
     }
 
     #[test]
+    fn attributes_of_other_types_than_text_are_objects() {
+        let number = AttributeValue::from("1.50").with_type("Number").unwrap();
+        let gif = AttributeValue::from(vec![0xff]).with_type("Binary.gif").unwrap();
+        let message = Message::new("x")
+            .with_attribute("a", "text")
+            .with_attribute("b", vec![1])
+            .with_attribute("c", number)
+            .with_attribute("d", gif);
+        let line = encode_line(&message);
+        assert_eq!(
+            str::from_utf8(&line).unwrap(),
+            concat!(
+                r#"{"attributes":{"a":"text","b":{"binary":"AQ=="},"#,
+                r#""c":{"type":"Number","text":"1.50"},"d":{"type":"Binary.gif","binary":"/w=="}},"#,
+                "\"body\":\"x\"}\n"
+            )
+        );
+        assert_eq!(decode_line(&line), Ok(message));
+        // As a person may write them.
+        let line = br#"{"body": "x", "attributes": {"a": {"text": "y", "type": "String"}}}"#;
+        assert_eq!(decode_line(line), Ok(Message::new("x").with_attribute("a", "y")));
+    }
+
+    #[test]
     fn faults_are_told_apart() {
         for (line, fault) in [
             ("{}", "no \"body\""),
@@ -111,6 +158,14 @@ mod tests {
             (r#"{"body_hex": "zz"}"#, "hexadecimal"),
             (r#"{"body": {"a": 1}}"#, "string"),
             (r#"{"body": "", "attributes": {"n": 1}}"#, "string"),
+            (r#"{"body": "", "attributes": {"n": ["x"]}}"#, "string"),
+            (r#"{"body": "", "attributes": {"n": {}}}"#, "either \"text\" or \"binary\""),
+            (r#"{"body": "", "attributes": {"n": {"text": "", "binary": ""}}}"#, "either"),
+            (r#"{"body": "", "attributes": {"n": {"binary": "A"}}}"#, "base64"),
+            (r#"{"body": "", "attributes": {"n": {"binary": "AQ"}}}"#, "base64"),
+            (r#"{"body": "", "attributes": {"n": {"type": "Binary", "text": ""}}}"#, "data type"),
+            (r#"{"body": "", "attributes": {"n": {"text": "", "label": ""}}}"#, "label"),
+            ("\u{feff}{\"body\": \"\"}", "byte order mark"),
             ("[1]", "object"),
             (r#"[null, null, {}, "body"]"#, "object"),
             ("{", "EOF"),
@@ -127,12 +182,24 @@ mod tests {
         assert!(error.starts_with("invalid type: string \"éé") && error.len() < 210, "{error}");
     }
 
+    fn value() -> impl Strategy<Value = AttributeValue> {
+        let bytes = prop::collection::vec(any::<u8>(), 0..20);
+        prop_oneof![
+            ".{0,20}".prop_map(AttributeValue::from),
+            bytes.clone().prop_map(AttributeValue::from),
+            (".{0,20}", "(String|Number)(.[a-z.]{0,9})?")
+                .prop_map(|(text, kind)| AttributeValue::from(text).with_type(kind).unwrap()),
+            (bytes, "Binary[.].{0,9}")
+                .prop_map(|(bytes, kind)| AttributeValue::from(bytes).with_type(kind).unwrap()),
+        ]
+    }
+
     proptest! {
         #[test]
         fn every_message_survives_a_round_trip(
             body in prop::collection::vec(any::<u8>(), 0..100),
             text in ".{0,100}",
-            attributes in prop::collection::btree_map(".{0,20}", ".{0,20}", 0..5),
+            attributes in prop::collection::btree_map(".{0,20}", value(), 0..5),
         ) {
             for body in [body, text.into_bytes()] {
                 let message = Message { body: body.into(), attributes: attributes.clone().into_iter().collect() };

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use crate::compression::Compression;
 use crate::error::{Error, Result};
 use crate::event::{EVENT_TYPE, Event, EventType};
-use crate::message::Message;
+use crate::message::{AttributeValue, Message};
 use crate::reason::Reason;
 
 /// The key layout of a store: one object for each event or for many, one for each quarantined
@@ -176,15 +176,24 @@ impl Default for Layout {
     }
 }
 
-/// Every part goes in with its length, so that no two messages give the same input.
+/// Every part goes in with its length, so that no two messages give the same input. The types of
+/// attributes go in only where one is not `String`, after what is the length of nothing: so the
+/// messages that there were before types counted keep their keys.
 fn message_digest(message: &Message) -> [u8; 32] {
     let mut hash = Sha256::new();
+    let is_typed = message.attributes.iter().any(|(_, v)| v.data_type() != AttributeValue::STRING);
+    if is_typed {
+        hash.update(u64::MAX.to_be_bytes());
+    }
     let mut part = |bytes: &[u8]| {
         hash.update((bytes.len() as u64).to_be_bytes());
         hash.update(bytes);
     };
     for (name, value) in message.attributes.iter() {
         part(name.as_bytes());
+        if is_typed {
+            part(value.data_type().as_bytes());
+        }
         part(value.as_bytes());
     }
     part(&message.body);
@@ -333,6 +342,31 @@ mod tests {
         ] {
             assert_ne!(key(&other), key(&message), "{other:?}");
         }
+    }
+
+    #[test]
+    fn the_types_of_attributes_are_part_of_a_quarantine_key() {
+        let reason = Reason::new(Reason::BAD_MSG, "");
+        let with = |value: AttributeValue| Message::new("b").with_attribute("x", value);
+        let text = |text: &'static str| AttributeValue::from(text);
+        let number = |value| text(value).with_type("Number").unwrap();
+        let messages = [
+            with(text("AQ==")),
+            with(vec![1].into()),
+            with(vec![2].into()),
+            with(text("\u{1}")),
+            with(text("1")),
+            with(number("1")),
+            with(text("1").with_type("Number.int").unwrap()),
+            with(b"1".to_vec().into()),
+            with(AttributeValue::from(b"1".to_vec()).with_type("Binary.gif").unwrap()),
+            with(number("1")).with_attribute("y", "1"),
+            with(text("1")).with_attribute("y", number("1")),
+            Message::new("1").with_attribute("x", "Number").with_attribute("b", ""),
+        ];
+        let keys: std::collections::BTreeSet<_> =
+            messages.iter().map(|of| Layout::default().quarantine_key(of, &reason)).collect();
+        assert_eq!(keys.len(), messages.len());
     }
 
     #[test]

@@ -63,7 +63,7 @@ pub use error::{Error, ErrorKind, Result};
 pub use event::{EVENT_TYPE, Event, EventType};
 pub use handler::{Handler, Outcome};
 pub use layout::Layout;
-pub use message::{Attributes, Message};
+pub use message::{AttributeValue, Attributes, Message};
 pub use meter::{Meter, MeteredQueue, MeteredStore, Requests};
 pub use observe::Observer;
 pub use producer::{Producer, ProducerOptions, ProducerReport};

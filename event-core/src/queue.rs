@@ -31,9 +31,9 @@ use crate::message::Message;
 ///    with `TooLarge`, and the entries beside it are accepted, as if it were not in the batch.
 /// 3. `send_refuses_a_batch_over_the_limits`: more entries or bytes than a batch may hold are
 ///    refused with `Invalid` or `TooLarge`, each of them, and none is sent.
-/// 4. `messages_survive_as_they_are`: body and attributes are received as they were sent. What a
-///    service cannot carry (an empty body, one that is not UTF-8) is refused with `Invalid`,
-///    never changed.
+/// 4. `messages_survive_as_they_are`: body and attributes are received as they were sent, the
+///    attributes with their types, those with bytes among them. What a service cannot carry (an
+///    empty body, one that is not UTF-8) is refused with `Invalid`, never changed.
 /// 5. `receive_keeps_to_its_maximum`: [`receive`](Self::receive) answers at most
 ///    [`ReceiveRequest::max`] deliveries.
 /// 6. `receive_waits_no_longer_than_asked`: with nothing to receive it answers an empty list

@@ -170,8 +170,9 @@ impl Shared {
                     .id(index.to_string())
                     .message_body(std::str::from_utf8(&message.body)?);
                 for (name, value) in message.attributes.iter() {
-                    let value =
-                        MessageAttributeValue::builder().data_type("String").string_value(value);
+                    let value = MessageAttributeValue::builder()
+                        .data_type("String")
+                        .set_string_value(value.as_text().map(str::to_owned));
                     entry = entry.message_attributes(name, value.build()?);
                 }
                 entries.push(entry.build()?);

@@ -18,7 +18,7 @@ use super::answer::{Answer, Fault, json};
 use super::{NamedQueue, State};
 use wire::{
     Accepted, Batch, Changed, Deleted, Failed, GetAttributes, GetUrl, Outcomes, Outgoing,
-    QueueAttributes, Receive, Received, Send, SystemAttributes, Text, Url,
+    QueueAttributes, Receive, Received, Send, SystemAttributes, Url,
 };
 
 type Result<T> = std::result::Result<T, Fault>;
@@ -184,10 +184,7 @@ fn received(delivery: &Delivery) -> Option<wire::Incoming<'_>> {
             sent_timestamp: sent.as_millis().to_string(),
         },
         md5_of_message_attributes: digest::of_attributes(attributes),
-        message_attributes: attributes
-            .iter()
-            .map(|(name, value)| (name, Text::new(value)))
-            .collect(),
+        message_attributes: attributes.iter().map(|(name, value)| (name, value.into())).collect(),
     })
 }
 

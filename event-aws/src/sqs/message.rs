@@ -3,11 +3,14 @@
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
+use aws_sdk_sqs::primitives::Blob;
 use aws_sdk_sqs::types::{
     Message as SqsMessage, MessageAttributeValue, MessageSystemAttributeName,
     SendMessageBatchRequestEntry,
 };
-use event_core::{Attributes, Delivery, ErrorKind, Message, MessageId, Receipt, Result};
+use event_core::{
+    AttributeValue, Attributes, Delivery, ErrorKind, Message, MessageId, Receipt, Result,
+};
 
 use super::digest::Digests;
 use crate::error::Subject;
@@ -15,7 +18,7 @@ use crate::error::Subject;
 /// Most attributes of a message.
 const MAX_ATTRIBUTES: usize = 10;
 
-/// Most characters of an attribute's name.
+/// Most characters of an attribute's name, and of its type.
 const MAX_NAME: usize = 256;
 
 /// A message that SQS takes, as an entry of a batch.
@@ -61,7 +64,11 @@ pub(super) fn outgoing(
         return refused(ErrorKind::Invalid, fault);
     }
     let attributes = message.attributes.iter().map(|(name, value)| {
-        let value = MessageAttributeValue::builder().data_type("String").string_value(value);
+        let typed = MessageAttributeValue::builder().data_type(value.data_type());
+        let value = match value.as_text() {
+            Some(text) => typed.string_value(text),
+            None => typed.binary_value(Blob::new(value.as_bytes())),
+        };
         // The one required member is set.
         (name.to_owned(), value.build().expect("a type"))
     });
@@ -95,20 +102,48 @@ fn fault(attributes: &Attributes) -> Option<String> {
     attributes.iter().find_map(|(name, value)| {
         if !is_name(name) {
             Some(format!("an attribute with the name {name:?}"))
-        } else if value.is_empty() {
+        } else if !is_type(value.data_type()) {
+            Some(format!("the type {:?} of the attribute {name}", value.data_type()))
+        } else if value.as_bytes().is_empty() {
             Some(format!("an empty value for the attribute {name}"))
+        } else if !is_number(value) {
+            Some(format!("no number in the attribute {name} of the type {}", value.data_type()))
         } else {
-            let char = value.chars().find(|char| !is_taken(*char))?;
+            let char = value.as_text()?.chars().find(|char| !is_taken(*char))?;
             Some(format!("the character {char:?} in the attribute {name}"))
         }
     })
 }
 
+/// `String`, `Number` or `Binary`, with a label or without one.
+fn is_type(data_type: &str) -> bool {
+    let (base, label) = data_type.split_once('.').unwrap_or((data_type, "x"));
+    ["String", "Number", "Binary"].contains(&base)
+        && !label.is_empty()
+        && data_type.len() <= MAX_NAME
+        && label.bytes().all(is_plain)
+}
+
+/// Whether the value is a number, if it shall be one. SQS takes 38 digits, and no more.
+fn is_number(value: &AttributeValue) -> bool {
+    if value.data_type().split('.').next() != Some("Number") {
+        return true;
+    }
+    let text = value.as_text().unwrap_or_default();
+    let mantissa = text.split(['e', 'E']).next().unwrap_or_default();
+    let digits = mantissa.bytes().filter(u8::is_ascii_digit).count();
+    // `inf` and `NaN` have none.
+    (1..=38).contains(&digits) && text.parse::<f64>().is_ok_and(f64::is_finite)
+}
+
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')
+}
+
 fn is_name(name: &str) -> bool {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
     let lower = name.to_ascii_lowercase();
     (1..=MAX_NAME).contains(&name.len())
-        && name.bytes().all(allowed)
+        && name.bytes().all(is_plain)
         && !name.starts_with('.')
         && !name.ends_with('.')
         && !name.contains("..")
@@ -133,12 +168,19 @@ pub(super) fn incoming(message: SqsMessage, subject: &Subject) -> Option<Deliver
         tracing::warn!(%subject, id, part, "a message with another MD5 was not handed out");
         return None;
     }
+    let attributes = match attributes(message.message_attributes.as_ref()) {
+        Ok(attributes) => attributes,
+        Err(name) => {
+            // It cannot be received as it was sent, and without it the message is another one.
+            tracing::warn!(%subject, id, name, "a message with an attribute of no known form was not handed out");
+            return None;
+        }
+    };
     let system = |name| message.attributes.as_ref()?.get(&name)?.parse::<u64>().ok();
     let count = system(MessageSystemAttributeName::ApproximateReceiveCount);
     let sent = system(MessageSystemAttributeName::SentTimestamp)
         .and_then(|millis| SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(millis)));
     let (id, receipt) = (MessageId::new(&**id), Receipt::new(&**receipt));
-    let attributes = attributes(message.message_attributes.unwrap_or_default(), &id, subject);
     Some(Delivery {
         message: Message { body: message.body.unwrap_or_default().into(), attributes },
         id,
@@ -149,28 +191,24 @@ pub(super) fn incoming(message: SqsMessage, subject: &Subject) -> Option<Deliver
     })
 }
 
-/// Those whose value is text: a binary one has no place in [`Attributes`], and a text made of it
-/// could not be told from one that was sent so.
-fn attributes(
-    attributes: HashMap<String, MessageAttributeValue>,
-    id: &MessageId,
-    subject: &Subject,
-) -> Attributes {
-    let text = |(name, value): (String, MessageAttributeValue)| match value.string_value {
-        Some(text) => Some((name, text)),
-        None => {
-            let (id, data_type) = (id.as_str(), value.data_type);
-            tracing::warn!(%subject, id, name, data_type, "an attribute that is no text is left out");
-            None
-        }
+/// The attributes as they were sent; the name of one that is neither text nor bytes.
+fn attributes(sent: Option<&HashMap<String, MessageAttributeValue>>) -> Result<Attributes, &str> {
+    let attribute = |(name, sent): (&'_ String, &MessageAttributeValue)| {
+        let value = match (sent.string_value(), sent.binary_value()) {
+            (Some(text), None) => Some(AttributeValue::from(text.to_owned())),
+            (None, Some(bytes)) => Some(AttributeValue::from(bytes.as_ref().to_vec())),
+            _ => None,
+        };
+        let value = value.and_then(|value| value.with_type(sent.data_type().to_owned()).ok());
+        value.map(|value| (name.clone(), value))
     };
-    attributes.into_iter().filter_map(text).collect()
+    let sent = sent.into_iter().flatten();
+    sent.map(|pair| attribute(pair).ok_or(pair.0.as_str())).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aws_sdk_sqs::primitives::Blob;
 
     fn queue() -> Subject {
         Subject::queue("orders")
@@ -230,6 +268,35 @@ mod tests {
         }
     }
 
+    #[test]
+    fn values_of_attributes_have_the_types_that_sqs_takes() {
+        let text = |text: &'static str| AttributeValue::from(text);
+        let bytes = |bytes: &'static [u8]| AttributeValue::from(bytes.to_vec());
+        let table = [
+            (bytes(&[0, 255]), "Binary", true),
+            (bytes(&[0]), "Binary.gif", true),
+            (bytes(&[]), "Binary", false),
+            (text("{}"), "String.json", true),
+            (text("x"), "String.", false),
+            (text("x"), "String.a b", false),
+            (text("x"), "Other", false),
+            (text("-1.50e3"), "Number", true),
+            (text("7"), "Number.int", true),
+            (text("seven"), "Number", false),
+            (text("inf"), "Number", false),
+            (text("1e999"), "Number", false),
+            (text("12345678901234567890123456789012345678"), "Number", true),
+            (text("123456789012345678901234567890123456789"), "Number", false),
+        ];
+        for (value, data_type, taken) in table {
+            let value = value.with_type(data_type).unwrap();
+            let message = Message::new("{}").with_attribute("a", value);
+            assert_eq!(kind(&message).is_none(), taken, "{message:?}");
+        }
+        let long = format!("String.{}", "x".repeat(249));
+        assert!(is_type(&long) && !is_type(&format!("{long}x")));
+    }
+
     fn received() -> aws_sdk_sqs::types::builders::MessageBuilder {
         SqsMessage::builder()
             .message_id("id")
@@ -276,18 +343,34 @@ mod tests {
     }
 
     #[test]
-    fn attributes_that_are_text_are_kept() {
+    fn attributes_are_received_as_they_were_sent() {
+        let typed = |value: AttributeValue, data_type| value.with_type(data_type).unwrap();
+        let sent = Message::new("{}")
+            .with_attribute("a", "x")
+            .with_attribute("b", typed("1.50".into(), "Number"))
+            .with_attribute("c", typed("{}".into(), "String.json"))
+            .with_attribute("d", vec![0, 255])
+            .with_attribute("e", typed(b"GIF89a".to_vec().into(), "Binary.gif"));
+        let entry = outgoing(0, &sent, 1_000, &queue()).unwrap().entry();
+        assert_eq!(entry.message_attributes().unwrap()["d"].data_type(), "Binary");
+        let message = received().set_message_attributes(entry.message_attributes).build();
+        assert_eq!(incoming(message, &queue()).unwrap().message, sent);
+    }
+
+    #[test]
+    fn a_message_with_an_attribute_of_no_known_form_is_not_handed_out() {
         let value = |data_type: &str| MessageAttributeValue::builder().data_type(data_type);
-        let message = received()
-            .message_attributes("a", value("String").string_value("x").build().unwrap())
-            .message_attributes("b", value("Number").string_value("1.50").build().unwrap())
-            .message_attributes("c", value("String.json").string_value("{}").build().unwrap())
-            .message_attributes(
-                "d",
-                value("Binary").binary_value(Blob::new("bytes")).build().unwrap(),
-            );
-        let delivery = incoming(message.build(), &queue()).unwrap();
-        let kept: Vec<_> = delivery.message.attributes.iter().collect();
-        assert_eq!(kept, [("a", "x"), ("b", "1.50"), ("c", "{}")]);
+        let bytes = || Blob::new("bytes");
+        for odd in [
+            value("String"),
+            value("Binary").string_value("x"),
+            value("String").binary_value(bytes()),
+            value("String").string_value("x").binary_value(bytes()),
+        ] {
+            let message = received()
+                .message_attributes("a", value("String").string_value("x").build().unwrap())
+                .message_attributes("b", odd.build().unwrap());
+            assert!(incoming(message.build(), &queue()).is_none());
+        }
     }
 }

@@ -45,8 +45,9 @@ pub(crate) fn consumed() {
             let request = clients.aws.sqs().send_message().queue_url(clients.queue.url());
             let mut request = request.message_body(str::from_utf8(&message.body).unwrap());
             for (name, value) in message.attributes.iter() {
-                let value =
-                    MessageAttributeValue::builder().data_type("String").string_value(value);
+                let value = MessageAttributeValue::builder()
+                    .data_type(value.data_type())
+                    .string_value(value.as_text().unwrap());
                 request = request.message_attributes(name, value.build().unwrap());
             }
             request.send().await.unwrap();
@@ -97,8 +98,9 @@ pub(crate) fn produced() {
         .iter()
         .map(|message| {
             let attributes = message.attributes.iter();
-            let attributes =
-                attributes.map(|(name, value)| (name.into(), "String".into(), value.into()));
+            let attributes = attributes.map(|(name, value)| {
+                (name.into(), value.data_type().into(), value.as_text().unwrap().into())
+            });
             shape(str::from_utf8(&message.body).unwrap(), attributes)
         })
         .collect();

@@ -3,7 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use event_core::{Bytes, Handler, Layout, Message, ObjectStore, Reason, Retry, StoreWriter};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use event_core::{
+    AttributeValue, Bytes, Handler, Layout, Message, ObjectStore, Reason, Retry, StoreWriter,
+};
 use serde_json::Value;
 
 use super::invariant::{Invariant, Violation};
@@ -69,9 +73,9 @@ pub(super) fn each_in_its_place(
 ) -> Result<(), String> {
     for (message, fate) in traffic.fates() {
         let in_its_place = match fate {
-            Fate::Poison if buried.contains(&message) => Ok(()),
+            Fate::Poison if buried.contains(message) => Ok(()),
             Fate::Poison => Err("poison is in no dead-letter queue".to_owned()),
-            _ => settled(&message),
+            _ => settled(message),
         };
         let text = || String::from_utf8_lossy(&message.body).into_owned();
         in_its_place.map_err(|why| format!("{why}: {}", text()))?;
@@ -121,9 +125,17 @@ fn read_line(line: &[u8]) -> Option<(Message, String)> {
         _ => return None,
     };
     let attributes = line.get("attributes")?.as_object()?.iter();
-    let pair = |(name, value): (&String, &Value)| Some((name.clone(), value.as_str()?.to_owned()));
+    let pair = |(name, value): (&String, &Value)| Some((name.clone(), read_value(value)?));
     let attributes = attributes.map(pair).collect::<Option<Vec<_>>>()?.into_iter().collect();
     Some((Message { body, attributes }, text("reason")?))
+}
+
+/// Text, or bytes in base64.
+fn read_value(value: &Value) -> Option<AttributeValue> {
+    match value.as_str() {
+        Some(text) => Some(text.to_owned().into()),
+        None => Some(STANDARD.decode(value.get("binary")?.as_str()?).ok()?.into()),
+    }
 }
 
 /// The subject of this project: [`StoreWriter`], one object for each event.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use event_core::{Bytes, Message};
+use event_core::{AttributeValue, Bytes, Message};
 use fastrand::Rng;
 
 use super::fault::Fault;
@@ -32,7 +32,7 @@ pub struct Traffic {
     /// In the order in which producers get them, repetitions included.
     pub messages: VecDeque<Message>,
     /// By body and attributes.
-    fates: BTreeMap<Identity, Fate>,
+    fates: BTreeMap<Identity, (Message, Fate)>,
     /// The name of each event, by its body.
     by_body: BTreeMap<Bytes, String>,
     /// The names of events so far, poisonous ones included.
@@ -43,12 +43,14 @@ pub struct Traffic {
     pub(super) hits: BTreeMap<Fault, u64>,
 }
 
-type Identity = (Bytes, Vec<(String, String)>);
+/// The body, and of each attribute its name, its type and its value.
+type Identity = (Bytes, Vec<(String, String, Vec<u8>)>);
 
 fn identity(message: &Message) -> Identity {
-    let attributes = message.attributes.iter();
-    let pairs = attributes.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-    (message.body.clone(), pairs)
+    let attributes = message.attributes.iter().map(|(name, value)| {
+        (name.to_owned(), value.data_type().to_owned(), value.as_bytes().to_vec())
+    });
+    (message.body.clone(), attributes.collect())
 }
 
 /// Two types and three days, so that partitions are shared and told apart.
@@ -88,15 +90,12 @@ impl Traffic {
 
     /// What must become of this message; none if nobody sent it.
     pub fn fate(&self, message: &Message) -> Option<&Fate> {
-        self.fates.get(&identity(message))
+        self.fates.get(&identity(message)).map(|(_, fate)| fate)
     }
 
     /// Each message once, with its fate.
-    pub fn fates(&self) -> impl Iterator<Item = (Message, &Fate)> {
-        self.fates.iter().map(|((body, attributes), fate)| {
-            let attributes = attributes.iter().cloned().collect();
-            (Message { body: body.clone(), attributes }, fate)
-        })
+    pub fn fates(&self) -> impl Iterator<Item = (&Message, &Fate)> {
+        self.fates.values().map(|(message, fate)| (message, fate))
     }
 
     /// The name of the event that has this body; none if it is no event that anyone sent.
@@ -121,7 +120,7 @@ impl Traffic {
 
     /// How many messages are in quarantine in the end.
     pub fn quarantined(&self) -> usize {
-        let poison = self.fates.values().filter(|fate| **fate == Fate::Poison).count();
+        let poison = self.fates.values().filter(|(_, fate)| *fate == Fate::Poison).count();
         self.fates.len() - poison - self.stored()
     }
 
@@ -167,7 +166,7 @@ impl Traffic {
         if let Fate::Stored { name } = &fate {
             self.by_body.insert(message.body.clone(), name.clone());
         }
-        self.fates.insert(identity(&message), fate);
+        self.fates.insert(identity(&message), (message.clone(), fate));
         self.messages.push_back(message);
     }
 }
@@ -274,5 +273,11 @@ fn hostile(message_bytes: usize) -> Vec<(Message, Fate)> {
         all.push((typed("no json", "sale_event").with_attribute(name, value), fate("not_json")));
     }
     all.push((Message::new(good), fate("unknown_event_type")));
+    // They differ in nothing but the bytes, or the type, of an attribute.
+    let traces = [vec![1].into(), vec![2].into(), AttributeValue::from("\u{1}")];
+    for trace in traces {
+        let message = typed("{}", "sale_event").with_attribute("trace", trace);
+        all.push((message, fate("missing_store_id")));
+    }
     all
 }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+mod attributes;
 mod consumer;
 mod contention;
 mod drain;

@@ -10,23 +10,24 @@ pub(super) fn of_body(body: &[u8]) -> String {
 }
 
 /// By the [rules](https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-message-metadata.html#sqs-attributes-md5-message-digest-calculation)
-/// of SQS: in order of the names, each part after its length; 1 stands for text.
+/// of SQS: in order of the names, each part after its length; 1 stands for text, 2 for bytes.
 pub(super) fn of_attributes(attributes: &Attributes) -> Option<String> {
     if attributes.iter().len() == 0 {
         return None;
     }
     let mut digest = Md5::new();
-    let mut part = |text: &str, after: &[u8]| {
+    let mut part = |bytes: &[u8], after: &[u8]| {
         // A part is shorter than the largest message.
-        let length = u32::try_from(text.len()).unwrap_or(u32::MAX);
+        let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
         digest.update(length.to_be_bytes());
-        digest.update(text);
+        digest.update(bytes);
         digest.update(after);
     };
     for (name, value) in attributes.iter() {
-        part(name, &[]);
-        part("String", &[1]);
-        part(value, &[]);
+        let kind = if value.as_text().is_some() { 1 } else { 2 };
+        part(name.as_bytes(), &[]);
+        part(value.data_type().as_bytes(), &[kind]);
+        part(value.as_bytes(), &[]);
     }
     Some(hex(&digest.finalize()))
 }

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use event_core::{Attributes, Message};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use event_core::{AttributeValue, Attributes, Message};
 use hyper::StatusCode;
 use serde::{Deserialize, Serialize};
 
@@ -57,13 +59,29 @@ pub(super) struct OutgoingMessage {
 struct Value {
     data_type: String,
     string_value: Option<String>,
+    /// In base64.
+    binary_value: Option<String>,
+}
+
+impl Value {
+    fn read(self) -> Option<AttributeValue> {
+        let value = match (self.string_value, self.binary_value) {
+            (Some(text), None) => AttributeValue::from(text),
+            (None, Some(bytes)) => STANDARD.decode(bytes).ok()?.into(),
+            _ => return None,
+        };
+        value.with_type(self.data_type).ok().filter(|value| !value.as_bytes().is_empty())
+    }
 }
 
 impl OutgoingMessage {
     pub(super) fn into_message(self) -> Result<Message, Fault> {
-        let attribute = |(name, value): (String, Value)| match value.string_value {
-            Some(text) if value.data_type == "String" => Ok((name, text)),
-            _ => Err(Fault::unknown(format_args!("an attribute of type {}", value.data_type))),
+        let attribute = |(name, value): (String, Value)| match value.read() {
+            Some(value) => Ok((name, value)),
+            None => {
+                let message = format!("the attribute {name} is neither text nor bytes of its type");
+                Err(Fault::new(StatusCode::BAD_REQUEST, "InvalidParameterValue", message))
+            }
         };
         if self.message_body.is_empty() {
             let message = "an empty body";
@@ -121,7 +139,7 @@ pub(super) struct Incoming<'a> {
     pub(super) attributes: SystemAttributes,
     #[serde(rename = "MD5OfMessageAttributes", skip_serializing_if = "Option::is_none")]
     pub(super) md5_of_message_attributes: Option<String>,
-    pub(super) message_attributes: BTreeMap<&'a str, Text<'a>>,
+    pub(super) message_attributes: BTreeMap<&'a str, Typed<'a>>,
 }
 
 /// Those that a consumer asks for, whether it does or not.
@@ -135,14 +153,20 @@ pub(super) struct SystemAttributes {
 /// The value of an attribute.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-pub(super) struct Text<'a> {
-    data_type: &'static str,
-    string_value: &'a str,
+pub(super) struct Typed<'a> {
+    data_type: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    string_value: Option<&'a str>,
+    /// In base64.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    binary_value: Option<String>,
 }
 
-impl<'a> Text<'a> {
-    pub(super) fn new(string_value: &'a str) -> Self {
-        Self { data_type: "String", string_value }
+impl<'a> From<&'a AttributeValue> for Typed<'a> {
+    fn from(value: &'a AttributeValue) -> Self {
+        let string_value = value.as_text();
+        let binary_value = string_value.is_none().then(|| STANDARD.encode(value.as_bytes()));
+        Self { data_type: value.data_type(), string_value, binary_value }
     }
 }
 

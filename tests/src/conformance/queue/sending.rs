@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use event_core::{ErrorKind, Message, MessageId, QueueLimits, Result};
+use event_core::{AttributeValue, ErrorKind, Message, MessageId, QueueLimits, Result};
 use tokio::time::Instant;
 
 use super::QueueBackend;
@@ -82,6 +82,16 @@ pub(super) async fn messages_survive_as_they_are(backend: Arc<dyn QueueBackend>)
         Message::new(long)
             .with_attribute("event_type", "../<&>\" 東京")
             .with_attribute("priority_shipping", "True"),
+        Message::new("bytes").with_attribute("trace", (0..=255).collect::<Vec<u8>>()),
+        Message::new("types")
+            .with_attribute("json", typed("{}".into(), "String.json"))
+            .with_attribute("price", typed("64.08".into(), "Number"))
+            .with_attribute("qty", typed("5".into(), "Number.int"))
+            .with_attribute("picture", typed(b"GIF89a".to_vec().into(), "Binary.gif")),
+        // These differ in the type alone, and would be one to whoever takes them for text.
+        Message::new("z1").with_attribute("trace", "AQ=="),
+        Message::new("z2").with_attribute("trace", vec![1]),
+        Message::new("z3").with_attribute("trace", b"AQ==".to_vec()),
     ];
     // What some services cannot carry: refused, or as it was.
     let strange = [
@@ -89,6 +99,9 @@ pub(super) async fn messages_survive_as_they_are(backend: Arc<dyn QueueBackend>)
         Message::new("nul \0"),
         Message::new(&b"not text \xff\xfe"[..]),
         Message::new("an empty value").with_attribute("event_type", ""),
+        Message::new("no bytes").with_attribute("trace", Vec::new()),
+        Message::new("no type").with_attribute("event_type", typed("x".into(), "Other")),
+        Message::new("no number").with_attribute("qty", typed("five".into(), "Number")),
     ];
     let mut expected = plain.to_vec();
     probe.send_messages(&plain).await;
@@ -117,6 +130,10 @@ pub(super) async fn delay_hides_new_messages(backend: Arc<dyn QueueBackend>) {
     assert_eq!(seen.delivery.receive_count, 1);
 }
 
+fn typed(value: AttributeValue, data_type: &'static str) -> AttributeValue {
+    value.with_type(data_type).expect("a type of such a value")
+}
+
 fn expect_refusal(outcomes: &[Result<MessageId>], entries: usize) {
     assert_eq!(outcomes.len(), entries, "outcomes of a batch that is refused");
     for outcome in outcomes {
@@ -139,7 +156,9 @@ fn too_large(limits: QueueLimits) -> Message {
 
 /// A message of this [`Message::size`].
 fn message_of(size: usize) -> Message {
-    let attributes = Message::default().with_attribute("event_type", "sale_event");
+    let attributes = Message::default()
+        .with_attribute("event_type", "sale_event")
+        .with_attribute("trace", typed(vec![1, 2].into(), "Binary.id"));
     let body = vec![b'x'; size - attributes.size()];
     Message { body: body.into(), ..attributes }
 }

@@ -1,8 +1,8 @@
 //! Mistakes in what is accepted and what arrives.
 
 use event_core::{
-    Attributes, Delivery, Error, ErrorKind, Message, MessageId, Queue, ReceiveRequest, Result,
-    async_trait,
+    AttributeValue, Attributes, Delivery, Error, ErrorKind, Message, MessageId, Queue,
+    ReceiveRequest, Result, async_trait,
 };
 
 use super::{Mistake, expect};
@@ -25,6 +25,7 @@ fn a_send_that_answers_one_outcome_too_few_is_caught() {
     expect::<OneOutcomeTooFew>(&[
         "send_reports_each_entry",
         "send_refuses_a_batch_over_the_limits",
+        "messages_survive_as_they_are",
         "receive_keeps_to_its_maximum",
         "competing_receivers_share_without_overlap",
     ]);
@@ -123,6 +124,75 @@ impl Mistake for LosesAttributes {
 #[test]
 fn a_queue_that_loses_attributes_is_caught() {
     expect::<LosesAttributes>(&["send_refuses_what_is_too_large", "messages_survive_as_they_are"]);
+}
+
+/// Changes the attributes that are received.
+async fn receive_with(
+    queue: &dyn Queue,
+    request: ReceiveRequest,
+    change: impl Fn(&str, &AttributeValue) -> Option<AttributeValue>,
+) -> Result<Vec<Delivery>> {
+    let mut deliveries = queue.receive(request).await?;
+    for delivery in &mut deliveries {
+        let attributes = delivery.message.attributes.iter();
+        let changed =
+            attributes.filter_map(|(name, value)| Some((name.to_owned(), change(name, value)?)));
+        let changed = changed.collect();
+        delivery.message.attributes = changed;
+    }
+    Ok(deliveries)
+}
+
+#[derive(Default)]
+struct LosesBytes;
+#[async_trait]
+impl Mistake for LosesBytes {
+    async fn receive(&self, queue: &dyn Queue, request: ReceiveRequest) -> Result<Vec<Delivery>> {
+        receive_with(queue, request, |_, value| value.as_text().map(|_| value.clone())).await
+    }
+}
+
+#[test]
+fn a_queue_that_loses_attributes_with_bytes_is_caught() {
+    expect::<LosesBytes>(&["send_refuses_what_is_too_large", "messages_survive_as_they_are"]);
+}
+
+#[derive(Default)]
+struct TakesTextForBytes;
+#[async_trait]
+impl Mistake for TakesTextForBytes {
+    async fn receive(&self, queue: &dyn Queue, request: ReceiveRequest) -> Result<Vec<Delivery>> {
+        let change = |_: &str, value: &AttributeValue| {
+            let text = value.as_text().filter(|text| *text == "AQ==");
+            Some(text.map_or_else(|| value.clone(), |text| text.as_bytes().to_vec().into()))
+        };
+        receive_with(queue, request, change).await
+    }
+}
+
+#[test]
+fn a_queue_that_takes_text_for_bytes_is_caught() {
+    expect::<TakesTextForBytes>(&["messages_survive_as_they_are"]);
+}
+
+#[derive(Default)]
+struct CutsLabels;
+#[async_trait]
+impl Mistake for CutsLabels {
+    async fn receive(&self, queue: &dyn Queue, request: ReceiveRequest) -> Result<Vec<Delivery>> {
+        let change = |name: &str, value: &AttributeValue| {
+            let base = value.data_type().split('.').next().unwrap().to_owned();
+            // The sizes of messages must not tell.
+            let cut = if name == "trace" { None } else { value.clone().with_type(base).ok() };
+            Some(cut.unwrap_or_else(|| value.clone()))
+        };
+        receive_with(queue, request, change).await
+    }
+}
+
+#[test]
+fn a_queue_that_cuts_the_labels_of_types_is_caught() {
+    expect::<CutsLabels>(&["messages_survive_as_they_are"]);
 }
 
 #[derive(Default)]

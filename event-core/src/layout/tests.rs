@@ -1,0 +1,184 @@
+use super::*;
+use proptest::prelude::*;
+
+fn event(request_id: &str) -> Event<'_> {
+    Event {
+        event_type: EventType::Inventory,
+        request_id: request_id.into(),
+        store_id: 1,
+        cust_id: 1,
+        category: "".into(),
+        sku: 1,
+        price: 1.0,
+        qty: 1,
+        discount: 0.0,
+        gift_wrap: false,
+        variant: "".into(),
+        priority_shipping: false,
+        ts: jiff::civil::datetime(2026, 1, 2, 3, 4, 5, 0),
+        is_return: false,
+    }
+}
+
+#[test]
+fn an_event_has_the_references_key() {
+    assert_eq!(
+        Layout::default().event_key(&event("fbcb6bb3-3652-4287-b51e-118f96d8480e")),
+        "store_events/event_type=inventory_event/dt=2026_01_02/fbcb6bb3-3652-4287-b51e-118f96d8480e.json"
+    );
+}
+
+#[test]
+fn hostile_identities_stay_in_their_partition() {
+    let key = |id| Layout::default().event_key(&event(id));
+    let dir = "store_events/event_type=inventory_event/dt=2026_01_02/";
+    assert_eq!(key("../../etc"), format!("{dir}%2e%2e%2f%2e%2e%2fetc.json"));
+    assert_eq!(key("a\nb\0"), format!("{dir}a%0ab%00.json"));
+    assert_eq!(key("50%"), format!("{dir}50%25.json"));
+    // Readers would not see it; `_` elsewhere does no harm.
+    assert_eq!(key("_a_b"), format!("{dir}%5fa_b.json"));
+    assert_eq!(key("%5fa_b"), format!("{dir}%255fa_b.json"));
+    assert_eq!(key("é"), format!("{dir}%c3%a9.json"));
+}
+
+#[test]
+fn a_quarantine_key_names_reason_and_type() {
+    let reason = Reason::new(Reason::BAD_MSG, "");
+    let message = Message::new("x").with_attribute(EVENT_TYPE, "../../etc");
+    let key = Layout::default().quarantine_key(&message, &reason);
+    assert!(key.starts_with("quarantine/reason=bad_msg/event_type=%2e%2e%2f%2e%2e%2fetc/"));
+    let untyped = Layout::default().quarantine_key(&Message::new("x"), &reason);
+    assert!(untyped.contains("/event_type=__HIVE_DEFAULT_PARTITION__/"));
+}
+
+#[test]
+fn a_value_is_kept_whole_up_to_120_bytes_and_cut_to_them_beyond() {
+    let value = |id: &str| {
+        let key = Layout::default().event_key(&event(id));
+        key.rsplit('/').next().unwrap().strip_suffix(".json").unwrap().to_owned()
+    };
+    assert_eq!(value(&"a".repeat(120)), "a".repeat(120));
+    assert_eq!(value(&format!("_{}", "a".repeat(117))), format!("%5f{}", "a".repeat(117)));
+    let (plain, hidden) = ("a".repeat(50), format!("%5f{}", "a".repeat(50)));
+    for (long, kept) in [
+        ("a".repeat(121), &plain),
+        ("a".repeat(50) + &"%".repeat(24), &plain),
+        (format!("_{}", "a".repeat(118)), &hidden),
+    ] {
+        let cut = value(&long);
+        let (start, digest) = cut.split_once('~').unwrap();
+        assert_eq!((cut.len(), start.len(), digest.len()), (120, 55, 64), "{cut}");
+        assert!(start.starts_with(kept), "{cut}");
+    }
+}
+
+#[test]
+fn a_quarantine_key_is_that_of_the_whole_message() {
+    let reason = Reason::new(Reason::BAD_MSG, "");
+    let key = |message: &Message| Layout::default().quarantine_key(message, &reason);
+    let message = Message::new("body").with_attribute("ab", "cd");
+    // Objects under it are found again only if it never changes.
+    assert_eq!(
+        key(&message),
+        "quarantine/reason=bad_msg/event_type=__HIVE_DEFAULT_PARTITION__/\
+         db283aefdb025872105ad4175213a3aaf0c2165044d488e83235aaf54ea85e2b.json"
+    );
+    for other in [
+        Message::new("bod").with_attribute("ab", "cd"),
+        Message::new("body").with_attribute("abc", "d"),
+        Message::new("body").with_attribute("a", "bcd"),
+        Message::new("dbody").with_attribute("ab", "c"),
+        Message::new("body"),
+    ] {
+        assert_ne!(key(&other), key(&message), "{other:?}");
+    }
+}
+
+#[test]
+fn the_types_of_attributes_are_part_of_a_quarantine_key() {
+    let reason = Reason::new(Reason::BAD_MSG, "");
+    let with = |value: AttributeValue| Message::new("b").with_attribute("x", value);
+    let text = |text: &'static str| AttributeValue::from(text);
+    let number = |value| text(value).with_type("Number").unwrap();
+    let messages = [
+        with(text("AQ==")),
+        with(vec![1].into()),
+        with(vec![2].into()),
+        with(text("\u{1}")),
+        with(text("1")),
+        with(number("1")),
+        with(text("1").with_type("Number.int").unwrap()),
+        with(b"1".to_vec().into()),
+        with(AttributeValue::from(b"1".to_vec()).with_type("Binary.gif").unwrap()),
+        with(number("1")).with_attribute("y", "1"),
+        with(text("1")).with_attribute("y", number("1")),
+        Message::new("1").with_attribute("x", "Number").with_attribute("b", ""),
+    ];
+    let keys: std::collections::BTreeSet<_> =
+        messages.iter().map(|of| Layout::default().quarantine_key(of, &reason)).collect();
+    assert_eq!(keys.len(), messages.len());
+}
+
+#[test]
+fn a_prefix_is_kept_as_it_was_given_up_to_its_longest() {
+    assert_eq!(Layout::new("a/b_c").unwrap().prefix(), "a/b_c");
+    let segment = "p".repeat(200);
+    assert!(Layout::new(&segment).is_ok() && Layout::new(&format!("{segment}p")).is_err());
+    let longest = format!("{segment}/{}", "p".repeat(199));
+    assert!(Layout::new(&longest).is_ok() && Layout::new(&format!("{longest}p")).is_err());
+}
+
+#[test]
+fn prefixes_that_could_leave_their_place_are_refused() {
+    for bad in [
+        "",
+        "/a",
+        "a/",
+        "a//b",
+        "..",
+        "a/../b",
+        ".tmp",
+        "a b",
+        "quarantine",
+        "quarantine/x",
+        "ledger",
+        "compacted/store_events",
+        "ä",
+    ] {
+        assert!(Layout::new(bad).is_err(), "{bad:?}");
+    }
+    for good in ["store_events", "a/b", "year=2026/x.y"] {
+        assert!(Layout::new(good).is_ok(), "{good:?}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn keys_keep_to_the_grammar_and_the_length(id in ".{0,300}", code in ".{0,300}", kind in ".{0,300}") {
+        let layout = Layout::new(&"p".repeat(200)).unwrap();
+        let message = Message::new("x").with_attribute(EVENT_TYPE, kind);
+        let keys = [
+            layout.event_key(&event(&id)),
+            layout.quarantine_key(&message, &Reason::new(code, "")),
+        ];
+        for key in keys {
+            prop_assert!(key.len() <= 1024);
+            prop_assert_eq!(key.matches('/').count(), 3);
+            prop_assert!(!key.contains("..") && key.bytes().all(|b| b.is_ascii_graphic()));
+            prop_assert!(key.split('/').all(|segment| segment.len() <= 255));
+        }
+    }
+
+    #[test]
+    fn two_identities_never_share_a_key(a in ".{0,300}", b in ".{0,300}") {
+        let layout = Layout::default();
+        prop_assert_eq!(a == b, layout.event_key(&event(&a)) == layout.event_key(&event(&b)));
+    }
+
+    #[test]
+    fn long_identities_with_a_common_start_differ(start in "[a-z%/]{200}", a in "[a-z]{1,50}", b in "[a-z]{1,50}") {
+        let layout = Layout::default();
+        let (x, y) = (format!("{start}{a}"), format!("{start}{b}"));
+        prop_assert_eq!(a == b, layout.event_key(&event(&x)) == layout.event_key(&event(&y)));
+    }
+}

@@ -97,14 +97,14 @@ def bucket(template):
 
 def prefixes(template, overlays):
     """The consumer may store below the prefixes that the overlays set, and below no other."""
-    wanted, probes = {"quarantine"}, set()
+    wanted, probes = set(), set()
     for overlay in overlays:
         settings = overlay.find("ConfigMap", "sales-events-consumer-ns", "consumer-settings")["data"]
         # Everything may be done in an emulator.
         if settings.get("AWS_ENDPOINT_URL"):
             continue
         prefix = settings["S3_PREFIX"]
-        wanted.add(prefix)
+        wanted |= {prefix, f"quarantine/{prefix}"}
         probes.add(f"{prefix}/_self_test")
         if settings["OBJECT_LAYOUT"] == "batch":
             wanted.add(f"ledger/{prefix}")

@@ -23,9 +23,13 @@ use crate::reason::Reason;
 /// store_events/event_type=sale_event/dt=2026_11_22/<request_id>.json
 /// store_events/event_type=sale_event/dt=2026_11_22/0000000000.ndjson
 /// ledger/store_events/event_type=sale_event/dt=2026_11_22/0000000000.json
-/// quarantine/reason=bad_msg/event_type=sale_event/<sha-256 of the message>.json
+/// quarantine/store_events/reason=bad_msg/event_type=sale_event/<sha-256 of the message>.json
 /// compacted/store_events/event_type=sale_event/dt=2026_11_22/0000000000.ndjson
 /// ```
+///
+/// All that a layout writes is below its own prefix, there and in quarantine. Each key below a
+/// prefix has a fixed number of segments and no prefix has one that begins as theirs do, so layouts
+/// with other prefixes share a store, one prefix inside of another too, and no key.
 ///
 /// Keys are built from untrusted input. Of each value only `A-Z a-z 0-9 _ -` go in as they are;
 /// every other byte is written as `%` and two hexadecimal digits, and a value that would take
@@ -49,6 +53,8 @@ impl Layout {
     pub const LEDGER_PREFIX: &'static str = "ledger";
     /// The prefix that objects merged for readers are under.
     pub const COMPACTED_PREFIX: &'static str = "compacted";
+    /// What the segments of keys begin with, and those of a prefix do not.
+    const OF_KEYS: [&'static str; 3] = ["event_type=", "dt=", "reason="];
     /// Stands for a message without an event type, as Hive, Athena, Spark and DuckDB read it.
     const NO_EVENT_TYPE: &'static str = "__HIVE_DEFAULT_PARTITION__";
     /// The longest prefix: leaves room for the rest of the key.
@@ -57,8 +63,8 @@ impl Layout {
     const MAX_VALUE: usize = 120;
 
     /// A layout below `prefix`: one or more segments of `A-Z a-z 0-9 _ - . =`, parted by `/`,
-    /// none of them starting with a dot or a `_`, which readers pass over, and not below `quarantine`, `ledger`
-    /// or `compacted`.
+    /// none of them starting with a dot or a `_`, which readers pass over, or as those of keys do
+    /// (`event_type=`, `dt=`, `reason=`), and not below `quarantine`, `ledger` or `compacted`.
     pub fn new(prefix: &str) -> Result<Self> {
         let allowed = |c: char| c.is_ascii_alphanumeric() || "_-.=".contains(c);
         let mut segments = prefix.split('/');
@@ -69,13 +75,16 @@ impl Layout {
                     && !s.starts_with(['.', '_'])
                     && s.chars().all(allowed)
             })
+            && !prefix.split('/').any(|s| Self::OF_KEYS.iter().any(|of| s.starts_with(of)))
             && ![Self::QUARANTINE_PREFIX, Self::LEDGER_PREFIX, Self::COMPACTED_PREFIX]
                 .map(Some)
                 .contains(&prefix.split('/').next());
         if !sound {
             let message = format!(
                 "S3_PREFIX is {prefix:?}: give segments of letters, digits, '_', '-', '.' and '=' parted \
-                 by single '/', at most {} bytes, none starting with '.' or '_', which is hidden from readers, not below 'quarantine', 'ledger' or 'compacted', for example 'store_events'",
+                 by single '/', at most {} bytes, none starting with '.' or '_', which is hidden from readers, \
+                 or with 'event_type=', 'dt=' or 'reason=', which keys have, not below 'quarantine', 'ledger' or \
+                 'compacted', for example 'store_events'",
                 Self::MAX_PREFIX
             );
             return Err(Error::invalid("layout", message));
@@ -130,6 +139,12 @@ impl Layout {
         format!("{}/", self.prefix)
     }
 
+    /// What all keys of quarantined messages start with. Those of prefixes inside of this one do,
+    /// too, and have more segments.
+    pub fn quarantine_root(&self) -> String {
+        format!("{}/{}/", Self::QUARANTINE_PREFIX, self.prefix)
+    }
+
     /// What all keys of ledgers start with.
     pub(crate) fn ledger_root(&self) -> String {
         format!("{}/{}/", Self::LEDGER_PREFIX, self.prefix)
@@ -159,7 +174,8 @@ impl Layout {
     /// The key of a quarantined message: a function of the reason's code and the whole message,
     /// so that the same message is put aside once however often it is delivered.
     pub fn quarantine_key(&self, message: &Message, reason: &Reason) -> String {
-        let mut key = format!("{}/reason=", Self::QUARANTINE_PREFIX);
+        let mut key = self.quarantine_root();
+        key.push_str("reason=");
         push_value(&mut key, reason.code());
         key.push_str("/event_type=");
         let event_type = message.attributes.value(EVENT_TYPE);

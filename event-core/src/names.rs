@@ -26,6 +26,16 @@ impl Partition {
     }
 }
 
+/// Whether a path below the quarantine of a prefix is in that of a longer prefix: it has more
+/// segments than `reason=…/event_type=…/<digest>.json`, and ends with these.
+pub(crate) fn is_of_longer_prefix(path: &str) -> bool {
+    let mut last = path.rsplit('/');
+    let (_, event_type, reason) = (last.next(), last.next(), last.next());
+    event_type.is_some_and(|segment| segment.starts_with("event_type="))
+        && reason.is_some_and(|segment| segment.starts_with("reason="))
+        && last.next().is_some()
+}
+
 /// What readers of Hive partitions pass over, such as the object that a consumer proves its
 /// rights with.
 pub(crate) fn is_hidden(path: &str) -> bool {
@@ -69,6 +79,25 @@ mod tests {
             "event_type=sale_event/dt=2026-01-02",
         ] {
             assert_eq!(Partition::parse(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_quarantine_of_a_longer_prefix_is_told_from_that_of_a_shorter_one() {
+        use crate::message::Message;
+        use crate::reason::Reason;
+        let prefixes =
+            ["a", "a/b", "a/b/c", "a/reason", "a/x=1"].map(|prefix| Layout::new(prefix).unwrap());
+        for own in &prefixes {
+            for other in &prefixes {
+                let key = other.quarantine_key(&Message::new("x"), &Reason::new("bad_msg", ""));
+                let Some(path) = key.strip_prefix(&own.quarantine_root()) else { continue };
+                assert_eq!(is_of_longer_prefix(path), own != other, "{key}");
+            }
+        }
+        // A stray object, which an audit is to name.
+        for stray in ["x", "b/x", "reason=x/y", "b/c/d/e", "b/event_type=x/reason=y/z"] {
+            assert!(!is_of_longer_prefix(stray), "{stray}");
         }
     }
 

@@ -75,7 +75,7 @@ mod tests {
         ]
         .into_iter();
         store.expect_put().times(3).returning(move |key, body, mode| {
-            assert!(key.starts_with("quarantine/reason=bad_msg/"), "{key}");
+            assert!(key.starts_with("quarantine/store_events/reason=bad_msg/"), "{key}");
             assert_eq!(codec::decode_line(&body), Ok(Message::new("x")));
             assert_eq!(mode, PutMode::Create);
             answers.next().unwrap()

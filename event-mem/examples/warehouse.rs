@@ -89,7 +89,7 @@ async fn main() -> event_core::Result<()> {
     let (sent, report) = (sent?.sent, report?);
 
     let out_of_stock =
-        event_core::list_all(&*store, "quarantine/reason=out_of_stock/").await?.len();
+        event_core::list_all(&*store, "quarantine/store_events/reason=out_of_stock/").await?.len();
     let shelves = warehouse.0.lock().unwrap_or_else(PoisonError::into_inner);
     for (category, pieces) in &shelves.pieces {
         println!("{category:<14} {pieces:>6} pieces");

@@ -36,6 +36,9 @@ pub(crate) struct Summary {
     pub(crate) out: PathBuf,
     /// The prefix of the events below it.
     pub(crate) prefix: String,
+    /// What is in quarantine is below, with a `/` at its end.
+    #[serde(skip)]
+    pub(crate) quarantine: String,
     /// What an object is called, in the directory of its type and day.
     #[serde(skip)]
     pub(crate) object: String,
@@ -82,6 +85,7 @@ impl From<Run> for Summary {
             send_to_durable: Latency::of(&run.details.latency),
             out: run.out,
             prefix: run.layout.prefix().to_owned(),
+            quarantine: run.layout.quarantine_root(),
             object: object(&run.objects),
             seed: run.seed,
             requests: run.requests,
@@ -143,7 +147,11 @@ impl fmt::Display for Summary {
         )?;
         let out = self.out.display();
         writeln!(f, "events            {out}/{}/event_type=…/dt=…/{}", self.prefix, self.object)?;
-        writeln!(f, "quarantine        {out}/quarantine/reason=…/event_type=…/<sha-256>.json")?;
+        writeln!(
+            f,
+            "quarantine        {out}/{}reason=…/event_type=…/<sha-256>.json",
+            self.quarantine
+        )?;
         if let Some(seed) = self.seed {
             writeln!(f, "seed              {seed}")?;
         }

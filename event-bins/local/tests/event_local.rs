@@ -87,8 +87,14 @@ fn the_capture_is_stored_once_byte_for_byte_however_often_it_is_replayed() {
         assert_eq!(files.len(), 1000, "nothing else may be left below the directory");
         assert_eq!(count(&files, "store_events/event_type=sale_event/dt=2026_11_22/"), 458);
         assert_eq!(count(&files, "store_events/event_type=inventory_event/dt=2026_11_22/"), 445);
-        assert_eq!(count(&files, "quarantine/reason=bad_msg/event_type=sale_event/"), 42);
-        assert_eq!(count(&files, "quarantine/reason=bad_msg/event_type=inventory_event/"), 55);
+        assert_eq!(
+            count(&files, "quarantine/store_events/reason=bad_msg/event_type=sale_event/"),
+            42
+        );
+        assert_eq!(
+            count(&files, "quarantine/store_events/reason=bad_msg/event_type=inventory_event/"),
+            55
+        );
         let mut cents = 0;
         for line in std::fs::read(CAPTURE).unwrap().split(|&b| b == b'\n').filter(|l| !l.is_empty())
         {
@@ -383,7 +389,12 @@ fn bad_lines_are_named_and_quarantined_and_the_rest_goes_on() {
         }
         refused(&output, text);
         let files = files(out.path());
-        assert_eq!(count(&files, &format!("quarantine/reason={reason}/")), 1, "{:?}", files.keys());
+        assert_eq!(
+            count(&files, &format!("quarantine/store_events/reason={reason}/")),
+            1,
+            "{:?}",
+            files.keys()
+        );
         assert_eq!(files.len(), 4);
     }
 }

@@ -117,7 +117,7 @@ impl Audit {
         let store = &store.until(stop);
         let mut tally = Tally::default();
         // Before the records: what leaves quarantine by a replay comes to them.
-        let set_aside = SetAside::read(store, dates, &mut tally.findings).await?;
+        let set_aside = SetAside::read(store, &layout, dates, &mut tally.findings).await?;
         let partitions = partitions_on(store, &layout, dates, &mut tally.findings).await?;
         for partition in partitions.values() {
             Objects::new(store, &layout, partition).read(&mut tally).await?;
@@ -179,7 +179,12 @@ struct SetAside {
 }
 
 impl SetAside {
-    async fn read(store: &PatientStore, dates: Dates, findings: &mut Findings) -> Result<Self> {
+    async fn read(
+        store: &PatientStore,
+        layout: &Layout,
+        dates: Dates,
+        findings: &mut Findings,
+    ) -> Result<Self> {
         let mut set_aside = Self::default();
         let each = |read: Result<Aside, Finding>| match read {
             Ok(message) if dates.contains(message.day) => {
@@ -189,7 +194,7 @@ impl SetAside {
             Ok(message) => set_aside.beyond.push(message.who.id),
             Err(finding) => findings.add(finding),
         };
-        read_quarantine(store, each).await?;
+        read_quarantine(store, layout, each).await?;
         Ok(set_aside)
     }
 }
@@ -238,7 +243,7 @@ async fn places(
             place.aside.push(key);
         }
     };
-    read_quarantine(store, each).await?;
+    read_quarantine(store, layout, each).await?;
     Ok(places)
 }
 

@@ -14,6 +14,7 @@ use super::sent::Identity;
 use crate::codec;
 use crate::error::Result;
 use crate::layout::Layout;
+use crate::names::is_of_longer_prefix;
 use crate::patient::PatientStore;
 use crate::reason::Reason;
 use crate::store::ObjectMeta;
@@ -28,14 +29,17 @@ pub(super) struct Aside {
     pub(super) day: Date,
 }
 
-/// Reads all of them: only the message itself tells its day.
+/// Reads all of this layout: only the message itself tells its day.
 pub(super) async fn read_quarantine(
     store: &PatientStore,
+    layout: &Layout,
     mut each: impl FnMut(Result<Aside, Finding>),
 ) -> Result<()> {
-    let mut pages = pin!(store.pages(format!("{}/", Layout::QUARANTINE_PREFIX)));
+    let root = layout.quarantine_root();
+    let mut pages = pin!(store.pages(root.clone()));
     while let Some(page) = pages.try_next().await? {
-        let reads = page.into_iter().map(|object| read(store, object));
+        let own = page.into_iter().filter(|object| !is_of_longer_prefix(&object.key[root.len()..]));
+        let reads = own.map(|object| read(store, layout, object));
         let mut reads = stream::iter(reads).buffered(READS);
         while let Some(read) = reads.try_next().await? {
             each(read);
@@ -44,24 +48,28 @@ pub(super) async fn read_quarantine(
     Ok(())
 }
 
-async fn read(store: &PatientStore, object: ObjectMeta) -> Result<Result<Aside, Finding>> {
+async fn read(
+    store: &PatientStore,
+    layout: &Layout,
+    object: ObjectMeta,
+) -> Result<Result<Aside, Finding>> {
     let line = store.get(&object.key).await?;
     let key = object.key.clone();
     let aside = match line {
-        Some(line) => aside(object, &line),
+        Some(line) => aside(layout, object, &line),
         None => Err("this was listed and is gone:".to_owned()),
     };
     Ok(aside.map_err(|fault| Finding::new(FindingKind::Unreadable, key, fault)))
 }
 
-fn aside(object: ObjectMeta, line: &[u8]) -> Result<Aside, String> {
+fn aside(layout: &Layout, object: ObjectMeta, line: &[u8]) -> Result<Aside, String> {
     let ObjectMeta { key, modified, .. } = object;
     let message = codec::decode_line(line)
         .map_err(|fault| format!("this is no quarantined message ({fault}):"))?;
     // All of the key but the reason is a function of the message.
-    let expected = Layout::default().quarantine_key(&message, &Reason::new("", ""));
-    let (reason, place) = parts(&key).unwrap_or_default();
-    if parts(&expected).map(|(_, place)| place) != Some(place) {
+    let expected = layout.quarantine_key(&message, &Reason::new("", ""));
+    let (reason, place) = parts(layout, &key).unwrap_or_default();
+    if parts(layout, &expected).map(|(_, place)| place) != Some(place) {
         return Err(format!("the key of the message in it ends with {expected}, not"));
     }
     let reason = reason.to_owned();
@@ -71,8 +79,8 @@ fn aside(object: ObjectMeta, line: &[u8]) -> Result<Aside, String> {
 }
 
 /// The reason, and what comes after it.
-fn parts(key: &str) -> Option<(&str, &str)> {
-    let path = key.strip_prefix(Layout::QUARANTINE_PREFIX)?.strip_prefix("/reason=")?;
+fn parts<'a>(layout: &Layout, key: &'a str) -> Option<(&'a str, &'a str)> {
+    let path = key.strip_prefix(&layout.quarantine_root())?.strip_prefix("reason=")?;
     path.split_once('/')
 }
 

@@ -46,7 +46,9 @@ fn a_quarantine_key_names_reason_and_type() {
     let reason = Reason::new(Reason::BAD_MSG, "");
     let message = Message::new("x").with_attribute(EVENT_TYPE, "../../etc");
     let key = Layout::default().quarantine_key(&message, &reason);
-    assert!(key.starts_with("quarantine/reason=bad_msg/event_type=%2e%2e%2f%2e%2e%2fetc/"));
+    assert!(
+        key.starts_with("quarantine/store_events/reason=bad_msg/event_type=%2e%2e%2f%2e%2e%2fetc/")
+    );
     let untyped = Layout::default().quarantine_key(&Message::new("x"), &reason);
     assert!(untyped.contains("/event_type=__HIVE_DEFAULT_PARTITION__/"));
 }
@@ -80,7 +82,7 @@ fn a_quarantine_key_is_that_of_the_whole_message() {
     // Objects under it are found again only if it never changes.
     assert_eq!(
         key(&message),
-        "quarantine/reason=bad_msg/event_type=__HIVE_DEFAULT_PARTITION__/\
+        "quarantine/store_events/reason=bad_msg/event_type=__HIVE_DEFAULT_PARTITION__/\
          db283aefdb025872105ad4175213a3aaf0c2165044d488e83235aaf54ea85e2b.json"
     );
     for other in [
@@ -144,10 +146,15 @@ fn prefixes_that_could_leave_their_place_are_refused() {
         "ledger",
         "compacted/store_events",
         "ä",
+        "reason=bad_msg",
+        "a/reason=x",
+        "a/event_type=sale_event",
+        "a/event_type=sale_event/b",
+        "a/dt=2026_11_22",
     ] {
         assert!(Layout::new(bad).is_err(), "{bad:?}");
     }
-    for good in ["store_events", "a/b", "year=2026/x.y"] {
+    for good in ["store_events", "a/b", "year=2026/x.y", "dt/reason", "adt=1"] {
         assert!(Layout::new(good).is_ok(), "{good:?}");
     }
 }
@@ -161,9 +168,9 @@ proptest! {
             layout.event_key(&event(&id)),
             layout.quarantine_key(&message, &Reason::new(code, "")),
         ];
-        for key in keys {
+        for (key, segments) in keys.into_iter().zip([3, 4]) {
             prop_assert!(key.len() <= 1024);
-            prop_assert_eq!(key.matches('/').count(), 3);
+            prop_assert_eq!(key.matches('/').count(), segments);
             prop_assert!(!key.contains("..") && key.bytes().all(|b| b.is_ascii_graphic()));
             prop_assert!(key.split('/').all(|segment| segment.len() <= 255));
         }

@@ -43,7 +43,7 @@ fuzz_target!(|input: &[u8]| {
         let key = |detail| layout.quarantine_key(message, &Reason::new(code.clone(), detail));
         let (one, other) = (key("one"), key("other"));
         assert_eq!(one, other, "the detail is no part of the key");
-        is_the_key_of_the_message(&one, message, code);
+        is_the_key_of_the_message(&one, &layout, message, code);
         one
     });
     assert_eq!(messages[0] == messages[1], a == b, "{a}\n{b}");
@@ -100,8 +100,8 @@ fn is_the_key_of_the_event(key: &str, layout: &Layout, event: &Event<'_>) {
     is_written(id, &name);
 }
 
-fn is_the_key_of_the_message(key: &str, message: &Message, code: &str) {
-    let below = below(key, Layout::QUARANTINE_PREFIX);
+fn is_the_key_of_the_message(key: &str, layout: &Layout, message: &Message, code: &str) {
+    let below = below(key, layout.quarantine_root().trim_end_matches('/'));
     let [reason, event_type, digest] = below[..] else { panic!("{key}") };
     is_written(reason.strip_prefix("reason=").expect(key), &encoded(code));
     let event_type = event_type.strip_prefix("event_type=").expect(key);

@@ -7,4 +7,5 @@ mod audit;
 mod compact;
 mod model;
 mod odd;
+mod prefixes;
 mod support;

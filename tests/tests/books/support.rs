@@ -53,7 +53,17 @@ pub(crate) async fn singly(store: &MemStore, messages: &[Message]) {
 }
 
 pub(crate) async fn put_aside(store: &MemStore, message: &Message, reason: &'static str) {
-    let quarantine = Quarantine::new(Arc::new(store.clone()), Layout::default());
+    put_aside_below(store, Layout::default(), message, reason).await;
+}
+
+/// In the quarantine of another prefix.
+pub(crate) async fn put_aside_below(
+    store: &MemStore,
+    layout: Layout,
+    message: &Message,
+    reason: &'static str,
+) {
+    let quarantine = Quarantine::new(Arc::new(store.clone()), layout);
     let reason = Reason::new(reason, "on purpose");
     let (retry, never) = (Retry::default(), Shutdown::never());
     quarantine.put(message, &reason, &retry, &never).await.unwrap();

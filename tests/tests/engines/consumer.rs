@@ -46,7 +46,7 @@ async fn each_outcome_has_its_own_end() {
     assert_eq!((report.received, report.acknowledged, report.suppressed), (5, 2, 1));
     assert_eq!((report.quarantined, report.released, report.deleted), (1, 1, 4));
     assert!(start.elapsed() >= Duration::from_secs(60), "the delay of the retry was not kept");
-    assert_eq!(keys(&store, "quarantine/reason=unknown_sku/").await.len(), 1);
+    assert_eq!(keys(&store, "quarantine/store_events/reason=unknown_sku/").await.len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -381,7 +381,7 @@ async fn of_two_events_with_one_identity_the_first_is_stored_and_the_second_quar
     assert_eq!((report.acknowledged, report.suppressed, report.quarantined), (1, 1, 1));
     let stored = keys(&store, "store_events/").await;
     assert_eq!(store.get(&stored[0]).await.unwrap().unwrap(), first.body);
-    let put_aside = keys(&store, "quarantine/reason=conflict/").await;
+    let put_aside = keys(&store, "quarantine/store_events/reason=conflict/").await;
     let line = store.get(&put_aside[0]).await.unwrap().unwrap();
     assert_eq!(event_core::codec::decode_line(&line).unwrap(), second);
     assert!(queue.receive(AT_ONCE).await.unwrap().is_empty());

@@ -47,8 +47,11 @@ async fn the_capture_of_the_reference_is_stored_byte_for_byte_and_its_bad_events
     let count = async |prefix: &str| keys(&store, prefix).await.len();
     assert_eq!(count("store_events/event_type=sale_event/dt=2026_11_22/").await, 458);
     assert_eq!(count("store_events/event_type=inventory_event/dt=2026_11_22/").await, 445);
-    assert_eq!(count("quarantine/reason=bad_msg/event_type=sale_event/").await, 42);
-    assert_eq!(count("quarantine/reason=bad_msg/event_type=inventory_event/").await, 55);
+    assert_eq!(count("quarantine/store_events/reason=bad_msg/event_type=sale_event/").await, 42);
+    assert_eq!(
+        count("quarantine/store_events/reason=bad_msg/event_type=inventory_event/").await,
+        55
+    );
 
     let stored = stored(&store).await;
     let mut cents = 0;

@@ -74,7 +74,7 @@ async fn an_oversized_message_goes_to_quarantine_and_the_rest_goes_on() {
     let producer = producer(queue.clone(), Scripted::new(messages)).quarantine(quarantine);
     let report = producer.run(Shutdown::never()).await.unwrap();
     assert_eq!((report.sent, report.quarantined), (15, 1));
-    assert_eq!(keys(&store, "quarantine/reason=refused/").await.len(), 1);
+    assert_eq!(keys(&store, "quarantine/store_events/reason=refused/").await.len(), 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -101,7 +101,10 @@ async fn one_undecodable_message_harms_nothing_beside_it() {
         run_until_drained(writer(Arc::new(queue.clone()), Arc::new(store.clone())), &queue).await;
     assert_eq!((report.received, report.acknowledged, report.quarantined), (10, 9, 1));
     assert_eq!(keys(&store, "store_events/").await.len(), 9);
-    assert_eq!(keys(&store, "quarantine/reason=not_json/event_type=sale_event/").await.len(), 1);
+    assert_eq!(
+        keys(&store, "quarantine/store_events/reason=not_json/event_type=sale_event/").await.len(),
+        1
+    );
 }
 
 /// The reference stores bad events beside good ones.
@@ -115,7 +118,9 @@ async fn bad_events_are_quarantined_whole_and_never_stored_beside_good_ones() {
     assert_eq!(stored, ["store_events/event_type=sale_event/dt=2026_11_22/good.json"]);
     let put_aside = keys(&store, "quarantine/").await;
     assert_eq!(put_aside.len(), 1);
-    assert!(put_aside[0].starts_with("quarantine/reason=bad_msg/event_type=sale_event/"));
+    assert!(
+        put_aside[0].starts_with("quarantine/store_events/reason=bad_msg/event_type=sale_event/")
+    );
     let line = store.get(&put_aside[0]).await.unwrap().unwrap();
     assert_eq!(event_core::codec::decode_line(&line).unwrap(), sale(marked));
 }

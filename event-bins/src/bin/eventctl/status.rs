@@ -6,7 +6,7 @@ use std::fmt;
 use std::time::Duration;
 
 use event_aws::{Aws, S3Store, SqsQueue, age_of_oldest};
-use event_core::{Depth, Layout, ListRequest, ObjectStore, Queue, Result};
+use event_core::{Depth, ListRequest, ObjectStore, Queue, Result};
 use serde::Serialize;
 
 use crate::Status;
@@ -57,8 +57,8 @@ pub(crate) async fn look(aws: &Aws, args: &Status) -> Result<Report> {
             let store = S3Store::new(aws, bucket);
             Some(BucketReport {
                 name: bucket.clone(),
-                events: partitions(&store, args.s3_prefix.prefix()).await?,
-                quarantine: partitions(&store, Layout::QUARANTINE_PREFIX).await?,
+                events: partitions(&store, format!("{}/", args.s3_prefix.prefix())).await?,
+                quarantine: partitions(&store, args.s3_prefix.quarantine_root()).await?,
             })
         }
         None => None,
@@ -83,8 +83,7 @@ async fn oldest(aws: &Aws, queue: &str) -> Option<Duration> {
 
 /// Counts what is below a prefix, page by page: a listing of a million objects is a thousand
 /// requests, and only the counts are kept.
-async fn partitions(store: &S3Store, prefix: &str) -> Result<BTreeMap<String, Objects>> {
-    let prefix = format!("{prefix}/");
+async fn partitions(store: &S3Store, prefix: String) -> Result<BTreeMap<String, Objects>> {
     let mut partitions: BTreeMap<String, Objects> = BTreeMap::new();
     let mut after = None;
     loop {

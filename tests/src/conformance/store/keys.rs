@@ -46,7 +46,7 @@ fn layout_keys() -> Vec<String> {
         for id in ids {
             let message = Message::new(body(&id)).with_attribute("event_type", id.clone());
             let reason = Reason::new(id.clone(), "");
-            keys.push(layouts[0].quarantine_key(&message, &reason));
+            keys.extend(layouts.iter().map(|layout| layout.quarantine_key(&message, &reason)));
             let message = message.with_attribute("event_type", "sale_event");
             let event = Event::parse(&message).expect("a valid event");
             keys.extend(layouts.iter().map(|layout| layout.event_key(&event)));

@@ -22,7 +22,7 @@ class Program:
 
     def __init__(self, path):
         with open(path) as text:
-            found = re.findall(r"\[env: (\w+)=.*\](?:\n\s+\[default: (.*)\])?", text.read())
+            found = re.findall(r"\[env: (\w+)(?:=.*)?\](?:\n\s+\[default: (.*)\])?", text.read())
         self.defaults = dict(found)
         assert "SHUTDOWN_GRACE_SECS" in self.defaults, f"{path} is no help text of a pod"
 

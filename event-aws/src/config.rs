@@ -6,12 +6,16 @@ use std::time::Duration;
 use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_config::{BehaviorVersion, SdkConfig};
 use aws_sdk_s3::config::retry::RetryPartition;
-use event_core::{Error, Result};
+use event_core::Result;
 
 use crate::endpoint::OneBucket;
 use crate::requests::{ApiRequests, Requests};
+use crate::surroundings::{
+    CLOUDWATCH, S3, SQS, Surroundings, WithoutEndpoints, check_region, wrong,
+};
+use crate::url::shown;
 use crate::user_agent::UserAgent;
 use crate::{credentials, http};
 
@@ -51,8 +55,8 @@ const STALLED_GRACE: Duration = Duration::from_secs(20);
 /// What is left out comes from where every AWS tool takes it: the region from `AWS_REGION`, the
 /// profile or the instance, the endpoint from `AWS_ENDPOINT_URL`, `AWS_ENDPOINT_URL_SQS` and
 /// `AWS_ENDPOINT_URL_S3` or the profile. So do credentials, always: environment, profile, web
-/// identity, EKS Pod Identity, instance, in this order.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// identity, EKS Pod Identity, instance, in this order. What is set and blank is not set.
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct AwsOptions {
     /// Region, for example `us-east-1`.
     pub region: Option<String>,
@@ -62,77 +66,88 @@ pub struct AwsOptions {
     pub endpoint: Option<String>,
 }
 
+impl fmt::Debug for AwsOptions {
+    /// Without a password that somebody may have put into the endpoint.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let endpoint = self.endpoint.as_deref().map(shown);
+        let mut options = f.debug_struct("AwsOptions");
+        options.field("region", &self.region).field("endpoint", &endpoint).finish()
+    }
+}
+
 impl AwsOptions {
-    /// Finds region and endpoint, and prepares the clients. Nothing is sent to a service, except
+    /// Finds region and endpoints, and prepares the clients. Nothing is sent to a service, except
     /// that a region that is nowhere else is asked of the instance.
     ///
     /// # Errors
     ///
-    /// `Invalid`, if there is no region, or it or an endpoint has not the form of one.
+    /// `Invalid`, if there is no region, if it, an endpoint or a file of profiles has not the form
+    /// of one, or if two settings contradict each other.
     pub async fn load(&self) -> Result<Aws> {
+        let surroundings = Surroundings::of_this_process().await?;
+        let endpoint = given(self.endpoint.as_deref());
+        surroundings.check_endpoints(endpoint)?;
+        let [sqs, s3, cloudwatch] =
+            [SQS, S3, CLOUDWATCH].map(|service| surroundings.endpoint(service, endpoint));
+        let endpoints = Endpoints { sqs: sqs?, s3: s3?, cloudwatch: cloudwatch? };
+        let tls = match http::trusted() {
+            Ok(tls) => tls,
+            Err(_) if endpoints.are_without_tls() => http::no_trust(),
+            Err(why) => return Err(wrong(why)),
+        };
         // Pinned: a later version may change timeouts, retries and the HTTP stack with an update.
         let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
-            .http_client(http::client())
+            .http_client(http::client(tls))
             .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-            .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT).build());
-        if let Some(region) = given(self.region.as_deref()) {
-            loader = loader.region(Region::new(region.to_owned()));
+            .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT).build())
+            // So that it looks for none itself.
+            .endpoint_url(NOWHERE);
+        if let Some(region) = surroundings.region(given(self.region.as_deref()))? {
+            loader = loader.region(region);
         }
-        for (variable, endpoint) in configured_endpoints() {
-            check_endpoint(variable, &endpoint)?;
+        if let Some(profile) = surroundings.profile_of_variable() {
+            loader = loader.profile_name(profile);
         }
-        if let Some(endpoint) = given(self.endpoint.as_deref()) {
-            check_endpoint("AWS_ENDPOINT_URL", endpoint)?;
-            loader = loader.endpoint_url(endpoint);
-        }
-        let sdk = credentials::renewed_in_time(loader.load().await);
-        check_region(sdk.region().map(AsRef::as_ref).unwrap_or_default())?;
+        let sdk = without_endpoints(loader.load().await);
+        let region = sdk.region().map(AsRef::as_ref).unwrap_or_default();
+        check_region("the region of the instance", region)?;
         // Only AWS itself is sure to have a host name for each bucket.
-        let of_service = |name| configured_endpoints().find(|(variable, _)| *variable == name);
-        let endpoint = |name| of_service(name).map(|(_, endpoint)| endpoint);
-        let (sqs_endpoint, s3_endpoint) = (endpoint(SQS_ENDPOINT), endpoint(S3_ENDPOINT));
-        let elsewhere = sdk.endpoint_url().is_some() || s3_endpoint.is_some();
-        Ok(Aws { sqs_endpoint, s3_endpoint, ..Aws::new(sdk, elsewhere) })
+        let elsewhere = endpoints.s3.is_some();
+        let sdk = credentials::renewed_in_time(sdk, Some(surroundings));
+        Ok(Aws { endpoints, ..Aws::new(sdk, elsewhere) })
     }
 }
 
-const SQS_ENDPOINT: &str = "AWS_ENDPOINT_URL_SQS";
-const S3_ENDPOINT: &str = "AWS_ENDPOINT_URL_S3";
+const NOWHERE: &str = "http://nowhere.invalid";
 
-/// The endpoints that the SDK takes from the environment, checked here since it would answer
-/// each request with a text that quotes the request.
-fn configured_endpoints() -> impl Iterator<Item = (&'static str, String)> {
-    ["AWS_ENDPOINT_URL", SQS_ENDPOINT, S3_ENDPOINT]
-        .into_iter()
-        .filter_map(|variable| Some((variable, std::env::var(variable).ok()?)))
-        .filter(|(_, endpoint)| !endpoint.is_empty())
+/// Endpoints are set for each client, and for no other.
+fn without_endpoints(sdk: SdkConfig) -> SdkConfig {
+    let mut builder = sdk.clone().into_builder();
+    builder.set_endpoint_url(None);
+    builder.set_service_config(Some(WithoutEndpoints(sdk)));
+    builder.build()
+}
+
+/// Where services are that are not at AWS.
+#[derive(Clone, Debug, Default)]
+struct Endpoints {
+    sqs: Option<String>,
+    s3: Option<String>,
+    #[cfg_attr(not(feature = "cloudwatch"), allow(dead_code, reason = "nobody asks it then"))]
+    cloudwatch: Option<String>,
+}
+
+impl Endpoints {
+    fn are_without_tls(&self) -> bool {
+        let is_plain =
+            |url: &Option<String>| url.as_ref().is_some_and(|url| url.starts_with("http:"));
+        is_plain(&self.sqs) && is_plain(&self.s3)
+    }
 }
 
 fn given(setting: Option<&str>) -> Option<&str> {
     setting.map(str::trim).filter(|setting| !setting.is_empty())
-}
-
-fn check_endpoint(variable: &str, endpoint: &str) -> Result<()> {
-    let host = ["http://", "https://"].iter().find_map(|scheme| endpoint.strip_prefix(scheme));
-    if host.is_some_and(|host| !host.is_empty() && !host.contains(char::is_whitespace)) {
-        return Ok(());
-    }
-    let message = format!("{variable} is {endpoint:?}, which is no URL: give http://host:port");
-    Err(Error::invalid("configure", message))
-}
-
-/// Its form alone: only a request tells whether there is such a region.
-fn check_region(region: &str) -> Result<()> {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
-    let message = if region.is_empty() {
-        "there is no region: set AWS_REGION, for example to us-east-1".to_owned()
-    } else if region.bytes().all(allowed) {
-        return Ok(());
-    } else {
-        format!("AWS_REGION is {region:?}, which is no region: give one such as us-east-1")
-    };
-    Err(Error::invalid("configure", message))
 }
 
 /// The SDK's configuration, from which queues and stores are made. All of them share connections,
@@ -141,17 +156,14 @@ fn check_region(region: &str) -> Result<()> {
 pub struct Aws {
     sdk: SdkConfig,
     path_style: bool,
-    /// Where one of the services alone is. An endpoint of both that was given in
-    /// [`AwsOptions`] would hide these variables from the SDK.
-    sqs_endpoint: Option<String>,
-    s3_endpoint: Option<String>,
+    endpoints: Endpoints,
     requests: Requests,
 }
 
 impl Aws {
     pub(crate) fn new(sdk: SdkConfig, path_style: bool) -> Self {
         let requests = Requests::default();
-        Self { sdk, path_style, sqs_endpoint: None, s3_endpoint: None, requests }
+        Self { sdk, path_style, endpoints: Endpoints::default(), requests }
     }
 
     /// The region that requests go to.
@@ -180,7 +192,11 @@ impl Aws {
     /// A client of CloudWatch, for what the services tell it alone.
     #[cfg(feature = "cloudwatch")]
     pub fn cloudwatch(&self) -> aws_sdk_cloudwatch::Client {
-        let config = aws_sdk_cloudwatch::config::Builder::from(&self.sdk)
+        let mut builder = aws_sdk_cloudwatch::config::Builder::from(&self.sdk);
+        if let Some(endpoint) = &self.endpoints.cloudwatch {
+            builder = builder.endpoint_url(endpoint);
+        }
+        let config = builder
             .interceptor(self.requests.of("cloudwatch"))
             .interceptor(UserAgent)
             .timeout_config(self.timeouts(SQS_ATTEMPT))
@@ -203,7 +219,7 @@ impl Aws {
         attempt: Duration,
     ) -> aws_sdk_sqs::Client {
         let mut builder = aws_sdk_sqs::config::Builder::from(&self.sdk);
-        if let Some(endpoint) = &self.sqs_endpoint {
+        if let Some(endpoint) = &self.endpoints.sqs {
             builder = builder.endpoint_url(endpoint);
         }
         let config = builder
@@ -232,7 +248,7 @@ impl Aws {
 
     fn s3_config(&self, kind_of_call: &'static str) -> aws_sdk_s3::config::Builder {
         let mut builder = aws_sdk_s3::config::Builder::from(&self.sdk);
-        if let Some(endpoint) = &self.s3_endpoint {
+        if let Some(endpoint) = &self.endpoints.s3 {
             builder = builder.endpoint_url(endpoint);
         }
         let downloads = StalledStreamProtectionConfig::enabled().upload_enabled(false);
@@ -258,11 +274,11 @@ impl Aws {
 }
 
 impl fmt::Debug for Aws {
-    /// Region and endpoint, and nothing of the credentials.
+    /// Region and endpoints, which have no password, and nothing of the credentials.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Aws")
             .field("region", &self.region())
-            .field("endpoint", &self.sdk.endpoint_url())
+            .field("endpoints", &self.endpoints)
             .finish_non_exhaustive()
     }
 }
@@ -270,26 +286,6 @@ impl fmt::Debug for Aws {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_endpoint_is_a_url() {
-        for endpoint in ["http://127.0.0.1:4566", "https://sqs.eu-west-1.amazonaws.com"] {
-            assert!(check_endpoint("AWS_ENDPOINT_URL", endpoint).is_ok(), "{endpoint:?}");
-        }
-        for endpoint in ["127.0.0.1:4566", "http://", "http://a b", "ftp://a"] {
-            let error = check_endpoint("AWS_ENDPOINT_URL", endpoint).unwrap_err();
-            assert!(error.to_string().contains("AWS_ENDPOINT_URL"), "{error}");
-        }
-    }
-
-    #[test]
-    fn a_region_is_one_word() {
-        assert!(check_region("us-gov-west-1").is_ok());
-        for region in ["", "us east", "eu-west-1/"] {
-            let error = check_region(region).unwrap_err();
-            assert!(error.to_string().contains("AWS_REGION"), "{error}");
-        }
-    }
 
     #[tokio::test]
     async fn timeouts_bound_each_attempt_and_all_of_them() {
@@ -314,5 +310,8 @@ mod tests {
     fn no_debug_output_has_a_secret() {
         let aws = crate::script::Script::default().aws();
         assert!(!format!("{aws:?}").contains("secret"), "{aws:?}");
+        let endpoint = Some("http://me:secret@a".to_owned());
+        let options = AwsOptions { endpoint, ..AwsOptions::default() };
+        assert!(!format!("{options:?}").contains("secret"), "{options:?}");
     }
 }

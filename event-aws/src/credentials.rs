@@ -16,6 +16,7 @@ use aws_smithy_async::time::SharedTimeSource;
 use tokio::time::timeout;
 
 use crate::error::{causes, one_line};
+use crate::surroundings::Surroundings;
 
 /// Credentials are renewed when they have so long left. The SDK's 10 s are less than a long poll
 /// and its retry take, and leave no time for a second try where the first renewal fails.
@@ -33,10 +34,10 @@ const PATIENCE: Duration = Duration::from_secs(5);
 ///
 /// The cache of the SDK gets no margin of its own: it would add a random half of it to whatever
 /// this provider says, and go on with credentials that have really expired.
-pub(crate) fn renewed_in_time(sdk: SdkConfig) -> SdkConfig {
+pub(crate) fn renewed_in_time(sdk: SdkConfig, asked_in: Option<Surroundings>) -> SdkConfig {
     let Some(provider) = sdk.credentials_provider() else { return sdk };
     let time = sdk.time_source().unwrap_or_default();
-    let provider = KeepValid { provider, time, last: Mutex::default() };
+    let provider = KeepValid { provider, time, asked_in, last: Mutex::default() };
     sdk.into_builder()
         .credentials_provider(SharedCredentialsProvider::new(provider))
         .identity_cache(IdentityCache::lazy().buffer_time(Duration::ZERO).build())
@@ -50,6 +51,8 @@ pub(crate) fn renewed_in_time(sdk: SdkConfig) -> SdkConfig {
 struct KeepValid {
     provider: SharedCredentialsProvider,
     time: SharedTimeSource,
+    /// Where the provider looks, to tell what is at fault.
+    asked_in: Option<Surroundings>,
     last: Mutex<Option<Credentials>>,
 }
 
@@ -62,7 +65,7 @@ impl KeepValid {
                 .unwrap_or_else(|_| Err(CredentialsError::provider_timed_out(PATIENCE))),
             None => asked.await,
         };
-        let error = match renewed {
+        let error = match renewed.and_then(usable) {
             Ok(mut credentials) => {
                 *self.last() = Some(credentials.clone());
                 if let Some(expiry) = credentials.expiry_mut() {
@@ -73,11 +76,30 @@ impl KeepValid {
             Err(error) => error,
         };
         // They may have expired meanwhile.
-        let Some(valid) = self.valid() else { return Err(error) };
+        let Some(valid) = self.valid() else { return Err(self.explained(error).await) };
         let why = one_line(&causes(&error));
         let left = valid.expiry().and_then(|end| end.duration_since(self.time.now()).ok());
         tracing::warn!(why, ?left, "credentials were not renewed; those at hand are still valid");
         Ok(self.until_asked_again(valid))
+    }
+
+    /// The same error with the variables, profiles and files that are at fault.
+    async fn explained(&self, error: CredentialsError) -> CredentialsError {
+        use CredentialsError::{CredentialsNotLoaded, InvalidConfiguration};
+        let Some(asked_in) = &self.asked_in else { return error };
+        let suspects = asked_in.suspects().await;
+        if suspects.is_empty() {
+            return error;
+        }
+        let suspects = suspects.join("; ");
+        match &error {
+            // Its cause lists all places where there are none, none of which is at fault.
+            CredentialsNotLoaded(_) => CredentialsError::invalid_configuration(suspects),
+            InvalidConfiguration(_) => {
+                CredentialsError::invalid_configuration(format!("{}; {suspects}", causes(&error)))
+            }
+            _ => CredentialsError::provider_error(format!("{}; {suspects}", causes(&error))),
+        }
     }
 
     /// The last credentials, unless they have really expired.
@@ -97,6 +119,36 @@ impl KeepValid {
         // They are replaced as a whole.
         self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Credentials without the line end that a file or a secret may have put behind them. They go into
+/// headers, where any other character than those of keys would make the SDK panic.
+fn usable(credentials: Credentials) -> provider::Result {
+    let (id, key) = (credentials.access_key_id(), credentials.secret_access_key());
+    let token = credentials.session_token();
+    for (what, value) in [
+        ("the access key (AWS_ACCESS_KEY_ID)", Some(id)),
+        ("the secret key (AWS_SECRET_ACCESS_KEY)", Some(key)),
+        ("the session token (AWS_SESSION_TOKEN)", token),
+    ] {
+        let Some(value) = value.map(str::trim) else { continue };
+        if value.is_empty() || !value.bytes().all(|byte| byte.is_ascii_graphic()) {
+            let what = format!("{what} is empty or has a character that none has: set it anew");
+            return Err(CredentialsError::invalid_configuration(what));
+        }
+    }
+    let is_plain = |value: &str| value.trim() == value;
+    if is_plain(id) && is_plain(key) && token.is_none_or(is_plain) {
+        return Ok(credentials);
+    }
+    let mut plain = Credentials::builder()
+        .access_key_id(id.trim())
+        .secret_access_key(key.trim())
+        .provider_name("trimmed");
+    plain.set_session_token(token.map(|token| token.trim().to_owned()));
+    plain.set_expiry(credentials.expiry());
+    plain.set_account_id(credentials.account_id().cloned());
+    Ok(plain.build())
 }
 
 /// When to renew what expires then. Credentials that have less than the margin left from the

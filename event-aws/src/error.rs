@@ -17,6 +17,8 @@ use hyper_util::client::legacy::Error as HttpError;
 
 pub(crate) use kind::classify;
 
+use crate::http;
+
 /// What a request was about.
 #[derive(Clone, Debug)]
 pub(crate) enum Subject {
@@ -229,8 +231,10 @@ fn not_answered(failure: &ConnectorError, operation: &'static str, subject: &Sub
     let connecting =
         |error: &(dyn StdError + 'static)| error.downcast_ref().is_some_and(HttpError::is_connect);
     if found(connecting).is_some() {
-        let what =
-            format!("cannot connect: {why}; check AWS_REGION, AWS_ENDPOINT_URL, the network");
+        let what = format!(
+            "cannot connect: {why}; check AWS_REGION, AWS_ENDPOINT_URL, the network{}",
+            by_proxies()
+        );
         return subject.error(ErrorKind::Transient, operation, what);
     }
     let kind = if failure.is_user() {
@@ -242,6 +246,13 @@ fn not_answered(failure: &ConnectorError, operation: &'static str, subject: &Sub
         ErrorKind::Ambiguous
     };
     subject.error(kind, operation, format_args!("no answer: {why}"))
+}
+
+/// What else may be at fault: hosts are asked for through it.
+fn by_proxies() -> String {
+    let proxies = http::proxies();
+    let is = if proxies.is_empty() { "" } else { " and the proxy: " };
+    format!("{is}{}", proxies.join(", "))
 }
 
 fn chain<'a>(

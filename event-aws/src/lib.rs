@@ -37,6 +37,8 @@ mod s3;
 mod script;
 mod setup;
 mod sqs;
+mod surroundings;
+mod url;
 mod user_agent;
 
 #[cfg(feature = "cloudwatch")]

@@ -48,7 +48,8 @@ pub struct AwsArgs {
     pub aws_region: Option<String>,
 
     /// Where SQS and S3 are, if not at AWS, such as http://127.0.0.1:4566
-    #[arg(long, value_name = "URL", env = "AWS_ENDPOINT_URL")]
+    // Somebody may have put a password into it.
+    #[arg(long, value_name = "URL", env = "AWS_ENDPOINT_URL", hide_env_values = true)]
     pub aws_endpoint_url: Option<String>,
 }
 

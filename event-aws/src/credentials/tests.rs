@@ -74,7 +74,7 @@ fn store(steps: impl IntoIterator<Item = Step>, requests: usize) -> (S3Store, Sc
         .time_source(clock)
         .credentials_provider(SharedCredentialsProvider::new(provider.clone()))
         .build();
-    let aws = Aws::new(renewed_in_time(sdk), true);
+    let aws = Aws::new(renewed_in_time(sdk, None), true);
     (S3Store::new(&aws, "events"), script, provider)
 }
 
@@ -179,7 +179,7 @@ async fn the_fallback_is_what_is_valid() {
     let steps = Arc::new(Mutex::new([Give("first", Some(900))].into()));
     let provider = SharedCredentialsProvider::new(Steps { steps, clock: clock.clone() });
     let time = SharedTimeSource::new(clock);
-    let keep = KeepValid { provider, time: time.clone(), last: Mutex::default() };
+    let keep = KeepValid { provider, time: time.clone(), asked_in: None, last: Mutex::default() };
     assert_eq!(keep.fallback_on_interrupt(), None);
     keep.provide_credentials().await.unwrap();
     after(890).await;
@@ -188,4 +188,25 @@ async fn the_fallback_is_what_is_valid() {
     assert!(!format!("{keep:?}").contains("first"));
     after(10).await;
     assert_eq!(keep.fallback_on_interrupt(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_line_end_behind_a_key_is_left_out_and_what_no_key_has_is_refused() {
+    let (store, script, _) = store([Give("first\n", Some(900)), Give("sec\nond", None)], 1);
+    put(&store).await.unwrap();
+    assert_eq!(signer(&script), "first");
+    after(900).await;
+    let error = put(&store).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Denied, "{error}");
+    assert!(error.to_string().contains("AWS_ACCESS_KEY_ID"), "{error}");
+    for (id, key, token) in
+        [("", "k", None), ("i", "", None), ("i", "k", Some("")), ("i", "k", Some("a\u{7f}"))]
+    {
+        let token = token.map(str::to_owned);
+        let refused = usable(Credentials::new(id, key, token, None, "test")).unwrap_err();
+        assert!(matches!(refused, CredentialsError::InvalidConfiguration(_)), "{refused}");
+    }
+    let trimmed =
+        usable(Credentials::new("i ", "k\n", Some("t\r\n".into()), None, "test")).unwrap();
+    assert_eq!((trimmed.secret_access_key(), trimmed.session_token()), ("k", Some("t")));
 }

@@ -68,7 +68,7 @@ fn send(place: &Place, arguments: &[&str]) {
 pub(crate) fn wrong_settings() {
     let (place, elsewhere) = (Place::new(), Place::named());
     send(&place, &["--tot-msgs-to-produce", "1"]);
-    // Whose bucket it is, emulators do not look at: `tests/settings.rs` has that case.
+    // Whose bucket it is, emulators do not look at: `tests/settings` has that case.
     let cases: [(&str, &str, &str); 5] = [
         ("RELIABLE_QUEUE_NAME", &elsewhere.queue, &elsewhere.queue),
         ("STORE_EVENTS_BKT", &elsewhere.bucket, &elsewhere.bucket),

@@ -3,11 +3,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+mod aws;
+mod service;
+
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
 use std::process::{Command, Output, Stdio};
-use std::sync::{Arc, Mutex};
-use std::thread;
+
+use service::{Answer, Service, queue_and_bucket};
 
 const SECRET: &str = "secret-key-of-mine";
 const TOKEN: &str = "session-token-of-mine";
@@ -80,6 +83,11 @@ fn wrong_settings_of_the_consumer_are_named() {
         ("AWS_REGION", "", "AWS_REGION"),
         ("AWS_ENDPOINT_URL", "127.0.0.1:4566", "AWS_ENDPOINT_URL"),
         ("AWS_ENDPOINT_URL", "ftp://somewhere", "http://host:port"),
+        ("AWS_ENDPOINT_URL", "http://127.0.0.1:99999", "AWS_ENDPOINT_URL"),
+        ("AWS_ENDPOINT_URL_S3", "nowhere", "AWS_ENDPOINT_URL_S3"),
+        ("AWS_ENDPOINT_URL", "http://me:hunter2@127.0.0.1", "\"http://…@127.0.0.1\""),
+        ("AWS_REGION", "us-east-1a", "give its region us-east-1"),
+        ("AWS_REGION", "US-EAST-1", "give us-east-1"),
     ] {
         let mut consumer = with_credentials("event-consumer");
         refused(consumer.env("STORE_EVENTS_BKT", "events").env(variable, value), text);
@@ -227,60 +235,6 @@ fn without_credentials_the_line_says_how_to_give_some() {
     refused(&mut consumer, "AWS_ACCESS_KEY_ID");
 }
 
-/// Answers requests by their `X-Amz-Target`, or their method where there is none, and keeps them.
-struct Service {
-    url: String,
-    asked: Arc<Mutex<Vec<String>>>,
-}
-
-type Answer = fn(&str) -> (u16, &'static str);
-
-impl Service {
-    fn start(answer: Answer) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let asked: Arc<Mutex<Vec<String>>> = Arc::default();
-        let log = Arc::clone(&asked);
-        thread::spawn(move || {
-            for stream in listener.incoming() {
-                serve(&stream.unwrap(), answer, &log);
-            }
-        });
-        Self { url, asked }
-    }
-
-    fn asked(&self) -> Vec<String> {
-        self.asked.lock().unwrap().clone()
-    }
-}
-
-/// One request, then the connection is closed.
-fn serve(mut stream: &TcpStream, answer: Answer, log: &Mutex<Vec<String>>) {
-    let mut reader = BufReader::new(stream);
-    let (mut head, mut length) = (String::new(), 0);
-    let mut line = String::new();
-    while reader.read_line(&mut line).unwrap() > 2 {
-        head.push_str(&line);
-        if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
-            length = value.trim().parse().unwrap();
-        }
-        line.clear();
-    }
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body).unwrap();
-    let lower = head.to_lowercase();
-    let target = lower.lines().find_map(|line| line.strip_prefix("x-amz-target: amazonsqs."));
-    let method = head.split(' ').next().unwrap_or_default().to_lowercase();
-    let asked = target.map_or(method, str::to_owned);
-    let (status, body) = answer(&asked);
-    log.lock().unwrap().push(asked);
-    let length = body.len();
-    let _ = write!(
-        stream,
-        "HTTP/1.1 {status} X\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
-    );
-}
-
 #[test]
 fn refused_credentials_end_the_pod_in_one_line() {
     let service = Service::start(|_| {
@@ -300,23 +254,16 @@ fn refused_credentials_end_the_pod_in_one_line() {
 /// A conditional put that is not honoured loses events, whatever the store answers to it.
 #[test]
 fn a_store_that_knows_no_conditional_put_ends_the_consumer() {
-    let answers: [Answer; 2] = [
-        |asked| if asked == "put" { (501, "") } else { queue_and_bucket(asked) },
-        |asked| if asked == "put" { (304, "") } else { queue_and_bucket(asked) },
-    ];
+    let answers: [Answer; 2] =
+        [
+            queue_and_bucket,
+            |asked| if asked == "put" { (304, "") } else { queue_and_bucket(asked) },
+        ];
     for answer in answers {
         let service = Service::start(answer);
         let mut consumer = with_credentials("event-consumer");
         consumer.env("STORE_EVENTS_BKT", "events").env("AWS_ENDPOINT_URL", &service.url);
         refused(&mut consumer, "If-None-Match");
-    }
-}
-
-fn queue_and_bucket(asked: &str) -> (u16, &'static str) {
-    match asked {
-        "getqueueurl" => (200, r#"{"QueueUrl": "http://127.0.0.1/000000000000/orders"}"#),
-        "getqueueattributes" => (200, r#"{"Attributes": {"VisibilityTimeout": "30"}}"#),
-        _ => (200, ""),
     }
 }
 

@@ -1,0 +1,232 @@
+//! Environments and files of profiles that are made up.
+
+use std::collections::HashMap;
+
+use proptest::prelude::*;
+
+use super::*;
+
+const HOME: (&str, &str) = ("HOME", "/home/me");
+
+async fn read(variables: &[(&str, &str)], profiles: &str) -> Result<Surroundings> {
+    let env = Env::from_slice(&[variables, &[HOME]].concat());
+    Surroundings::read(env, Fs::from_slice(&[("/home/me/.aws/config", profiles)])).await
+}
+
+async fn s3(variables: &[(&str, &str)], profiles: &str, given: Option<&str>) -> Option<String> {
+    read(variables, profiles).await.unwrap().endpoint(S3, given).unwrap()
+}
+
+const PROFILES: &str = "
+[default]
+region = eu-west-1
+services = local
+endpoint_url = http://profile
+[profile blank]
+endpoint_url =
+services = blank
+[profile role]
+role_arn = arn:aws:iam::123456789012:role/a
+source_profile = nobody
+[services local]
+s3 =
+  endpoint_url = http://services
+[services blank]
+s3 =
+  endpoint_url =
+";
+
+#[tokio::test]
+async fn the_nearest_endpoint_that_is_not_blank_counts() {
+    let [own, any] = [("AWS_ENDPOINT_URL_S3", "http://own"), ("AWS_ENDPOINT_URL", "http://any")];
+    let given = Some("http://given");
+    for (variables, given, found) in [
+        (&[own, any][..], given, "http://own"),
+        (&[any], given, "http://given"),
+        (&[any], None, "http://any"),
+        (&[], None, "http://services"),
+        (&[("AWS_ENDPOINT_URL_S3", ""), any], None, "http://any"),
+        (&[("AWS_ENDPOINT_URL_S3", " "), ("AWS_ENDPOINT_URL", "\n")], None, "http://services"),
+    ] {
+        assert_eq!(s3(variables, PROFILES, given).await.as_deref(), Some(found), "{variables:?}");
+    }
+    let blank = [("AWS_PROFILE", "blank"), ("AWS_ENDPOINT_URL", "")];
+    assert_eq!(s3(&blank, PROFILES, None).await, None);
+    let ignored = [own, any, ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true")];
+    assert_eq!(s3(&ignored, PROFILES, None).await, None);
+    let sqs = read(&[], PROFILES).await.unwrap().endpoint(SQS, None).unwrap();
+    assert_eq!(sqs.as_deref(), Some("http://profile"));
+}
+
+#[tokio::test]
+async fn a_blank_profile_is_the_default_one() {
+    for name in ["", " ", "default\n"] {
+        let surroundings = read(&[("AWS_PROFILE", name)], PROFILES).await.unwrap();
+        let region = surroundings.region(None).unwrap().unwrap();
+        assert_eq!((surroundings.profile(), region.as_ref()), ("default", "eu-west-1"));
+    }
+}
+
+#[tokio::test]
+async fn a_region_is_taken_from_the_nearest_place_and_named_by_it() {
+    let variables = [("AWS_REGION", ""), ("AWS_DEFAULT_REGION", "us-west-2\n")];
+    let region = read(&variables, PROFILES).await.unwrap().region(None).unwrap().unwrap();
+    assert_eq!(region.as_ref(), "us-west-2");
+    for (variables, profiles, text) in [
+        (
+            &[("AWS_REGION", "us-east-1a")][..],
+            "",
+            "AWS_REGION is \"us-east-1a\", which is a zone: give its region us-east-1",
+        ),
+        (&[("AWS_DEFAULT_REGION", "us east")], "", "AWS_DEFAULT_REGION is"),
+        (&[("AWS_REGION", "US-East-1")], "", "give us-east-1"),
+        (&[], "[default]\nregion = eu/west", "the region of the profile \"default\" is"),
+    ] {
+        let error = read(variables, profiles).await.unwrap().region(None).unwrap_err();
+        assert!(error.to_string().contains(text), "{error}");
+    }
+}
+
+#[test]
+fn other_places_have_regions_of_other_forms() {
+    for region in ["us-gov-west-1", "auto", "garage", "nyc3", "fr-par", "lab-dc-3b"] {
+        assert!(check_region("AWS_REGION", region).is_ok(), "{region}");
+    }
+    assert!(check_region("AWS_REGION", "").unwrap_err().to_string().contains("set AWS_REGION"));
+}
+
+#[tokio::test]
+async fn what_an_endpoint_cannot_have_is_refused() {
+    let own = ("AWS_ENDPOINT_URL", "http://own");
+    let token = ("AWS_WEB_IDENTITY_TOKEN_FILE", "/token");
+    for (variables, profiles, text) in [
+        (&[own, ("AWS_USE_DUALSTACK_ENDPOINT", "true")][..], "", "AWS_USE_DUALSTACK_ENDPOINT"),
+        (&[own], "[default]\nuse_fips_endpoint = true", "FIPS"),
+        (&[token, ("AWS_ENDPOINT_URL", "")], "", "AWS_ENDPOINT_URL is empty"),
+        (
+            &[("AWS_PROFILE", "a")],
+            "[profile a]\nrole_arn = x\nendpoint_url =",
+            "profile \"a\" is empty",
+        ),
+        (&[("AWS_ENDPOINT_URL_STS", "sts")], "", "AWS_ENDPOINT_URL_STS is \"sts\""),
+    ] {
+        let surroundings = read(variables, profiles).await.unwrap();
+        let error = surroundings.check_endpoints(None).unwrap_err().to_string();
+        assert!(error.contains(text), "{error}");
+    }
+    for variables in [&[own][..], &[own, token], &[("AWS_ENDPOINT_URL", "")]] {
+        assert!(read(variables, "").await.unwrap().check_endpoints(None).is_ok());
+    }
+}
+
+#[tokio::test]
+async fn what_was_meant_to_give_credentials_is_named() {
+    for (variables, text) in [
+        (
+            &[("AWS_ACCESS_KEY_ID", "a")][..],
+            "AWS_ACCESS_KEY_ID is set and AWS_SECRET_ACCESS_KEY is not",
+        ),
+        (&[("AWS_PROFILE", "nobody")], "AWS_PROFILE is \"nobody\""),
+        (&[("AWS_PROFILE", "role")], "the source_profile \"nobody\""),
+        (
+            &[("AWS_CONFIG_FILE", "/nowhere")],
+            "AWS_CONFIG_FILE is \"/nowhere\", which cannot be read",
+        ),
+        (
+            &[("AWS_ROLE_ARN", "a"), ("AWS_WEB_IDENTITY_TOKEN_FILE", "/token")],
+            "\"/token\", which cannot",
+        ),
+        (
+            &[("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://me:hunter2@a")],
+            "_FULL_URI is \"http://…@a\"",
+        ),
+    ] {
+        let found = read(variables, PROFILES).await.unwrap().suspects().await;
+        assert!(matches!(&found[..], [one] if one.contains(text)), "{found:?}");
+    }
+    assert!(read(&[], PROFILES).await.unwrap().suspects().await.is_empty());
+    let error = read(&[], "[default\n").await.unwrap_err().to_string();
+    assert!(error.contains("/home/me/.aws/config") && error.contains("line 1"), "{error}");
+}
+
+/// Names that are read here and by the SDK.
+const NAMES: [&str; 12] = [
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_S3",
+    "AWS_ENDPOINT_URL_STS",
+    "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+    "AWS_PROFILE",
+    "AWS_REGION",
+    "AWS_DEFAULT_REGION",
+    "AWS_CONFIG_FILE",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_USE_FIPS_ENDPOINT",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+];
+
+fn value() -> impl Strategy<Value = String> {
+    prop_oneof![
+        3 => prop::sample::select(vec!["", " ", "\n", "true", "a", "http://", "http://a", "HTTP://b/c", "us-east-1", "us-east-1a", "http://u:hunter2@a", "\u{0}", "é", "role"]).prop_map(str::to_owned),
+        1 => any::<String>(),
+        1 => "https?://[a-z0-9.:@/?#\\[\\]_-]{0,30}",
+    ]
+}
+
+fn line() -> impl Strategy<Value = String> {
+    let key = prop::sample::select(vec![
+        "endpoint_url",
+        "services",
+        "region",
+        "role_arn",
+        "source_profile",
+        "use_fips_endpoint",
+        "[profile a]",
+        "[services a]",
+        "[default]",
+        "s3",
+        "  endpoint_url",
+        "web_identity_token_file",
+        "[",
+        "#",
+    ]);
+    (key, prop::option::of(value())).prop_map(|(key, value)| match value {
+        Some(value) => format!("{key} = {value}"),
+        None => key.to_owned(),
+    })
+}
+
+proptest! {
+    /// No text of any of them makes a panic, and what is refused is told in one line without a
+    /// password.
+    #[test]
+    fn nothing_that_is_set_makes_a_panic(
+        values in prop::collection::vec(prop::option::of(value()), NAMES.len()),
+        lines in prop::collection::vec(line(), 0..12),
+    ) {
+        let values = NAMES.iter().zip(&values);
+        let set = values.filter_map(|(name, value)| Some(((*name).to_owned(), value.clone()?)));
+        let mut set: HashMap<String, String> = set.collect();
+        set.insert(HOME.0.to_owned(), HOME.1.to_owned());
+        let fs = Fs::from_slice(&[("/home/me/.aws/config", &lines.join("\n")), ("a", "token")]);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let faults = runtime.block_on(async {
+            let surroundings = match Surroundings::read(set.into(), fs).await {
+                Ok(surroundings) => surroundings,
+                Err(error) => return vec![error.to_string()],
+            };
+            let mut faults = surroundings.suspects().await;
+            faults.extend(surroundings.region(None).err().map(|error| error.to_string()));
+            faults.extend(surroundings.check_endpoints(None).err().map(|error| error.to_string()));
+            match surroundings.endpoint(S3, None) {
+                Ok(url) => assert!(url.is_none_or(|url| !url.is_empty() && !url.contains('@'))),
+                Err(error) => faults.push(error.to_string()),
+            }
+            faults
+        });
+        for fault in faults {
+            prop_assert!(!fault.contains("hunter2"), "{fault}");
+            prop_assert!(!fault.contains(char::is_control), "{fault:?}");
+        }
+    }
+}

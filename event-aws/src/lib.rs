@@ -4,8 +4,8 @@
 //! The SDK is configured in one place, [`AwsOptions`], whose source gives the reason for each
 //! timeout and limit. Errors name the queue or the bucket and the setting to look at; they never
 //! hold a credential. Credentials that are still valid outlast a renewal that fails.
-//! [`Aws::requests`] tells how often each API was called. [`setup_queue`] and [`setup_bucket`] make
-//! what is missing, where nothing else does.
+//! [`Aws::requests`] tells how often each API was called. [`plan_queue`] and [`plan_bucket`] make
+//! what is missing, where nothing else does, and change nothing that is there unless told to.
 //!
 //! ```no_run
 //! use event_aws::{AwsOptions, S3Store, SqsQueue};
@@ -47,5 +47,8 @@ pub use config::{Aws, AwsOptions};
 pub use name::{BUCKET_NAME, is_bucket};
 pub use requests::ApiRequests;
 pub use s3::S3Store;
-pub use setup::{Change, QueueSetup, setup_bucket, setup_queue};
+pub use setup::{
+    BucketSetup, Change, Decision, Existing, Plan, QueueSetup, Setting, Step, What, plan_bucket,
+    plan_queue,
+};
 pub use sqs::SqsQueue;

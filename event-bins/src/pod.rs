@@ -80,6 +80,8 @@ pub enum Failure {
     Service(String),
     /// What is stored is not as it should be: the books do not balance, or something is damaged.
     Stored(String),
+    /// A queue or a bucket is not as wanted, and nothing was changed.
+    Differs(String),
 }
 
 impl Failure {
@@ -152,6 +154,7 @@ where
         Err(Failure::Service(text)) => (text, 1),
         Err(Failure::Setting(text)) => (text, 2),
         Err(Failure::Stored(text)) => (text, 3),
+        Err(Failure::Differs(text)) => (text, 5),
     };
     logs.last_words(&program, &text);
     ExitCode::from(status)

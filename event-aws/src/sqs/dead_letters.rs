@@ -1,6 +1,5 @@
 //! Where messages go that were received too often.
 
-use std::fmt;
 use std::sync::Arc;
 
 use aws_sdk_sqs::types::QueueAttributeName;
@@ -43,12 +42,10 @@ impl Redrive {
         let (name, account) = (parts.next()?, parts.next()?);
         Some((account, name))
     }
-}
 
-impl fmt::Display for Redrive {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = self.queue().map_or(&*self.target, |(_, name)| name);
-        write!(f, "{name} after {} receives", self.max_receives)
+    /// The name of the dead-letter queue.
+    pub(crate) fn name(&self) -> &str {
+        self.queue().map_or(&self.target, |(_, name)| name)
     }
 }
 
@@ -95,7 +92,7 @@ mod tests {
         let text = format!(r#"{{"maxReceiveCount": "20", "deadLetterTargetArn": "{target}"}}"#);
         assert_eq!(Redrive::parse(&text).as_ref(), Some(&redrive));
         assert_eq!(redrive.queue(), Some(("123456789012", "orders_dlq")));
-        assert_eq!(redrive.to_string(), "orders_dlq after 20 receives");
+        assert_eq!(redrive.name(), "orders_dlq");
         for policy in ["", "[]", "{}", r#"{"deadLetterTargetArn": "a", "maxReceiveCount": -1}"#] {
             assert_eq!(Redrive::parse(policy), None, "{policy}");
         }

@@ -3,8 +3,11 @@
 use aws_sdk_s3::config::Credentials;
 use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
 use aws_sdk_sqs::types::QueueAttributeName;
-use event_aws::{QueueSetup, S3Store, SqsQueue, setup_bucket, setup_queue};
-use event_core::{ErrorKind, ListRequest, ObjectStore, PutMode, Queue};
+use event_aws::{
+    Aws, BucketSetup, Decision, Existing, Plan, QueueSetup, S3Store, SqsQueue, Step, plan_bucket,
+    plan_queue,
+};
+use event_core::{ErrorKind, ListRequest, ObjectStore, PutMode, Queue, Result};
 use event_tests::libtest_mimic::{Completion, Trial};
 
 use super::{Missing, aws, block_on, is_localstack};
@@ -70,16 +73,32 @@ fn trial(
     })
 }
 
+/// What was done, what was refused, what was kept.
+async fn done(aws: &Aws, plan: Plan, existing: Existing) -> Result<[Vec<String>; 3]> {
+    let Decision { steps, refused, kept } = plan.decide(existing);
+    for step in &steps {
+        step.apply(aws).await?;
+    }
+    let done = steps.iter().flat_map(Step::changes).map(ToString::to_string).collect();
+    Ok([done, strings(&refused), strings(&kept)])
+}
+
+fn strings(of: &[impl ToString]) -> Vec<String> {
+    of.iter().map(ToString::to_string).collect()
+}
+
+const UPDATE: Existing = Existing::Update { lower_retention: false };
+const NOTHING: [Vec<String>; 3] = [const { Vec::new() }; 3];
+
 async fn a_queue_is_set_up_once(name: String) {
     let aws = aws().await;
-    let lines = async |setup: &QueueSetup| {
-        let changes = setup_queue(&aws, &name, setup).await.unwrap();
-        changes.iter().map(ToString::to_string).collect::<Vec<_>>()
+    let lines = async |setup: &QueueSetup, existing: Existing| {
+        done(&aws, plan_queue(&aws, &name, setup).await.unwrap(), existing).await.unwrap()
     };
     let setup = QueueSetup::default();
     let created = [format!("queue {name}_dlq: created"), format!("queue {name}: created")];
-    assert_eq!(lines(&setup).await, created);
-    assert_eq!(lines(&setup).await, [""; 0], "a second run changes nothing");
+    assert_eq!(lines(&setup, Existing::Refuse).await, [created.to_vec(), vec![], vec![]]);
+    assert_eq!(lines(&setup, Existing::Refuse).await, NOTHING, "a second run changes nothing");
 
     let queue = SqsQueue::connect(&aws, &name).await.unwrap();
     assert_eq!(queue.limits().visibility, setup.visibility);
@@ -88,40 +107,53 @@ async fn a_queue_is_set_up_once(name: String) {
     assert_eq!(dead.account(), queue.account());
     assert!(queue.account().is_some(), "{}", queue.url());
     assert!(dead.dead_letters().await.unwrap().is_none());
-    let attributes = aws.sqs().get_queue_attributes().queue_url(queue.url());
-    let attributes = attributes.attribute_names(QueueAttributeName::All).send().await.unwrap();
-    let attributes = attributes.attributes.unwrap();
-    for (name, value) in [
+    let has = async |expected: &[(QueueAttributeName, &str)]| {
+        let attributes = aws.sqs().get_queue_attributes().queue_url(queue.url());
+        let attributes = attributes.attribute_names(QueueAttributeName::All).send().await.unwrap();
+        let attributes = attributes.attributes.unwrap();
+        for (name, value) in expected {
+            assert_eq!(attributes.get(name).map(String::as_str), Some(*value), "{name}");
+        }
+    };
+    let as_made = [
         (QueueAttributeName::DelaySeconds, "2"),
         (QueueAttributeName::VisibilityTimeout, "30"),
         (QueueAttributeName::MessageRetentionPeriod, "172800"),
         (QueueAttributeName::SqsManagedSseEnabled, "true"),
-    ] {
-        assert_eq!(attributes.get(&name).map(String::as_str), Some(value), "{name}");
-    }
+    ];
+    has(&as_made).await;
 
-    let fewer = QueueSetup { delay: setup.delay * 2, max_receives: 3, ..setup };
+    let fewer = QueueSetup {
+        delay: setup.delay * 2,
+        max_receives: 3,
+        retention: setup.retention / 2,
+        ..setup
+    };
     let changed = [
         format!("queue {name}: DelaySeconds 2 -> 4"),
-        format!(
-            "queue {name}: RedrivePolicy {name}_dlq after 20 receives -> {name}_dlq after 3 receives"
-        ),
+        format!("queue {name}: MessageRetentionPeriod 172800 -> 86400"),
+        format!("queue {name}: maxReceiveCount 20 -> 3"),
     ];
-    assert_eq!(lines(&fewer).await, changed);
-    assert_eq!(lines(&fewer).await, [""; 0]);
+    let [_, lower, _] = &changed;
+    assert_eq!(lines(&fewer, Existing::Refuse).await, [vec![], changed.to_vec(), vec![]]);
+    assert_eq!(lines(&fewer, Existing::Keep).await, [vec![], vec![], changed.to_vec()]);
+    assert_eq!(lines(&fewer, UPDATE).await, [vec![], vec![lower.clone()], vec![]]);
+    has(&as_made).await;
+    let lower = Existing::Update { lower_retention: true };
+    assert_eq!(lines(&fewer, lower).await, [changed.to_vec(), vec![], vec![]]);
+    assert_eq!(lines(&fewer, Existing::Refuse).await, NOTHING);
+    has(&[(QueueAttributeName::MessageRetentionPeriod, "86400")]).await;
 }
 
 async fn a_bucket_is_set_up_once(name: String) {
     let aws = aws().await;
-    let lines = async || {
-        let changes = setup_bucket(&aws, &name).await.unwrap();
-        changes.iter().map(|change| change.what.clone()).collect::<Vec<_>>()
-    };
+    let lines = async |existing: Existing| make_bucket(&aws, &name, existing).await.unwrap();
     let store = S3Store::new(&aws, &name);
     let error = store.check().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
-    assert_eq!(lines().await[..2], ["created", "versioning enabled"]);
-    assert_eq!(lines().await, [""; 0], "a second run changes nothing");
+    let created = vec![format!("bucket {name}: created")];
+    assert_eq!(lines(Existing::Refuse).await, [created, vec![], vec![]]);
+    assert_eq!(lines(Existing::Refuse).await, NOTHING, "a second run changes nothing");
     store.check().await.unwrap();
 
     let suspended = BucketVersioningStatus::Suspended;
@@ -129,16 +161,25 @@ async fn a_bucket_is_set_up_once(name: String) {
     let request = aws.s3().put_bucket_versioning().bucket(&name);
     request.versioning_configuration(suspended).send().await.unwrap();
     aws.s3().delete_public_access_block().bucket(&name).send().await.unwrap();
-    assert_eq!(lines().await, ["versioning enabled", "public access blocked"]);
-    assert_eq!(lines().await, [""; 0]);
+    let differences = vec![
+        format!("bucket {name}: versioning Suspended -> Enabled"),
+        format!("bucket {name}: PublicAccessBlock none -> all"),
+    ];
+    assert_eq!(lines(Existing::Refuse).await, [vec![], differences.clone(), vec![]]);
+    assert_eq!(lines(UPDATE).await, [differences, vec![], vec![]]);
+    assert_eq!(lines(Existing::Refuse).await, NOTHING);
 
     let creations = aws.requests().into_iter().find(|api| api.operation == "CreateBucket");
     assert_eq!(creations.map(|api| (api.service, api.count)), Some(("s3", 1)));
 }
 
+async fn make_bucket(aws: &Aws, name: &str, existing: Existing) -> Result<[Vec<String>; 3]> {
+    done(aws, plan_bucket(aws, name, &BucketSetup::default()).await?, existing).await
+}
+
 async fn a_bucket_of_another_owner_is_refused(name: String) {
     let aws = aws().await;
-    setup_bucket(&aws, &name).await.unwrap();
+    make_bucket(&aws, &name, Existing::Refuse).await.unwrap();
     let anyones = S3Store::new(&aws, &name);
     anyones.put("there", "{}".into(), PutMode::Create).await.unwrap();
 
@@ -166,7 +207,7 @@ async fn a_bucket_of_another_owner_is_refused(name: String) {
 async fn a_bucket_of_another_account_is_not_set_up(name: String) {
     let aws = aws().await;
     other_account().await.create_bucket().bucket(&name).send().await.unwrap();
-    let error = setup_bucket(&aws, &name).await.unwrap_err();
+    let error = make_bucket(&aws, &name, Existing::Refuse).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid, "{error}");
     assert!(error.to_string().contains("belongs to another account"), "{error}");
 }

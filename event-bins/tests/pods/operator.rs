@@ -27,14 +27,54 @@ pub(crate) fn setup() {
     }
     let unchanged = "all is as it should be: nothing was changed\n";
     assert_eq!(stdout(&place.eventctl(&["setup"])), unchanged);
+    let of_queue = [QueueAttributeName::DelaySeconds, QueueAttributeName::MessageRetentionPeriod];
+    let values = async || {
+        let clients = place.clients().await;
+        let request = clients.aws.sqs().get_queue_attributes().queue_url(clients.queue.url());
+        let request = request.set_attribute_names(Some(of_queue.to_vec()));
+        let attributes = request.send().await.unwrap().attributes.unwrap();
+        of_queue.clone().map(|name| attributes[&name].clone())
+    };
     block_on(async {
         let clients = place.clients().await;
         clients.set(QueueAttributeName::DelaySeconds, "7").await;
+        clients.set(QueueAttributeName::MessageRetentionPeriod, "1209600").await;
     });
-    let mended = stdout(&place.eventctl(&["setup"]));
-    assert_eq!(mended.lines().count(), 1, "{mended}");
-    assert!(mended.contains("DelaySeconds 7 -> 2"), "{mended}");
-    assert_eq!(stdout(&place.eventctl(&["setup"])), unchanged);
+    let run = |flags: &[&str]| {
+        let output = place.eventctl(&[&["setup"], flags].concat());
+        (output.status.code(), stdout(&output))
+    };
+    let refused = [
+        format!(
+            "refused: queue {}: DelaySeconds 7 -> 2; keep it with --delay-secs 7, change it with \
+             --existing update\n",
+            place.queue
+        ),
+        format!(
+            "refused: queue {}: MessageRetentionPeriod 1209600 -> 172800; keep it with \
+             --retention-secs 1209600, lower it, which deletes messages, with --existing update \
+             --lower-retention\n",
+            place.queue
+        ),
+    ];
+    for flags in [&[][..], &["--dry-run"]] {
+        assert_eq!(run(flags), (Some(5), refused.concat()));
+    }
+    assert_eq!(run(&["--existing", "update"]), (Some(5), refused[1].clone()));
+    let (code, kept) = run(&["--existing", "keep"]);
+    assert_eq!((code, kept.matches("kept: ").count()), (Some(0), 2), "{kept}");
+    let as_there = ["--delay-secs", "7", "--retention-secs", "1209600"];
+    assert_eq!(run(&as_there), (Some(0), unchanged.to_owned()));
+    assert_eq!(block_on(values()), ["7", "1209600"], "nothing was changed so far");
+
+    let lower = ["--existing", "update", "--lower-retention"];
+    let (code, planned) = run(&[&lower[..], &["--dry-run"]].concat());
+    assert_eq!((code, planned.matches("to do: ").count()), (Some(5), 2), "{planned}");
+    assert_eq!(block_on(values()), ["7", "1209600"], "a dry run changes nothing");
+    let (code, changed) = run(&lower);
+    assert_eq!((code, changed.replace("to do: ", "")), (Some(0), planned.replace("to do: ", "")));
+    assert_eq!(block_on(values()), ["2", "172800"]);
+    assert_eq!(run(&["--dry-run"]), (Some(0), unchanged.to_owned()));
 }
 
 /// Only CloudWatch knows it. That of the container learns it from this case, not from its queue.

@@ -2,13 +2,13 @@
 
 mod audit;
 mod compact;
+mod setup;
 mod status;
 mod stored;
 
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
-use event_aws::{Change, QueueSetup, setup_bucket, setup_queue};
 use event_bins::aws::{AwsArgs, QueueArgs, bucket, patiently};
 use event_bins::pod::{self, EXIT_STATUS, Failure};
 use event_core::{Error, Layout, Result, Shutdown};
@@ -29,12 +29,14 @@ struct Arguments {
 
 #[derive(Clone, Debug, Subcommand)]
 enum Command {
-    /// Make the queue, its dead-letter queue and the bucket, or set on them what differs
+    /// Make the queue, its dead-letter queue and the bucket, where they are missing
     ///
-    /// The queue has a delay of 2 s, a visibility timeout of 30 s, a retention of 2 days, and
-    /// `<name>_dlq` for what was received 20 times. The bucket keeps versions and is closed to the
-    /// public. A second run changes nothing.
-    Setup(Setup),
+    /// The bucket keeps versions and is closed to the public. What is there is changed only by
+    /// --existing update; where it differs from what the flags say, nothing is made or changed, and
+    /// each difference is told. A second run changes nothing.
+    #[command(after_help = setup::EXIT_STATUS)]
+    #[command(allow_negative_numbers = true)]
+    Setup(setup::SetupArgs),
     /// Tell how much is on the queue, in the dead-letter queue and in the bucket
     Status(Status),
     /// Prove that each event that was sent is stored once, in quarantine, or a dead letter
@@ -52,19 +54,6 @@ enum Command {
     #[command(after_help = compact::EXIT_STATUS)]
     #[command(allow_negative_numbers = true)]
     Compact(compact::CompactArgs),
-}
-
-#[derive(Clone, Debug, Args)]
-struct Setup {
-    #[command(flatten)]
-    queue: QueueArgs,
-
-    #[command(flatten)]
-    aws: AwsArgs,
-
-    /// Bucket that events are stored in; without it only the queues are made
-    #[arg(long, value_name = "BUCKET", env = "STORE_EVENTS_BKT", value_parser = bucket)]
-    store_events_bkt: Option<String>,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -102,29 +91,6 @@ fn main() -> ExitCode {
         Command::Audit(audit) => audit.run(&shutdown).await,
         Command::Compact(compact) => compact.run(&shutdown).await,
     })
-}
-
-impl Setup {
-    async fn run(&self, shutdown: &Shutdown) -> Result<(), Failure> {
-        let aws = self.aws.load().await.map_err(|error| Failure::at_start(&error))?;
-        let (mut unchanged, mut printed) = (true, Ok(()));
-        let mut tell = |changes: Vec<Change>| {
-            unchanged &= changes.is_empty();
-            for change in &changes {
-                // The rest is made all the same.
-                printed = printed.clone().and(print(change));
-            }
-        };
-        if let Some(bucket) = &self.store_events_bkt {
-            tell(answered(patiently(shutdown, || setup_bucket(&aws, bucket)).await)?);
-        }
-        let (queue, options) = (&self.queue.reliable_queue_name, QueueSetup::default());
-        tell(answered(patiently(shutdown, || setup_queue(&aws, queue, &options)).await)?);
-        if unchanged {
-            return print("all is as it should be: nothing was changed");
-        }
-        printed
-    }
 }
 
 impl Status {

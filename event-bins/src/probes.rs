@@ -1,14 +1,15 @@
 //! The HTTP port of a pod: `/healthz`, `/readyz` and `/metrics`.
 
+mod server;
+
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
-use axum::Router;
-use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::IntoResponse;
-use axum::routing::get;
+use bytes::Bytes;
 use clap::Args;
+use http_body_util::Full;
+use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
+use hyper::{Method, Response, StatusCode};
 use tokio::net::TcpListener;
 
 use crate::health::{Liveness, Readiness};
@@ -50,12 +51,11 @@ impl ProbeArgs {
         let listener = listen(port).await.map_err(refused)?;
         let address = listener.local_addr().map_err(refused)?;
         tracing::info!(%address, "serving /healthz, /readyz and /metrics");
-        let routes = Router::new()
-            .route("/healthz", get(healthz))
-            .route("/readyz", get(readyz))
-            .route("/metrics", get(metrics))
-            .with_state(probes);
-        tokio::spawn(async move { axum::serve(listener, routes).await });
+        let bounds = server::Bounds::default();
+        tokio::spawn(server::serve(listener, bounds, move |request| {
+            let probes = probes.clone();
+            async move { probes.answer(request.method(), request.uri().path()).await }
+        }));
         Ok(())
     }
 }
@@ -70,22 +70,31 @@ async fn listen(port: u16) -> std::io::Result<TcpListener> {
     }
 }
 
-fn verdict(check: Result<(), String>) -> (StatusCode, String) {
-    match check {
-        Ok(()) => (StatusCode::OK, "ok\n".to_owned()),
-        Err(what) => (StatusCode::SERVICE_UNAVAILABLE, format!("{what}\n")),
+impl Probes {
+    async fn answer(&self, method: &Method, path: &str) -> Response<Full<Bytes>> {
+        if !matches!(*method, Method::GET | Method::HEAD) {
+            let mut refused = text(StatusCode::METHOD_NOT_ALLOWED, String::new());
+            refused.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+            return refused;
+        }
+        let verdict = match path {
+            "/healthz" => self.liveness.check(),
+            "/readyz" => self.readiness.check().await,
+            "/metrics" => return text(StatusCode::OK, self.metrics.text()),
+            _ => return text(StatusCode::NOT_FOUND, String::new()),
+        };
+        match verdict {
+            Ok(()) => text(StatusCode::OK, "ok\n".to_owned()),
+            Err(what) => text(StatusCode::SERVICE_UNAVAILABLE, format!("{what}\n")),
+        }
     }
 }
 
-async fn healthz(State(probes): State<Probes>) -> impl IntoResponse {
-    verdict(probes.liveness.check())
-}
-
-async fn readyz(State(probes): State<Probes>) -> impl IntoResponse {
-    verdict(probes.readiness.check().await)
-}
-
-async fn metrics(State(probes): State<Probes>) -> impl IntoResponse {
-    let format = "text/plain; version=0.0.4; charset=utf-8";
-    ([(header::CONTENT_TYPE, format)], probes.metrics.text())
+/// The content type is the one of Prometheus' text format, which is plain text for all others.
+fn text(status: StatusCode, body: String) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body.into()));
+    *response.status_mut() = status;
+    let format = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+    response.headers_mut().insert(CONTENT_TYPE, format);
+    response
 }

@@ -4,6 +4,7 @@
 
 mod books;
 mod kills;
+mod probes;
 
 use std::net::SocketAddr;
 use std::process::Command;

@@ -31,8 +31,25 @@ impl Reason {
     pub const NOT_JSON: &'static str = "not_json";
     /// A field, or the whole body, is JSON of another type than the event has there.
     pub const WRONG_TYPE: &'static str = "wrong_type";
-    /// A field has the right type and an absurd value.
+    /// A field has the right type and an absurd value, or a number anywhere is beyond what readers
+    /// hold.
     pub const OUT_OF_RANGE: &'static str = "out_of_range";
+    /// The body begins with a byte order mark, which JSON has not.
+    pub const BYTE_ORDER_MARK: &'static str = "byte_order_mark";
+    /// An object has a key twice, and readers would differ in which they believe.
+    pub const DUPLICATE_KEY: &'static str = "duplicate_key";
+    /// Keys differ only in case, and are one column to readers that ignore it.
+    pub const CASE_CONFLICT: &'static str = "case_conflict";
+    /// A key is the empty text, of which no column can be made.
+    pub const EMPTY_KEY: &'static str = "empty_key";
+    /// A `\u` escape is one half of a surrogate pair, which is no character.
+    pub const LONE_SURROGATE: &'static str = "lone_surrogate";
+    /// Arrays and objects are nested deeper than readers go.
+    pub const TOO_DEEP: &'static str = "too_deep";
+    /// The elements of an array have no type in common.
+    pub const MIXED_TYPES: &'static str = "mixed_types";
+    /// The body is an envelope of SNS or EventBridge around an event.
+    pub const ENVELOPE: &'static str = "envelope";
     /// The attribute `event_type` is missing or names no known type.
     pub const UNKNOWN_EVENT_TYPE: &'static str = "unknown_event_type";
     /// Another event with the same identity and other bytes is already stored.

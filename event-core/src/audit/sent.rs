@@ -44,6 +44,24 @@ impl SentEvents {
         there.1 = there.1.or(day);
     }
 
+    /// What this line says was sent: a JSON object is the body of a message, and anything else a
+    /// `request_id`.
+    ///
+    /// # Errors
+    ///
+    /// `Invalid` if it is neither.
+    pub fn add_line(&mut self, line: &[u8]) -> Result<()> {
+        // By the grammar alone: a body that is refused for what is in it was sent as well, and is
+        // in quarantine.
+        if serde_json::from_slice::<Object<Ignored>>(line).is_ok() {
+            self.add_body(line);
+            return Ok(());
+        }
+        let request_id = str::from_utf8(line.trim_ascii())
+            .map_err(|_| Error::invalid("sent", "this is not UTF-8"))?;
+        self.add_request_id(request_id)
+    }
+
     /// The event with this `request_id` was sent, on a day that is looked at.
     ///
     /// # Errors
@@ -92,6 +110,10 @@ pub(super) struct Identity {
     pub(super) day: Option<Date>,
 }
 
+/// Any object.
+#[derive(Deserialize)]
+struct Ignored {}
+
 /// Whatever is there.
 #[derive(Deserialize)]
 struct Names {
@@ -119,6 +141,8 @@ impl Identity {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::{EVENT_TYPE, Event};
+    use crate::message::Message;
     use jiff::civil::date;
 
     fn names(sent: &SentEvents, dates: Dates) -> Vec<&str> {
@@ -153,6 +177,39 @@ mod tests {
         assert_eq!(of(r#"{"request_id": "r", "ts": 7}"#).id, Id::of("r"));
         // A body that is the text of a request_id is not the event of that request_id.
         assert_ne!(of("r").id, Id::of("r"));
+    }
+
+    #[test]
+    fn a_body_counts_as_that_whatever_is_wrong_with_it() {
+        let deep = format!(r#"{{"request_id": "a", "x": {}{}}}"#, "[".repeat(500), "]".repeat(500));
+        for body in [
+            r#"{"request_id": "a", "x": 1e999}"#,
+            r#"{"request_id": "a", "x": "\ud83d"}"#,
+            r#"{"request_id": "a", "x": 1, "x": 2, "": {"X": 1, "x": [1, "a"]}}"#,
+            &deep,
+        ] {
+            let mut sent = SentEvents::default();
+            sent.add_line(body.as_bytes()).unwrap();
+            sent.add_request_id("a").unwrap();
+            assert_eq!(names(&sent, Dates::default()), ["a"], "{body}");
+        }
+        let mut sent = SentEvents::default();
+        sent.add_line(b" a ").unwrap();
+        assert_eq!(names(&sent, Dates::default()), ["a"]);
+        for odd in [&b"[1]"[..], b"{\"request_id\": \"a\"", b"\xff"] {
+            assert!(sent.add_line(odd).is_err(), "{odd:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_stored_is_the_same_event_to_audit() {
+        let whole = r#"{"request_id": "a\u0062", "store_id": 8, "cust_id": 538, "category": "Games",
+            "sku": 42515, "price": 64.08, "qty": 5, "discount": 4.9, "gift_wrap": false,
+            "variant": "black", "priority_shipping": true, "ts": "1998-06-05 22:16+01", "x": [{}]}"#;
+        let message = Message::new(whole).with_attribute(EVENT_TYPE, "sale_event");
+        let event = Event::parse(&message).unwrap();
+        let who = Identity::of(whole.as_bytes());
+        assert_eq!((&*who.name, who.day), (&*event.request_id, Some(event.ts.date())));
     }
 
     #[test]

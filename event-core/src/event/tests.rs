@@ -1,3 +1,7 @@
+mod envelopes;
+mod readable;
+mod times;
+
 use super::*;
 use serde_json::{Value, json};
 
@@ -41,7 +45,7 @@ fn type_and_day_alone_are_those_of_the_event() {
     let of = |body: Value| Event::type_and_day(&message(body.to_string()));
     let day = jiff::civil::date(2026, 11, 22);
     assert_eq!(of(body()), Some((EventType::Sale, day)));
-    assert_eq!(of(json!({"ts": "1999-12-31T23:59:59"})), None);
+    assert_eq!(of(json!({"ts": "1969-12-31T23:59:59"})), None);
     assert_eq!(of(json!({"ts": 5})), None);
     assert_eq!(of(json!({})), None);
     assert_eq!(Event::type_and_day(&Message::new(body().to_string())), None);
@@ -129,7 +133,7 @@ fn a_list_of_the_values_of_an_event_is_refused() {
 #[test]
 fn a_field_given_twice_is_refused() {
     let twice = body().to_string().replacen('{', r#"{"store_id": 1, "#, 1);
-    assert_eq!(fault_of(twice), Reason::WRONG_TYPE);
+    assert_eq!(fault_of(twice), Reason::DUPLICATE_KEY);
 }
 
 #[test]
@@ -139,13 +143,15 @@ fn absurd_values_are_refused() {
         ("request_id", json!("a\nb")),
         ("request_id", json!("x".repeat(257))),
         ("store_id", json!(0)),
+        ("store_id", json!(i64::MAX as u64 + 1)),
+        ("qty", json!(u64::MAX)),
         ("price", json!(-0.01)),
         ("discount", json!(100.1)),
         ("ts", json!("")),
         ("ts", json!("yesterday")),
         ("ts", json!("2026-11-22")),
         ("ts", json!("2026-02-30T00:00:00")),
-        ("ts", json!("1999-12-31T23:59:59")),
+        ("ts", json!("1969-12-31T23:59:59")),
         ("ts", json!("2100-01-01T00:00:00")),
         ("ts", json!("../../2026-11-22T00:00:00")),
     ] {
@@ -160,13 +166,14 @@ fn values_at_the_edge_of_their_range_are_valid() {
         ("request_id", json!("x")),
         ("request_id", json!("x".repeat(256))),
         ("store_id", json!(1)),
-        ("store_id", json!(u64::MAX)),
+        ("store_id", json!(i64::MAX)),
+        ("sku", json!(i64::MAX)),
         ("cust_id", json!(0)),
         ("price", json!(0)),
         ("qty", json!(0)),
         ("discount", json!(0)),
         ("discount", json!(100)),
-        ("ts", json!("2000-01-01T00:00:00")),
+        ("ts", json!("1970-01-01T00:00:00")),
         ("ts", json!("2099-12-31T23:59:59.999999999")),
     ] {
         let mut body = body();
@@ -203,11 +210,4 @@ fn the_event_type_comes_from_the_attribute_alone() {
         assert_eq!(reason.code(), Reason::UNKNOWN_EVENT_TYPE, "{hostile:?}");
     }
     assert!(Event::parse(&untyped).is_err());
-}
-
-#[test]
-fn deep_nesting_in_an_unknown_field_is_survived() {
-    let deep = format!("{}{}", "[".repeat(500_000), "]".repeat(500_000));
-    let body = body().to_string().replacen('{', &format!(r#"{{"extra": {deep}, "#), 1);
-    assert!(Event::parse(&message(body)).is_ok());
 }

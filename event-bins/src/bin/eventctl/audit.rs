@@ -133,13 +133,7 @@ async fn sent_events(file: &Path) -> Result<SentEvents> {
 fn add_line(events: &mut SentEvents, line: &[u8]) -> Result<(), &'static str> {
     const NOTHING: &str = "give a message, the body of one, or a request_id";
     const NOT_UTF8: &str = "this is not UTF-8: give a message, the body of one, or a request_id";
-    let is_body = serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(line);
-    if is_body.is_ok() {
-        events.add_body(line);
-        return Ok(());
-    }
-    let request_id = str::from_utf8(line.trim_ascii()).map_err(|_| NOT_UTF8)?;
-    events.add_request_id(request_id).map_err(|_| NOTHING)
+    events.add_line(line).map_err(|_| if str::from_utf8(line).is_ok() { NOTHING } else { NOT_UTF8 })
 }
 
 fn told(books: Books) -> &'static str {

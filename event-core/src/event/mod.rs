@@ -1,19 +1,21 @@
 //! The event: what a valid message says, and what is wrong with one that is not.
 
+mod envelope;
+mod fields;
+mod readable;
+mod shape;
 #[cfg(test)]
 mod tests;
+mod timestamp;
 
 use std::borrow::Cow;
 use std::fmt;
 
 use jiff::civil::{Date, DateTime};
-use jiff::fmt::temporal::Pieces;
-use serde::de::{Deserializer, IgnoredAny};
 use serde::{Deserialize, Serialize};
-use serde_json::error::Category;
 
+use self::fields::{Fields, Text};
 use crate::message::Message;
-use crate::object::Object;
 use crate::reason::Reason;
 
 /// The attribute that carries the type of an event; the body does not repeat it.
@@ -103,8 +105,8 @@ pub struct Event<'a> {
 /// Longer ones are refused. The reference uses UUIDs (36 bytes).
 const MAX_REQUEST_ID: usize = 256;
 
-/// Years outside are refused: an absurd date would open a partition of its own for ever.
-const YEARS: std::ops::RangeInclusive<i16> = 2000..=2099;
+/// The largest whole number of a `BIGINT`, as readers have them.
+const MAX_WHOLE: u64 = i64::MAX as u64;
 
 impl<'a> Event<'a> {
     /// The type and the day of what may be an event: those that [`parse`](Self::parse) gives it if it
@@ -116,33 +118,55 @@ impl<'a> Event<'a> {
             ts: Text<'a>,
         }
         let Day { ts } = serde_json::from_slice(&message.body).ok()?;
-        Some((event_type(message).ok()?, timestamp(&ts.0).ok()?.date()))
+        Some((event_type(message).ok()?, timestamp::read(&ts.0).ok()?.date()))
     }
 
     /// Reads and validates the event in `message`; the error says what is wrong with it.
     ///
     /// A valid event has the attribute `event_type`, a body that is one JSON object with every
     /// field of this struct (`is_return` may be left out) in its type and range, and no field
-    /// `bad_msg`. A field given twice is an error, since readers would differ in which they
-    /// believe; other fields are let through.
+    /// `bad_msg`. Other fields are kept as they are.
+    ///
+    /// What is valid is stored as it is, so the whole body must be readable to DuckDB, polars,
+    /// pyarrow and Athena, as a file of one line. One of them at least fails on each of these, and
+    /// often with the whole file:
+    ///
+    /// | in a field of any name, at any depth | code |
+    /// |---|---|
+    /// | a `\u` escape that is one half of a surrogate pair | [`lone_surrogate`](Reason::LONE_SURROGATE) |
+    /// | a value more than 128 levels deep, the event being the first | [`too_deep`](Reason::TOO_DEEP) |
+    /// | a number that is no finite `f64`, a whole one that is no `i128`, an exponent over 308 of a zero | [`out_of_range`](Reason::OUT_OF_RANGE) |
+    /// | a key twice in an object | [`duplicate_key`](Reason::DUPLICATE_KEY) |
+    /// | keys that differ only in case, in Unicode's sense, in an object or between the objects of an array; or one that is a known field but for its case | [`case_conflict`](Reason::CASE_CONFLICT) |
+    /// | an empty key | [`empty_key`](Reason::EMPTY_KEY) |
+    /// | an array whose elements, `null` aside, are not all of one type | [`mixed_types`](Reason::MIXED_TYPES) |
+    ///
+    /// Whole numbers of known fields are at most `i64::MAX`, a `BIGINT`. `ts` is what a column of
+    /// type `TIMESTAMP` takes: `2026-11-22T22:16:48.469759`, with a space for the `T`, up to nine
+    /// decimals, no seconds, and `Z` or an offset such as `+01:00` if need be; 1970 to 2099.
     pub fn parse(message: &'a Message) -> Result<Self, Reason> {
-        let event_type = event_type(message)?;
-        // All of it: serde_json does not look at the text of a field that is let through.
-        let body = str::from_utf8(&message.body)
-            .map_err(|error| Reason::new(Reason::NOT_JSON, error.to_string()))?;
-        let Object::<Fields<'a>>(fields) =
-            serde_json::from_str(body).map_err(|error| body_error(&error))?;
+        let event_type = event_type(message).map_err(|reason| envelope::named(message, reason))?;
+        let fields =
+            Fields::read(&message.body).map_err(|reason| envelope::named(message, reason))?;
+        let has_id = fields.request_id.is_some();
+        // An envelope has none, whatever else is in it.
+        let refuse = |code, detail: &str| {
+            let reason = Reason::new(code, detail);
+            if has_id { reason } else { envelope::named(message, reason) }
+        };
         if fields.bad_msg {
             let detail = "the producer marked this event with bad_msg";
-            return Err(Reason::new(Reason::BAD_MSG, detail));
+            return Err(refuse(Reason::BAD_MSG, detail));
         }
         let Some(store_id) = fields.store_id else {
-            let detail = "store_id is not there";
-            return Err(Reason::new(Reason::MISSING_STORE_ID, detail));
+            return Err(refuse(Reason::MISSING_STORE_ID, "store_id is not there"));
+        };
+        let Some(request_id) = fields.request_id else {
+            return Err(refuse(Reason::MISSING_FIELD, "request_id is not there"));
         };
         let event = Self {
             event_type,
-            request_id: need("request_id", fields.request_id)?.0,
+            request_id: request_id.0,
             store_id,
             cust_id: need("cust_id", fields.cust_id)?,
             category: need("category", fields.category)?.0,
@@ -153,7 +177,7 @@ impl<'a> Event<'a> {
             gift_wrap: need("gift_wrap", fields.gift_wrap)?,
             variant: need("variant", fields.variant)?.0,
             priority_shipping: need("priority_shipping", fields.priority_shipping)?,
-            ts: timestamp(&need("ts", fields.ts)?.0)?,
+            ts: timestamp::read(&need("ts", fields.ts)?.0)?,
             is_return: fields.is_return.unwrap_or(false),
         };
         event.check_ranges()?;
@@ -166,6 +190,10 @@ impl<'a> Event<'a> {
             return Err(out_of_range(format_args!(
                 "request_id {id:?} is not 1 to {MAX_REQUEST_ID} bytes without control characters"
             )));
+        }
+        let whole = [self.store_id, self.cust_id, self.sku, self.qty];
+        if let Some(over) = whole.iter().find(|&&number| number > MAX_WHOLE) {
+            return Err(out_of_range(format_args!("the number {over} is over {MAX_WHOLE}")));
         }
         if self.store_id == 0 {
             return Err(out_of_range(format_args!("store_id is 0")));
@@ -196,76 +224,13 @@ fn event_type(message: &Message) -> Result<EventType, Reason> {
     })
 }
 
-/// The fields as they may come: anything may be missing, so that the most telling fault is named.
-#[derive(Deserialize)]
-struct Fields<'a> {
-    #[serde(borrow)]
-    request_id: Option<Text<'a>>,
-    store_id: Option<u64>,
-    cust_id: Option<u64>,
-    #[serde(borrow)]
-    category: Option<Text<'a>>,
-    sku: Option<u64>,
-    price: Option<f64>,
-    qty: Option<u64>,
-    discount: Option<f64>,
-    gift_wrap: Option<bool>,
-    #[serde(borrow)]
-    variant: Option<Text<'a>>,
-    priority_shipping: Option<bool>,
-    #[serde(borrow)]
-    ts: Option<Text<'a>>,
-    is_return: Option<bool>,
-    #[serde(default, deserialize_with = "present")]
-    bad_msg: bool,
-}
-
-/// A text that is borrowed from the body where it holds no escapes. An `Option<Cow<str>>` would
-/// always be copied: serde borrows a `Cow` only where it is the field itself.
-#[derive(Deserialize)]
-#[serde(transparent)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-
-/// True for a field that is there, whatever its value: `null` and `false` too.
-fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
-    IgnoredAny::deserialize(deserializer).map(|_| true)
-}
-
 fn need<T>(name: &str, field: Option<T>) -> Result<T, Reason> {
     field.ok_or_else(|| Reason::new(Reason::MISSING_FIELD, format!("{name} is not there")))
 }
 
 /// The day of an event with this `ts`, if it can be read.
 pub(crate) fn day_of(ts: &str) -> Option<Date> {
-    timestamp(ts).ok().map(DateTime::date)
-}
-
-fn timestamp(text: &str) -> Result<DateTime, Reason> {
-    let pieces = Pieces::parse(text).map_err(|error| {
-        out_of_range(format_args!(
-            "ts {text:?} is not a date and time like 2026-11-22T22:16:48.469759 ({error})"
-        ))
-    })?;
-    let date = pieces.date();
-    let Some(time) = pieces.time() else {
-        return Err(out_of_range(format_args!("ts {text:?} has no time of day")));
-    };
-    if !YEARS.contains(&date.year()) {
-        return Err(out_of_range(format_args!(
-            "ts {text:?} is not in the years {} to {}",
-            YEARS.start(),
-            YEARS.end()
-        )));
-    }
-    Ok(DateTime::from_parts(date, time))
-}
-
-fn body_error(error: &serde_json::Error) -> Reason {
-    let code = match error.classify() {
-        Category::Data => Reason::WRONG_TYPE,
-        Category::Syntax | Category::Eof | Category::Io => Reason::NOT_JSON,
-    };
-    Reason::new(code, error.to_string())
+    timestamp::read(ts).ok().map(DateTime::date)
 }
 
 fn out_of_range(detail: fmt::Arguments<'_>) -> Reason {

@@ -1,0 +1,297 @@
+//! The fields of a body, each known one by its type and all others by whether readers take them.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::readable::{self, Fault};
+use super::shape::{Members, Shape, same_name};
+use crate::reason::Reason;
+
+/// The fields as they may come: anything may be missing, so that the most telling fault is named.
+#[derive(Default)]
+pub(super) struct Fields<'a> {
+    pub(super) request_id: Option<Text<'a>>,
+    pub(super) store_id: Option<u64>,
+    pub(super) cust_id: Option<u64>,
+    pub(super) category: Option<Text<'a>>,
+    pub(super) sku: Option<u64>,
+    pub(super) price: Option<f64>,
+    pub(super) qty: Option<u64>,
+    pub(super) discount: Option<f64>,
+    pub(super) gift_wrap: Option<bool>,
+    pub(super) variant: Option<Text<'a>>,
+    pub(super) priority_shipping: Option<bool>,
+    pub(super) ts: Option<Text<'a>>,
+    pub(super) is_return: Option<bool>,
+    /// Whether it is there, whatever its value: `null` and `false` too.
+    pub(super) bad_msg: bool,
+}
+
+/// A text that is borrowed from the body where it holds no escapes. An `Option<Cow<str>>` would
+/// always be copied: serde borrows a `Cow` only where it is the field itself.
+#[derive(Deserialize)]
+#[serde(transparent)]
+pub(super) struct Text<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
+
+/// A field that is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Known {
+    RequestId,
+    StoreId,
+    CustId,
+    Category,
+    Sku,
+    Price,
+    Qty,
+    Discount,
+    GiftWrap,
+    Variant,
+    PriorityShipping,
+    Ts,
+    IsReturn,
+    BadMsg,
+}
+
+impl Known {
+    /// In the order of their declaration.
+    pub(super) const NAMES: [&str; 14] = [
+        "request_id",
+        "store_id",
+        "cust_id",
+        "category",
+        "sku",
+        "price",
+        "qty",
+        "discount",
+        "gift_wrap",
+        "variant",
+        "priority_shipping",
+        "ts",
+        "is_return",
+        "bad_msg",
+    ];
+
+    pub(super) fn of(name: &str) -> Option<Self> {
+        Some(match name {
+            "request_id" => Self::RequestId,
+            "store_id" => Self::StoreId,
+            "cust_id" => Self::CustId,
+            "category" => Self::Category,
+            "sku" => Self::Sku,
+            "price" => Self::Price,
+            "qty" => Self::Qty,
+            "discount" => Self::Discount,
+            "gift_wrap" => Self::GiftWrap,
+            "variant" => Self::Variant,
+            "priority_shipping" => Self::PriorityShipping,
+            "ts" => Self::Ts,
+            "is_return" => Self::IsReturn,
+            "bad_msg" => Self::BadMsg,
+            _ => return None,
+        })
+    }
+
+    pub(super) fn name(self) -> &'static str {
+        Self::NAMES[self as usize]
+    }
+}
+
+impl<'a> Fields<'a> {
+    /// Reads the fields of the one JSON object that `body` is.
+    pub(super) fn read(body: &'a [u8]) -> Result<Self, Reason> {
+        let text = str::from_utf8(body).map_err(|error| match body {
+            [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => Reason::new(
+                Reason::BYTE_ORDER_MARK,
+                "the body begins with a byte order mark of UTF-16: send UTF-8 without one",
+            ),
+            _ => Reason::new(Reason::NOT_JSON, error.to_string()),
+        })?;
+        let (mut fields, mut wrong) = (Self::default(), Wrong::default());
+        let mut deserializer = serde_json::Deserializer::from_str(text);
+        let read = Body { fields: &mut fields, wrong: &mut wrong }.deserialize(&mut deserializer);
+        read.and_then(|()| deserializer.end()).map_err(|error| told(text, wrong, &error))?;
+        Ok(fields)
+    }
+}
+
+enum Key<'a> {
+    Known(Known),
+    Unknown(Cow<'a, str>),
+}
+
+impl<'de> Deserialize<'de> for Key<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(KeyVisitor)
+    }
+}
+
+struct KeyVisitor;
+
+impl<'de> Visitor<'de> for KeyVisitor {
+    type Value = Key<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_borrowed_str<E>(self, key: &'de str) -> Result<Key<'de>, E> {
+        Ok(Known::of(key).map_or(Key::Unknown(Cow::Borrowed(key)), Key::Known))
+    }
+
+    fn visit_str<E>(self, key: &str) -> Result<Key<'de>, E> {
+        Ok(Known::of(key).map_or_else(|| Key::Unknown(Cow::Owned(key.to_owned())), Key::Known))
+    }
+}
+
+/// What serde's errors cannot carry.
+#[derive(Default)]
+struct Wrong {
+    /// The known field that was read last.
+    field: Option<Known>,
+    fault: Option<Fault>,
+}
+
+impl Wrong {
+    fn refuse<E: Error>(&mut self, fault: Fault) -> E {
+        self.fault = Some(fault);
+        E::custom("refused")
+    }
+}
+
+/// Why a text could not be read: no JSON at all, or JSON that is no event or that readers refuse.
+#[cold]
+fn told(text: &str, wrong: Wrong, error: &serde_json::Error) -> Reason {
+    if let Err(error) = serde_json::from_str::<IgnoredAny>(text) {
+        return if text.starts_with('\u{feff}') {
+            let detail = "the body begins with a byte order mark: send UTF-8 without one";
+            Reason::new(Reason::BYTE_ORDER_MARK, detail)
+        } else {
+            Reason::new(Reason::NOT_JSON, error.to_string())
+        };
+    }
+    if let Some(fault) = wrong.fault {
+        return fault.into();
+    }
+    // What serde_json calls a syntax error in what is JSON, readers refuse as well.
+    if error.is_syntax()
+        && let Err(fault) = readable::check(text)
+    {
+        return fault.into();
+    }
+    let detail = match wrong.field {
+        Some(field) => format!("{}: {error}", field.name()),
+        None => error.to_string(),
+    };
+    Reason::new(Reason::WRONG_TYPE, detail)
+}
+
+struct Body<'f, 'a> {
+    fields: &'f mut Fields<'a>,
+    wrong: &'f mut Wrong,
+}
+
+impl<'a> DeserializeSeed<'a> for Body<'_, 'a> {
+    type Value = ();
+
+    /// As a map: serde's own code for a struct takes a list of its values as well, and such a list
+    /// means nothing to anyone else who reads it.
+    fn deserialize<D: Deserializer<'a>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'a> Visitor<'a> for Body<'_, 'a> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
+        let Self { fields, wrong } = self;
+        let mut seen = 0_u16;
+        let mut unknown = Members::default();
+        while let Some(key) = map.next_key()? {
+            let known = match key {
+                Key::Known(known) => known,
+                Key::Unknown(key) => {
+                    let value: &RawValue = map.next_value()?;
+                    let checked = check_unknown(key, value.get(), &mut unknown);
+                    checked.map_err(|fault| wrong.refuse(fault))?;
+                    continue;
+                }
+            };
+            let bit = 1 << known as u16;
+            if seen & bit != 0 {
+                return Err(wrong.refuse(Fault::duplicate(known.name())));
+            }
+            seen |= bit;
+            wrong.field = Some(known);
+            fields.set(known, &mut map, wrong)?;
+        }
+        Ok(())
+    }
+}
+
+fn check_unknown<'a>(
+    key: Cow<'a, str>,
+    value: &'a str,
+    unknown: &mut Members<'a>,
+) -> Result<(), Fault> {
+    // In lower case it would be the known name itself.
+    let is_lower = key.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase());
+    let known = || Known::NAMES.into_iter().find(|known| same_name(known, &key));
+    if !is_lower && let Some(known) = known() {
+        return Err(Fault::case(&key, known));
+    }
+    readable::check_field(value).map_err(|fault| fault.within(&key))?;
+    // Only its name counts: fields of one object need not be of one type.
+    unknown.insert(key, Shape::Null)
+}
+
+impl<'a> Fields<'a> {
+    fn set<A: MapAccess<'a>>(
+        &mut self,
+        field: Known,
+        map: &mut A,
+        wrong: &mut Wrong,
+    ) -> Result<(), A::Error> {
+        match field {
+            Known::RequestId => self.request_id = map.next_value()?,
+            Known::StoreId => self.store_id = map.next_value()?,
+            Known::CustId => self.cust_id = map.next_value()?,
+            Known::Category => self.category = map.next_value()?,
+            Known::Sku => self.sku = map.next_value()?,
+            Known::Price => self.price = number(map, wrong)?,
+            Known::Qty => self.qty = map.next_value()?,
+            Known::Discount => self.discount = number(map, wrong)?,
+            Known::GiftWrap => self.gift_wrap = map.next_value()?,
+            Known::Variant => self.variant = map.next_value()?,
+            Known::PriorityShipping => self.priority_shipping = map.next_value()?,
+            Known::Ts => self.ts = map.next_value()?,
+            Known::IsReturn => self.is_return = map.next_value()?,
+            Known::BadMsg => {
+                map.next_value::<IgnoredAny>()?;
+                self.bad_msg = true;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A number by its text: some that an `f64` holds are too odd for readers.
+fn number<'a, A: MapAccess<'a>>(map: &mut A, wrong: &mut Wrong) -> Result<Option<f64>, A::Error> {
+    let Some(raw) = map.next_value::<Option<&RawValue>>()? else { return Ok(None) };
+    let text = raw.get();
+    if !text.starts_with(|first: char| first == '-' || first.is_ascii_digit()) {
+        return Err(A::Error::custom("invalid type, expected a number"));
+    }
+    readable::number(text).map(Some).map_err(|fault| match wrong.field {
+        Some(field) => wrong.refuse(fault.within(field.name())),
+        None => wrong.refuse(fault),
+    })
+}

@@ -2,6 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+#[cfg(target_os = "linux")]
+#[path = "event_local/output.rs"]
+mod output;
+
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -281,46 +285,6 @@ fn an_input_without_a_message_is_refused() {
     let out = TempDir::new().unwrap();
     let output = event_local(out.path()).args(["--input", "-"]).output().unwrap();
     refused(&output, "standard input is empty: give messages");
-}
-
-/// A device without room, and a pipe whose reader left.
-#[cfg(target_os = "linux")]
-fn deaf() -> [Stdio; 2] {
-    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
-    let (reader, writer) = std::io::pipe().unwrap();
-    drop(reader);
-    [full.into(), writer.into()]
-}
-
-#[cfg(target_os = "linux")]
-#[test]
-fn a_summary_that_cannot_be_written_ends_with_a_status_that_says_so() {
-    let out = TempDir::new().unwrap();
-    for arguments in [&["--json", "--count", "1"][..], &["--count", "1"], &["--help"]] {
-        for stdout in deaf() {
-            let output = event_local(out.path()).args(arguments).stdout(stdout).output().unwrap();
-            let text = stderr(&output);
-            assert_eq!(output.status.code(), Some(1), "{arguments:?}: {text}");
-            assert!(text.starts_with("event-local: standard output cannot be written: "), "{text}");
-            assert_eq!(text.lines().count(), 1, "{text}");
-        }
-    }
-}
-
-#[cfg(target_os = "linux")]
-#[test]
-fn complaints_that_cannot_be_written_change_no_exit_status() {
-    let out = TempDir::new().unwrap();
-    for (arguments, status) in [
-        (&["--frobnicate"][..], 2),
-        (&["--input", "-"], 2),
-        (&["--count", "1", "--log-level", "trace"], 0),
-    ] {
-        for stderr in deaf() {
-            let output = event_local(out.path()).args(arguments).stderr(stderr).output().unwrap();
-            assert_eq!(output.status.code(), Some(status), "{arguments:?}");
-        }
-    }
 }
 
 #[test]

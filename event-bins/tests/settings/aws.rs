@@ -77,6 +77,24 @@ fn whatever_the_environment_holds_no_program_panics() {
     });
 }
 
+#[test]
+fn a_blank_endpoint_is_none_and_a_line_end_behind_a_key_is_no_part_of_it() {
+    let service = Service::start(|_| (403, ""));
+    for name in ["event-consumer", "event-producer", "eventctl"] {
+        let mut program = with_credentials(name);
+        program.env("AWS_ENDPOINT_URL", "").env("AWS_ENDPOINT_URL_SQS", &service.url);
+        program.env("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE\n").env("STORE_EVENTS_BKT", "events");
+        if name == "eventctl" {
+            program.arg("status");
+        }
+        refused(
+            &mut program,
+            "connect: queue reliable_message_q: the request was refused (HTTP 403)",
+        );
+    }
+    assert_eq!(service.asked().len(), 3);
+}
+
 #[cfg(unix)]
 #[test]
 fn a_variable_that_is_no_text_is_named() {

@@ -114,7 +114,9 @@ async fn what_an_endpoint_cannot_have_is_refused() {
         let error = surroundings.check_endpoints(None).unwrap_err().to_string();
         assert!(error.contains(text), "{error}");
     }
-    for variables in [&[own][..], &[own, token], &[("AWS_ENDPOINT_URL", "")]] {
+    let [id, key] = [("AWS_ACCESS_KEY_ID", "a"), ("AWS_SECRET_ACCESS_KEY", "b")];
+    let blank = ("AWS_ENDPOINT_URL", "");
+    for variables in [&[own][..], &[own, token], &[blank], &[blank, token, id, key]] {
         assert!(read(variables, "").await.unwrap().check_endpoints(None).is_ok());
     }
 }

@@ -247,6 +247,7 @@ mod tests {
             "r/event_type=sale_event/a".to_owned(),
             "r/event_type=other/dt=2026_11_22/a".to_owned(),
             "r/event_type=sale_event/z".to_owned(),
+            "r/event_type=sale_event/dt=2026_11_220/a".to_owned(),
             "r/event_type=sale_event/dt=2026_11_22x/a".to_owned(),
             "r/z".to_owned(),
         ]

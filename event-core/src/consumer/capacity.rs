@@ -192,6 +192,18 @@ mod tests {
     }
 
     #[test]
+    fn what_is_recent_is_the_largest_of_the_messages_and_not_all_of_them() {
+        let mut capacity = capacity(1000, 100_000, None);
+        for _ in 0..100 {
+            let room = capacity.reserve().unwrap();
+            capacity.received(room, [9, 10, 3, 10, 1, 2].into_iter());
+            capacity.free_bytes(35);
+            capacity.settled(6);
+        }
+        assert_eq!(capacity.reserve(), Some(Room { messages: 10, bytes: 10 * 2 * 10 }));
+    }
+
+    #[test]
     fn an_answer_without_messages_tells_no_size() {
         let mut capacity = capacity(1000, 1000, None);
         for _ in 0..100 {

@@ -300,6 +300,45 @@ mod tests {
         );
     }
 
+    /// Finds the even ones there, and answers for the last first.
+    struct Backwards;
+
+    #[async_trait]
+    impl ObjectStore for Backwards {
+        async fn put(&self, key: &str, _: bytes::Bytes, _: PutMode) -> crate::Result<PutOutcome> {
+            let number: u64 = key.rsplit(['/', '.']).nth(1).unwrap().parse().unwrap();
+            tokio::time::sleep(Duration::from_secs(100 - number)).await;
+            Ok(if number.is_multiple_of(2) { PutOutcome::Exists } else { PutOutcome::Written })
+        }
+
+        async fn get(&self, key: &str) -> crate::Result<Option<bytes::Bytes>> {
+            Ok(key.ends_with("4.json").then(|| "other".into()))
+        }
+
+        async fn head(&self, _: &str) -> crate::Result<Option<crate::ObjectMeta>> {
+            Ok(None)
+        }
+
+        async fn list(&self, _: crate::ListRequest) -> crate::Result<crate::Page> {
+            Ok(crate::Page::default())
+        }
+
+        async fn delete(&self, _: &[String]) -> Vec<crate::Result<()>> {
+            Vec::new()
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn outcomes_are_in_order_though_the_last_put_ends_first() {
+        let writer = StoreWriter::new(Arc::new(Backwards), Layout::default());
+        let batch: Vec<_> =
+            [1, 3, 4, 5, 14, 7, 24, 44, 9].map(|id| delivery(sale(&id.to_string()))).into();
+        let outcomes = writer.handle(&batch, &Shutdown::never()).await;
+        let conflicts: Vec<_> =
+            outcomes.iter().map(|outcome| matches!(outcome, Outcome::Quarantine(_))).collect();
+        assert_eq!(conflicts, [false, false, true, false, true, false, true, true, false]);
+    }
+
     /// Counts the puts that are under way at once.
     #[derive(Default)]
     struct Crowd {

@@ -1,5 +1,6 @@
 mod model;
 mod threads;
+mod waits;
 
 use std::collections::HashSet;
 

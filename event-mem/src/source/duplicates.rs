@@ -124,6 +124,25 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn a_duplicate_is_one_of_the_last_hundred_originals_as_it_was() {
+        let (mut originals, mut distances) = (Vec::new(), Vec::new());
+        let mut seen = HashSet::new();
+        for message in read(1.0, 10).await {
+            if seen.insert(message.body.clone()) {
+                originals.push(message);
+                continue;
+            }
+            let place = originals.iter().rposition(|original| *original == message);
+            distances.push(originals.len() - place.expect("an original"));
+        }
+        assert_eq!(distances.len(), 10_000);
+        // Any of them, and none before.
+        assert_eq!((distances.iter().min(), distances.iter().max()), (Some(&1), Some(&RECENT)));
+        let mean = distances.iter().sum::<usize>() / distances.len();
+        assert!((45..55).contains(&mean), "{mean}");
+    }
+
     #[test]
     fn a_rate_that_is_no_share_is_refused() {
         for rate in [-0.1, 1.1, f64::NAN] {

@@ -9,93 +9,11 @@ use event_core::{
     ObjectStore, Sent, SentEvents, Shutdown,
 };
 use event_mem::MemStore;
-use event_tests::{AnyOrder, twins};
+use event_tests::AnyOrder;
 use fastrand::Rng;
 
+use crate::made::{DAYS, Known, books, sale};
 use crate::support::{batch, delete, keys, put_aside, singly, write};
-
-const KINDS: [&str; 2] = ["sale_event", "inventory_event"];
-const DAYS: [&str; 3] = ["2026-11-22", "2026-11-23", "2026-12-01"];
-const REASONS: [&str; 2] = ["conflict", "refused"];
-
-/// An event, and where it is.
-struct Known {
-    id: String,
-    kind: &'static str,
-    day: &'static str,
-    sent: bool,
-    /// The keys of its records.
-    records: Vec<String>,
-    /// The keys of its messages in quarantine, with their reasons.
-    aside: Vec<(String, &'static str)>,
-}
-
-impl Known {
-    fn message(&self, qty: u8) -> Message {
-        let Self { id, kind, day, .. } = self;
-        let body = format!(
-            r#"{{"request_id": "{id}", "store_id": 8, "cust_id": 538, "category": "Games",
-            "sku": 42515, "price": 64.08, "qty": {qty}, "discount": 4.9, "gift_wrap": false,
-            "variant": "black", "priority_shipping": true, "ts": "{day}T23:59:59"}}"#
-        );
-        Message::new(body).with_attribute("event_type", *kind)
-    }
-
-    fn is_on(&self, dates: Dates) -> bool {
-        dates.contains(self.day.parse().unwrap())
-    }
-}
-
-/// What came to a store by a step.
-async fn came(store: &MemStore, prefix: &str, step: impl Future<Output = ()>) -> Vec<String> {
-    let before: BTreeSet<_> = keys(store, prefix).await.into_iter().collect();
-    step.await;
-    let after = keys(store, prefix).await;
-    after.into_iter().filter(|key| !before.contains(key)).collect()
-}
-
-/// Books of some twenty events: stored in either layout or in both, put aside, or nowhere.
-async fn books(rng: &mut Rng) -> (MemStore, Vec<Known>) {
-    let store = MemStore::new();
-    let mut ids = twins();
-    rng.shuffle(&mut ids);
-    let mut events = Vec::new();
-    for id in ids.into_iter().take(20) {
-        let (kind, day) = (KINDS[rng.usize(..2)], DAYS[rng.usize(..3)]);
-        let sent = rng.u8(..10) > 0;
-        let mut event = Known { id, kind, day, sent, records: Vec::new(), aside: Vec::new() };
-        if rng.u8(..10) < 4 {
-            event.records =
-                came(&store, "store_events/", singly(&store, &[event.message(1)])).await;
-        }
-        let times = if rng.u8(..10) < 3 { rng.u8(1..4) } else { 0 };
-        for time in 0..times {
-            // The same message for another reason, or another one with the same id.
-            let (qty, reason) = (1 + time / 2, REASONS[usize::from(time % 2)]);
-            let message = event.message(qty);
-            let put = put_aside(&store, &message, reason);
-            let [key] = &came(&store, "quarantine/", put).await[..] else { panic!("{}", event.id) };
-            event.aside.push((key.clone(), reason));
-        }
-        events.push(event);
-    }
-    for (kind, day) in KINDS.iter().flat_map(|kind| DAYS.map(|day| (*kind, day))) {
-        let mut here: Vec<_> =
-            events.iter_mut().filter(|event| (event.kind, event.day) == (kind, day)).collect();
-        here.retain(|event| rng.u8(..10) < if event.records.is_empty() { 6 } else { 2 });
-        while !here.is_empty() {
-            let many = rng.usize(1..=here.len());
-            let mut chunk: Vec<_> = here.drain(..many).collect();
-            let messages: Vec<_> = chunk.iter().map(|event| event.message(1)).collect();
-            let put = batch(&store, Compression::ALL[rng.usize(..3)], &messages);
-            let [key] = &came(&store, "store_events/", put).await[..] else {
-                panic!("{messages:?}")
-            };
-            chunk.iter_mut().for_each(|event| event.records.push(key.clone()));
-        }
-    }
-    (store, events)
-}
 
 fn dates(rng: &mut Rng) -> Dates {
     let mut day = || (rng.bool()).then(|| DAYS[rng.usize(..3)].parse().unwrap());
@@ -207,8 +125,9 @@ async fn damage(store: &MemStore, rng: &mut Rng) {
     for _ in 0..rng.u8(..5) {
         let keys = keys(store, "").await;
         let key = &keys[rng.usize(..keys.len())];
-        match rng.u8(..4) {
+        match rng.u8(..5) {
             0 => delete(store, key).await,
+            4 => repeat(store, rng).await,
             1 => write(store, key, "").await,
             2 => write(store, key, "{}\n").await,
             _ => {
@@ -217,6 +136,93 @@ async fn damage(store: &MemStore, rng: &mut Rng) {
             }
         }
     }
+}
+
+/// Claims and stores a batch once more, in the next slot of its partition.
+async fn repeat(store: &MemStore, rng: &mut Rng) {
+    let claims = keys(store, "ledger/store_events/").await;
+    let Some(claim) = claims.get(rng.usize(..=claims.len())) else { return };
+    let (partition, name) = claim.rsplit_once('/').unwrap();
+    let data_of = |claim: &str| claim["ledger/".len()..claim.len() - "json".len()].to_owned();
+    let Some(data) = keys(store, &data_of(claim)).await.pop() else { return };
+    let next = claims.iter().filter(|claim| claim.starts_with(partition)).count();
+    let next = claim.replace(name, &format!("{next:010}.json"));
+    for (from, to) in [(claim, &next), (&data, &data.replace(&data_of(claim), &data_of(&next)))] {
+        let object = store.get(from).await.unwrap().unwrap();
+        write(store, to, object).await;
+    }
+}
+
+/// What has no `request_id` goes by its bytes, each of them.
+#[tokio::test]
+async fn messages_that_differ_in_a_byte_count_as_many() {
+    let store = MemStore::new();
+    let mut sent = SentEvents::default();
+    let bodies =
+        ["no json", "No json", "no json ", " no json", "{}", "{} ", "{ }", "[]", "n\u{f3}"];
+    for body in bodies {
+        sent.add_body(body.as_bytes());
+        put_aside(&store, &Message::new(body), "not_json").await;
+        // For another reason, or with an attribute, it is the same body.
+        put_aside(&store, &Message::new(body), "refused").await;
+        put_aside(&store, &Message::new(body).with_attribute("a", "b"), "refused").await;
+    }
+    let sent = Sent::Events(sent);
+    let report = report(store, Dates::default(), &sent).await;
+    assert_eq!((report.sent, report.quarantined.events), (Some(9), 9));
+    assert_eq!(report.quarantined.reasons.values().sum::<u64>(), 27);
+    assert_eq!((report.books, report.findings.len()), (Books::Balanced, 0));
+}
+
+/// However many there are of one kind, the first of another are listed as well, and named.
+#[tokio::test]
+async fn the_first_hundred_of_each_kind_are_listed() {
+    let store = MemStore::new();
+    let messages = |of_kind: &str, count: usize| -> Vec<_> {
+        (0..count).map(|number| sale(format!("{of_kind}{number}"))).collect()
+    };
+    let (strange, twice) = (messages("strange", 130), messages("twice", 120));
+    singly(&store, &strange).await;
+    singly(&store, &twice).await;
+    batch(&store, Compression::None, &twice).await;
+    let mut sent = SentEvents::default();
+    twice.iter().chain(&messages("lost", 110)).for_each(|message| sent.add_body(&message.body));
+    let report = report(store, Dates::default(), &Sent::Events(sent)).await;
+    let kinds =
+        [(FindingKind::Missing, 110), (FindingKind::NeverSent, 130), (FindingKind::Duplicate, 120)];
+    assert_eq!(report.counts, kinds.into());
+    for (kind, _) in kinds {
+        let listed: Vec<_> =
+            report.findings.iter().filter(|finding| finding.kind == kind).collect();
+        assert_eq!(listed.len(), 100, "{kind}");
+        let keys = listed.iter().map(|finding| finding.keys.len());
+        let places = match kind {
+            FindingKind::Missing => 0,
+            FindingKind::NeverSent => 1,
+            _ => 2,
+        };
+        assert!(keys.into_iter().all(|keys| keys == places), "{kind}");
+    }
+}
+
+/// A gap is told once, however many entries there are after it.
+#[tokio::test]
+async fn each_gap_of_a_ledger_is_told_once() {
+    const LEDGER: &str = "ledger/store_events/event_type=sale_event/dt=2026_11_22";
+    let store = MemStore::new();
+    for slot in 0..9 {
+        batch(&store, Compression::None, &[sale(format!("r{slot}"))]).await;
+    }
+    for slot in [1, 2, 5] {
+        delete(&store, &format!("{LEDGER}/{slot:010}.json")).await;
+    }
+    let any = AnyOrder::new(store, 1);
+    let report = report(any, Dates::default(), &Sent::Unknown).await;
+    let gaps = report.findings.iter().filter(|finding| finding.kind == FindingKind::SlotGap);
+    let keys: Vec<_> = gaps.map(|gap| gap.keys.concat()).collect();
+    assert_eq!(keys, [3, 6].map(|slot| format!("{LEDGER}/{slot:010}.json")));
+    assert_eq!(report.counts[&FindingKind::Unclaimed], 3);
+    assert_eq!((report.stored.settled, report.stored.events), (6, 9));
 }
 
 #[tokio::test(start_paused = true)]

@@ -69,7 +69,7 @@ impl PodArgs {
 /// What `--help` says of the exit status.
 pub const EXIT_STATUS: &str = "Exit status: 0 if its work is done or it was told to stop; 1 if a \
     service failed, or what was asked for could not be written; 2 if a setting is wrong, a queue or bucket that is not there or may not be \
-    used included; 130 if it was told to stop twice.";
+    used included, or lines of the input are; 130 if it was told to stop twice.";
 
 /// Why a program ends before its work is done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,7 +97,8 @@ impl Failure {
     /// An error of an engine, which refuses options that cannot work before it starts.
     pub fn of_engine(error: &Error) -> Self {
         match error.kind() {
-            ErrorKind::Invalid => Self::Setting(error.to_string()),
+            // A message of the input that no queue takes is wrong input, too.
+            ErrorKind::Invalid | ErrorKind::TooLarge => Self::Setting(error.to_string()),
             _ => Self::Service(error.to_string()),
         }
     }

@@ -13,6 +13,7 @@
 //! - A quarantined message has `reason` and `detail` before the rest, so a quarantine can be
 //!   replayed as it is once its cause is mended.
 
+mod foreign;
 mod value;
 
 use std::collections::BTreeMap;
@@ -24,6 +25,8 @@ use crate::object::Object;
 use crate::reason::Reason;
 
 use value::Value;
+
+pub use foreign::ForeignLine;
 
 /// One line.
 #[derive(Serialize, Deserialize)]

@@ -3,15 +3,18 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use event_core::{Event, Message};
-use event_local::source::nothing_to_send;
+
+use crate::source::nothing_to_send;
 
 /// After so many lines the rest is only counted: a file of another kind is wrong in every line.
 const SHOWN: usize = 20;
 
 /// Collects what is wrong with lines of the input, to be shown at the end.
 #[derive(Clone)]
-pub(crate) struct Complaints {
+pub struct Complaints {
     input: String,
+    /// What becomes of a wrong line.
+    fate: &'static str,
     found: Arc<Mutex<Found>>,
 }
 
@@ -24,14 +27,22 @@ struct Found {
 }
 
 impl Complaints {
-    /// `input` is the name of the input.
-    pub(crate) fn about(input: String) -> Self {
-        Self { input, found: Arc::default() }
+    /// `input` is the name of the input, `fate` what becomes of a line that is wrong.
+    pub fn about(input: String, fate: &'static str) -> Self {
+        Self { input, fate, found: Arc::default() }
     }
 
     /// Looks at a line: at what it says if it is no record, else at the event in it. Events that
-    /// are invalid by intent are part of a sound stream and no reason to complain.
-    pub(crate) fn look(&self, line: u64, message: &Message, fault: Option<&str>, largest: usize) {
+    /// are invalid by intent are part of a sound stream and no reason to complain. `largest` is
+    /// the most bytes that the queue takes in a message. Answers the complaint, but for those that
+    /// are only counted.
+    pub fn look(
+        &self,
+        line: u64,
+        message: &Message,
+        fault: Option<&str>,
+        largest: usize,
+    ) -> Option<String> {
         self.found().seen += 1;
         let wrong = if let Some(fault) = fault {
             format!("no message record: {fault}")
@@ -40,20 +51,33 @@ impl Complaints {
         } else {
             match Event::parse(message) {
                 Err(reason) if !reason.is_intended() => reason.to_string(),
-                _ => return,
+                _ => return None,
             }
         };
         let mut found = self.found();
         if found.lines.len() < SHOWN {
-            let text = format!("{} line {line}: {wrong}; quarantined", self.input);
-            found.lines.push(text);
+            let text = format!("{} line {line}: {wrong}; {}", self.input, self.fate);
+            found.lines.push(text.clone());
+            Some(text)
         } else {
             found.more += 1;
+            None
         }
     }
 
+    /// The first complaint, and how many more there are; none if there is nothing to complain
+    /// about.
+    pub fn in_one_line(&self) -> Option<String> {
+        let found = self.found();
+        let first = found.lines.first()?;
+        Some(match (found.lines.len() as u64 - 1) + found.more {
+            0 => first.clone(),
+            more => format!("{first}; and {more} more such lines"),
+        })
+    }
+
     /// The complaints so far, a line each; empty if there is nothing to complain about.
-    pub(crate) fn lines(&self) -> Vec<String> {
+    pub fn lines(&self) -> Vec<String> {
         let found = self.found();
         let mut lines = found.lines.clone();
         if found.more > 0 {
@@ -64,7 +88,7 @@ impl Complaints {
 
     /// What to say of an input that came to its end without a message: a wrong path or a pipe
     /// whose writer failed is more likely than a wish to send nothing.
-    pub(crate) fn emptiness(&self) -> Option<String> {
+    pub fn emptiness(&self) -> Option<String> {
         (self.found().seen == 0).then(|| nothing_to_send(&self.input))
     }
 

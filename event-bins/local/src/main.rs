@@ -5,7 +5,6 @@
 //! was interrupted a second time.
 
 mod args;
-mod complaints;
 mod cost;
 mod progress;
 mod run;
@@ -65,7 +64,9 @@ fn report(args: &Args, ended: &Ended) -> ExitCode {
     } else {
         summary.to_string()
     };
-    let printed = output::print(text);
+    // An input of another kind is refused as a wrong argument is, with nothing but one line.
+    let nothing_began = summary.sent == 0 && ended.error.as_ref().is_some_and(is_bad_input);
+    let printed = if nothing_began { Ok(()) } else { output::print(text) };
     if let Err(why) = &printed {
         complain(format_args!("event-local: {why}"));
     }

@@ -11,10 +11,10 @@ use event_core::{
 use event_mem::{DirStore, MemQueue, Shared};
 use tokio::task::JoinSet;
 
+use event_local::complaints::Complaints;
 use event_local::output::complain;
 
 use crate::args::Args;
-use crate::complaints::Complaints;
 use crate::progress;
 use crate::summary::{Run, Summary};
 use crate::tally::Tally;
@@ -166,11 +166,12 @@ struct Events {
 
 impl Events {
     fn of(args: &Args, largest: usize) -> Result<Self, Error> {
-        let complaints = args.source.name().map(Complaints::about);
+        let complaints = args.source.name().map(|name| Complaints::about(name, "quarantined"));
         let look = complaints.clone();
         let source = args.source.open(move |line, message, fault| {
             if let Some(complaints) = &look {
-                complaints.look(line, message, fault, largest);
+                // They are shown at the end, beside the summary.
+                let _ = complaints.look(line, message, fault, largest);
             }
         })?;
         let made_up = source.seed.is_some();

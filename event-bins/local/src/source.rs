@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use clap::{ArgAction, Args};
-use event_core::{EventSource, Message, Result};
+use event_core::{EVENT_TYPE, EventSource, EventType, Message, Result};
 use event_mem::{Duplicates, Replay, Synthetic, SyntheticOptions};
 use jiff::civil::{DateTime, datetime};
 use jiff::{Timestamp, tz::Offset};
 
-use crate::cli::{boolean, share};
+use crate::cli::{boolean, event_type, share};
 
 /// The source, and what it gets wrong on purpose.
 #[derive(Clone, Debug, Args)]
@@ -17,6 +17,11 @@ pub struct SourceArgs {
     /// Without it, messages are made up
     #[arg(long, value_name = "FILE|-")]
     pub input: Option<PathBuf>,
+
+    /// The lines of the input are bare events of this type, each the body of a message:
+    /// sale_event or inventory_event
+    #[arg(long, value_name = "TYPE", requires = "input", value_parser = event_type)]
+    pub event_type: Option<EventType>,
 
     /// How many of the messages repeat an earlier one, from 0 to 1
     #[arg(long, value_name = "SHARE", default_value = "0", value_parser = share)]
@@ -58,7 +63,7 @@ impl SourceArgs {
     ) -> Result<Source> {
         let seed = self.seed.unwrap_or_else(|| fastrand::u64(..));
         let events: Box<dyn EventSource> = match &self.input {
-            Some(input) => Box::new(replay(input)?.inspect(look)),
+            Some(input) => Box::new(self.replay(input)?.inspect(look)),
             None => Box::new(Synthetic::new(SyntheticOptions {
                 seed,
                 invalid_rate: if self.trigger_random_failures { self.invalid_rate } else { 0.0 },
@@ -71,6 +76,14 @@ impl SourceArgs {
             events
         };
         Ok(Source { events, seed: self.input.is_none().then_some(seed) })
+    }
+
+    fn replay(&self, input: &Path) -> Result<Replay> {
+        let replay = if is_stdin(input) { Replay::stdin() } else { Replay::open(input)? };
+        Ok(match self.event_type {
+            Some(kind) => replay.bodies([(EVENT_TYPE, kind.as_str())].into_iter().collect()),
+            None => replay,
+        })
     }
 
     /// The name of the input, for a person.
@@ -90,10 +103,6 @@ pub fn nothing_to_send(input: &str) -> String {
 
 fn is_stdin(input: &Path) -> bool {
     input == Path::new("-")
-}
-
-fn replay(input: &Path) -> Result<Replay> {
-    if is_stdin(input) { Ok(Replay::stdin()) } else { Replay::open(input) }
 }
 
 fn now() -> DateTime {

@@ -363,6 +363,68 @@ fn bad_lines_are_named_and_quarantined_and_the_rest_goes_on() {
     }
 }
 
+const CASES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/data/cases/");
+
+#[test]
+fn an_input_that_is_no_capture_is_refused_in_one_line_that_says_what_would_do() {
+    let input = TempDir::new().unwrap();
+    let bare = format!("{CASES}bare-events-file.ndjson");
+    let events = std::fs::read_to_string(&bare).unwrap();
+    let write = |name: &str, content: &[u8]| {
+        let path = input.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let list = format!("[{}]", events.trim().replace('\n', ","));
+    let utf_16: Vec<u8> = events.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    for (path, text) in [
+        (bare, "--event-type sale_event"),
+        (write("list.json", list.as_bytes()), "jq"),
+        (write("events.gz", b"\x1f\x8b\x08\x00\x00\x00"), "gzip -dc"),
+        (write("events.txt", &utf_16), "UTF-8"),
+    ] {
+        let out = TempDir::new().unwrap();
+        let output = event_local(out.path()).args(["--input", &path]).output().unwrap();
+        refused(&output, text);
+        assert!(stderr(&output).contains(&path), "{}", stderr(&output));
+        assert!(output.stdout.is_empty(), "{text}");
+        assert_eq!(files(out.path()).len(), 0, "{text}");
+    }
+}
+
+#[test]
+fn bare_events_are_stored_under_the_type_that_is_given() {
+    let bare = format!("{CASES}bare-events-file.ndjson");
+    let out = TempDir::new().unwrap();
+    let arguments = ["--input", &bare, "--event-type", "inventory_event", "--json"];
+    let output = event_local(out.path()).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(counts(&json(&output)), [2, 2, 0, 0]);
+    let files = files(out.path());
+    for (number, line) in std::fs::read_to_string(&bare).unwrap().lines().enumerate() {
+        let key =
+            format!("store_events/event_type=inventory_event/dt=2026_11_22/bare-{number}.json");
+        assert_eq!(files[&key], line.as_bytes());
+    }
+    for (arguments, text) in [
+        (&["--event-type", "sale_event"][..], "--input"),
+        (&["--event-type", "sale", "--input", &bare], "sale_event or inventory_event"),
+        (&["--event-type", "sale_event", "--input", CAPTURE], "leave out the event type"),
+    ] {
+        refused(&event_local(out.path()).args(arguments).output().unwrap(), text);
+    }
+}
+
+#[test]
+fn a_byte_order_mark_at_the_start_of_the_input_is_no_fault() {
+    let out = TempDir::new().unwrap();
+    let marked = format!("{CASES}bom-before-file.ndjson");
+    let output = event_local(out.path()).args(["--input", &marked, "--json"]).output().unwrap();
+    assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(0), ""));
+    let lines = std::fs::read_to_string(&marked).unwrap().lines().count() as u64;
+    assert_eq!(counts(&json(&output)), [lines, lines, 0, 0]);
+}
+
 #[test]
 fn a_file_of_another_kind_is_not_complained_about_line_by_line_for_ever() {
     let (out, input) = (TempDir::new().unwrap(), TempDir::new().unwrap());

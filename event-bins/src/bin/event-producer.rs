@@ -9,8 +9,9 @@ use event_bins::aws::{AwsArgs, QueueArgs, patiently};
 use event_bins::health::Needs;
 use event_bins::metrics::ProducerMetrics;
 use event_bins::pod::{self, EXIT_STATUS, Failure, PodArgs};
-use event_core::{Message, Producer, ProducerOptions, Result, Shutdown};
+use event_core::{Message, Producer, ProducerOptions, QueueLimits, Result, Shutdown};
 use event_local::cli::{self, Total};
+use event_local::complaints::Complaints;
 use event_local::logs::LogArgs;
 use event_local::source::{SourceArgs, nothing_to_send};
 
@@ -73,7 +74,9 @@ fn main() -> ExitCode {
 }
 
 async fn run(args: Args, shutdown: Shutdown) -> Result<(), Failure> {
-    let source = args.source.open(look).map_err(|error| Failure::at_start(&error))?;
+    let complaints = args.source.name().map(|name| Complaints::about(name, "sent as it is"));
+    let source =
+        args.source.open(look(complaints.clone())).map_err(|error| Failure::at_start(&error))?;
     let aws = args.aws.load().await.map_err(|error| Failure::at_start(&error))?;
     let watched =
         args.pod.watch(ProducerMetrics::new(&aws), args.wait_secs_between_msgs, &shutdown).await?;
@@ -91,6 +94,9 @@ async fn run(args: Args, shutdown: Shutdown) -> Result<(), Failure> {
     let (input, stopped) = (args.source.name(), shutdown.clone());
     let report = pod::engine(producer.run(shutdown)).await?;
     tracing::info!(sent = report.sent, "finished");
+    if let Some(wrong) = complaints.and_then(|complaints| complaints.in_one_line()) {
+        return Err(Failure::Setting(wrong));
+    }
     match input {
         Some(input) if report.sent == 0 && !stopped.is_requested() => {
             Err(Failure::Setting(nothing_to_send(&input)))
@@ -99,9 +105,13 @@ async fn run(args: Args, shutdown: Shutdown) -> Result<(), Failure> {
     }
 }
 
-/// A line of the input that is no record is sent as it is: the consumer puts it aside.
-fn look(line: u64, _: &Message, fault: Option<&str>) {
-    if let Some(fault) = fault {
-        tracing::warn!(line, fault, "no message record, sent as it is");
+/// A line of the input that is no event is sent as it is: the consumer quarantines it.
+fn look(complaints: Option<Complaints>) -> impl FnMut(u64, &Message, Option<&str>) {
+    move |line, message, fault| {
+        let largest = QueueLimits::SQS.message_bytes;
+        let wrong = complaints.as_ref().and_then(|all| all.look(line, message, fault, largest));
+        if let Some(wrong) = wrong {
+            tracing::warn!(line, "{wrong}");
+        }
     }
 }

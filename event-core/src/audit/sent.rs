@@ -66,10 +66,11 @@ impl SentEvents {
     ///
     /// # Errors
     ///
-    /// `Invalid` if no event has such a one: it is empty, or a JSON text that was cut.
+    /// `Invalid` if no event has such a one: it is empty, a JSON text that was cut, or starts with a
+    /// byte order mark.
     pub fn add_request_id(&mut self, request_id: &str) -> Result<()> {
         let odd = request_id.is_empty()
-            || request_id.starts_with(['{', '[', '"'])
+            || request_id.starts_with(['{', '[', '"', '\u{feff}'])
             || request_id.chars().any(char::is_control);
         if odd {
             let message = "this is neither a message, nor the body of one, nor a request_id";
@@ -215,7 +216,7 @@ mod tests {
     #[test]
     fn a_line_that_is_nothing_is_refused() {
         let mut sent = SentEvents::default();
-        for odd in ["", "{\"request_id\": \"a", "[1, 2", "a\u{0}b"] {
+        for odd in ["", "{\"request_id\": \"a", "[1, 2", "a\u{0}b", "\u{feff}good-0"] {
             assert!(sent.add_request_id(odd).is_err(), "{odd:?}");
         }
     }

@@ -1,5 +1,7 @@
 //! Messages from lines of JSON.
 
+mod splitter;
+mod start;
 #[cfg(test)]
 mod tests;
 
@@ -9,16 +11,21 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use event_core::codec::decode_line;
-use event_core::{Bytes, Error, ErrorKind, EventSource, Message, Result, async_trait};
+use event_core::{Attributes, Error, ErrorKind, EventSource, Message, Result, async_trait};
+use splitter::{Line, Splitter};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 /// A source that reads messages from a file or a pipe, one for each line, in the format of
 /// [`event_core::codec`]: captures, and quarantined messages as they are.
 ///
 /// A line that is no such record is no error: it becomes a message whose body is the line, so
-/// that the consumer quarantines it where it can be found. Blank lines are skipped. What a slow
-/// writer has written is answered at once, and memory does not grow with the file.
+/// that the consumer quarantines it where it can be found. Blank lines are skipped, and a byte order
+/// mark at the start. What a slow writer has written is answered at once, and memory does not grow
+/// with the file.
+///
+/// An input that is of another kind as a whole ends the source with an `Invalid` error before its
+/// first message: one that is compressed or in UTF-16, and one whose first line is a bare event, a
+/// JSON list, an object over several lines or the header of a table.
 ///
 /// A line over 16 MiB ends the source with an error, as a failing read does. No record comes
 /// near: SQS takes 1 MiB, which JSON writes as six at most; so the input is something else, and to
@@ -44,7 +51,11 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 /// ```
 pub struct Replay {
     name: String,
-    lines: Receiver<Result<Vec<Line>>>,
+    format: Format,
+    /// Not read from yet.
+    reader: Option<Box<dyn Read + Send>>,
+    /// What the thread that reads has read; none before it started.
+    lines: Option<Receiver<Result<Vec<Line>>>>,
     /// Read and not answered yet.
     ready: VecDeque<Line>,
     /// Why there is nothing more to read.
@@ -52,15 +63,16 @@ pub struct Replay {
     inspect: Option<Inspect>,
 }
 
-type Inspect = Box<dyn FnMut(u64, &Message, Option<&str>) + Send>;
-
-struct Line {
-    number: u64,
-    message: Message,
-    fault: Option<Box<str>>,
+/// What lines are.
+enum Format {
+    Records,
+    /// Bodies of messages with these attributes.
+    Bodies(Attributes),
+    /// Records or anything else, from the first line on.
+    Any,
 }
 
-const MAX_LINE: usize = 16 * 1024 * 1024;
+type Inspect = Box<dyn FnMut(u64, &Message, Option<&str>) + Send>;
 
 /// What is read at once. A list of lines holds no more, but for a line that began before.
 const CHUNK: usize = 64 * 1024;
@@ -89,20 +101,34 @@ impl Replay {
         Self::from_reader(io::stdin(), "standard input")
     }
 
-    /// Reads this reader, on a thread of its own; `name` stands for it in errors.
+    /// Reads this reader, on a thread of its own that starts with the first batch; `name` stands
+    /// for it in errors.
     pub fn from_reader(reader: impl Read + Send + 'static, name: impl Into<String>) -> Self {
-        let name = name.into();
-        let (sender, lines) = channel(READ_AHEAD);
-        let thread = std::thread::Builder::new().name("replay".to_owned());
-        let started = thread.spawn({
-            let name = name.clone();
-            move || read(reader, &name, &sender)
-        });
-        let ended = started.err().map(|error| {
-            let message = format!("no thread could be started to read {name}");
-            Err(Error::new(ErrorKind::Transient, "replay", message).with_source(error))
-        });
-        Self { name, lines, ready: VecDeque::new(), ended, inspect: None }
+        Self {
+            name: name.into(),
+            format: Format::Records,
+            reader: Some(Box::new(reader)),
+            lines: None,
+            ready: VecDeque::new(),
+            ended: None,
+            inspect: None,
+        }
+    }
+
+    /// Takes each line for the body of a message with these attributes, as it is but for the end
+    /// of the line.
+    #[must_use]
+    pub fn bodies(mut self, attributes: Attributes) -> Self {
+        self.format = Format::Bodies(attributes);
+        self
+    }
+
+    /// Takes lines of any kind, the first as well, where what is no record means something to who
+    /// [inspects](Self::inspect) it.
+    #[must_use]
+    pub fn any_lines(mut self) -> Self {
+        self.format = Format::Any;
+        self
     }
 
     /// Calls this with each line when its message is answered, in order: the number of the line
@@ -114,6 +140,23 @@ impl Replay {
     ) -> Self {
         self.inspect = Some(Box::new(inspect));
         self
+    }
+
+    /// Starts to read, if that has not been done.
+    fn lines(&mut self) -> Result<&mut Receiver<Result<Vec<Line>>>> {
+        if let Some(reader) = self.reader.take() {
+            let (sender, lines) = channel(READ_AHEAD);
+            self.lines = Some(lines);
+            let format = std::mem::replace(&mut self.format, Format::Any);
+            let splitter = Splitter::new(self.name.clone(), format);
+            let thread = std::thread::Builder::new().name("replay".to_owned());
+            thread.spawn(move || read(reader, splitter, &sender)).map_err(|error| {
+                let message = format!("no thread could be started to read {}", self.name);
+                Error::new(ErrorKind::Transient, "replay", message).with_source(error)
+            })?;
+        }
+        // Set where the reader was taken.
+        Ok(self.lines.as_mut().expect("a reader that was taken"))
     }
 
     /// Fails now and at each later call: what failed shall not look like the end.
@@ -141,7 +184,11 @@ impl EventSource for Replay {
             if let Some(ended) = &self.ended {
                 return ended.clone().map(|()| Vec::new());
             }
-            match self.lines.recv().await {
+            let lines = match self.lines() {
+                Ok(lines) => lines,
+                Err(error) => return self.fail(error),
+            };
+            match lines.recv().await {
                 Some(Ok(lines)) if lines.is_empty() => self.ended = Some(Ok(())),
                 Some(Ok(lines)) => self.ready = lines.into(),
                 Some(Err(error)) => return self.fail(error),
@@ -158,22 +205,15 @@ impl EventSource for Replay {
 
 /// Sends lists of lines, and at the end an error or an empty list; returns early when nobody
 /// wants them any more.
-fn read(mut reader: impl Read, name: &str, sender: &Sender<Result<Vec<Line>>>) {
-    let mut splitter = Splitter::default();
+fn read(mut reader: impl Read, mut splitter: Splitter, sender: &Sender<Result<Vec<Line>>>) {
     let mut chunk = vec![0; CHUNK];
     loop {
         let mut lines = Vec::new();
         let ended = match reader.read(&mut chunk) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => Some(Err(read_fault(name, splitter.lines + 1, error))),
-            Ok(0) => {
-                splitter.finish(&mut lines);
-                Some(Ok(Vec::new()))
-            }
-            Ok(count) => {
-                let whole = splitter.push(&chunk[..count], &mut lines);
-                (!whole).then(|| Err(too_long(name, splitter.lines + 1)))
-            }
+            Err(error) => Some(Err(read_fault(&splitter.name, splitter.lines + 1, error))),
+            Ok(0) => Some(splitter.finish(&mut lines).map(|()| Vec::new())),
+            Ok(count) => splitter.push(&chunk[..count], &mut lines).err().map(Err),
         };
         // Before the next read, which may wait for long.
         let wanted = lines.is_empty() || sender.blocking_send(Ok(lines)).is_ok();
@@ -185,54 +225,6 @@ fn read(mut reader: impl Read, name: &str, sender: &Sender<Result<Vec<Line>>>) {
         if !wanted {
             return;
         }
-    }
-}
-
-/// Cuts chunks into lines.
-#[derive(Default)]
-struct Splitter {
-    /// How many lines have ended.
-    lines: u64,
-    /// The start of the line that has not ended.
-    partial: Vec<u8>,
-}
-
-impl Splitter {
-    /// False where the line after the last one that ended is too long.
-    fn push(&mut self, mut chunk: &[u8], lines: &mut Vec<Line>) -> bool {
-        while let Some(end) = chunk.iter().position(|&byte| byte == b'\n') {
-            if self.partial.len() + end > MAX_LINE {
-                return false;
-            }
-            if self.partial.is_empty() {
-                self.line(&chunk[..end], lines);
-            } else {
-                let mut line = std::mem::take(&mut self.partial);
-                line.extend_from_slice(&chunk[..end]);
-                self.line(&line, lines);
-            }
-            chunk = &chunk[end + 1..];
-        }
-        self.partial.extend_from_slice(chunk);
-        self.partial.len() <= MAX_LINE
-    }
-
-    /// The last line need not end with a newline.
-    fn finish(&mut self, lines: &mut Vec<Line>) {
-        let line = std::mem::take(&mut self.partial);
-        self.line(&line, lines);
-    }
-
-    fn line(&mut self, line: &[u8], lines: &mut Vec<Line>) {
-        self.lines += 1;
-        if line.trim_ascii().is_empty() {
-            return;
-        }
-        let (message, fault) = match decode_line(line) {
-            Ok(message) => (message, None),
-            Err(fault) => (Message::new(Bytes::copy_from_slice(line)), Some(fault.into())),
-        };
-        lines.push(Line { number: self.lines, message, fault });
     }
 }
 
@@ -252,14 +244,6 @@ fn open_fault(name: &str, error: io::Error) -> Error {
 fn read_fault(name: &str, line: u64, error: io::Error) -> Error {
     let message = format!("{name} line {line} cannot be read");
     Error::new(ErrorKind::Unknown, "replay", message).with_source(error)
-}
-
-fn too_long(name: &str, line: u64) -> Error {
-    let message = format!(
-        "{name} line {line} is longer than {} MiB, as no record is: name a file of JSON lines",
-        MAX_LINE / 1024 / 1024
-    );
-    Error::invalid("replay", message)
 }
 
 impl fmt::Debug for Replay {

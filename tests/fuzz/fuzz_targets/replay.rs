@@ -1,15 +1,16 @@
 //! Captures: any bytes as lines of the codec, and as a file that is replayed.
 //!
 //! The first two bytes are the size of the batches and of the reads below them; `!` as the third
-//! lets the file fail at its end. The rest is the file.
+//! lets the file fail at its end. The rest is the file. What is refused as a file of another kind
+//! has no record on its first line.
 
 #![no_main]
 
 use std::io::{self, Read};
 use std::sync::mpsc::channel;
 
-use event_core::codec::{decode_line, encode_line, encode_quarantined};
-use event_core::{EventSource, Message, Reason};
+use event_core::codec::{BYTE_ORDER_MARK, decode_line, encode_line, encode_quarantined};
+use event_core::{ErrorKind, EventSource, Message, Reason};
 use event_mem::Replay;
 use libfuzzer_sys::fuzz_target;
 
@@ -17,14 +18,19 @@ fuzz_target!(|input: &[u8]| {
     let Some((&[batch, piece, end], file)) = input.split_first_chunk() else { return };
     let fails = end == b'!';
     let name = String::from_utf8_lossy(file).into_owned();
-    is_read_again(&Message::new(file.to_vec()).with_attribute(name.clone(), name));
+    let message = Message::new(file.to_vec()).with_attribute(name.clone(), name);
+    is_read_again(&message.with_attribute("bytes", file.to_vec()));
     // From a list that knows no batches and no reads: so neither changes what is read.
-    let lines = lines(file, fails);
+    let marked = file.strip_prefix(BYTE_ORDER_MARK).unwrap_or(file);
+    let lines = lines(marked, fails);
     lines.iter().for_each(|(_, message, _)| is_read_again(message));
     let piece = if piece < 32 { usize::from(piece) + 1 } else { usize::MAX };
-    let file = Pieces { rest: file.to_vec().into(), piece, fails };
+    let pieces = Pieces { rest: file.to_vec().into(), piece, fails };
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("no driver to fail");
-    assert_eq!(runtime.block_on(replayed(file, usize::from(batch % 32) + 1)), lines);
+    match runtime.block_on(replayed(pieces, usize::from(batch % 32) + 1)) {
+        Some(replayed) => assert_eq!(replayed, lines),
+        None => assert!(lines.first().is_none_or(|(_, _, is_record)| !is_record), "{lines:?}"),
+    }
 });
 
 /// A line of the file: its number, its message, and whether it is a record.
@@ -64,7 +70,8 @@ fn is_read_again(message: &Message) {
     }
 }
 
-async fn replayed(file: Pieces, max: usize) -> Vec<Line> {
+/// The lines as they were inspected; none if the file was refused as one of another kind.
+async fn replayed(file: Pieces, max: usize) -> Option<Vec<Line>> {
     let fails = file.fails;
     let (sender, seen) = channel();
     let mut source = Replay::from_reader(file, "fuzzed").inspect(move |number, message, fault| {
@@ -79,6 +86,7 @@ async fn replayed(file: Pieces, max: usize) -> Vec<Line> {
                 assert!(batch.len() <= max);
                 answered.extend(batch);
             }
+            Err(error) if error.kind() == ErrorKind::Invalid && answered.is_empty() => return None,
             Err(error) => break Err(error.to_string()),
         }
     };
@@ -90,7 +98,7 @@ async fn replayed(file: Pieces, max: usize) -> Vec<Line> {
     drop(source);
     let seen: Vec<Line> = seen.into_iter().collect();
     assert!(seen.iter().map(|(_, message, _)| message).eq(&answered), "all that is read is seen");
-    seen
+    Some(seen)
 }
 
 /// A file that answers so many bytes for each read, at most.

@@ -105,7 +105,7 @@ async fn sent_events(file: &Path) -> Result<SentEvents> {
     let name = file.display().to_string();
     let sent = Arc::new(Mutex::new((SentEvents::default(), None)));
     let heard = Arc::clone(&sent);
-    let mut lines = Replay::open(file)?.inspect(move |number, message, fault| {
+    let mut lines = Replay::open(file)?.any_lines().inspect(move |number, message, fault| {
         let mut heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
         let (events, wrong) = &mut *heard;
         if fault.is_none() {

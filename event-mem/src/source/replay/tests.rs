@@ -1,9 +1,10 @@
 use std::sync::{Arc, Mutex};
 
-use event_core::Reason;
-use event_core::codec::{encode_line, encode_quarantined};
+use event_core::codec::{decode_line, encode_line, encode_quarantined};
+use event_core::{Bytes, Reason};
 use proptest::prelude::*;
 
+use super::splitter::MAX_LINE;
 use super::*;
 
 async fn read_all(source: &mut Replay, max: usize) -> Vec<Message> {
@@ -181,4 +182,90 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(pieces_do_not_matter(input.into_bytes(), cuts, max));
     }
+}
+
+const BARE: &str = include_str!("../../../../tests/data/cases/bare-events-file.ndjson");
+const MARKED: &str = include_str!("../../../../tests/data/cases/bom-before-file.ndjson");
+
+fn of(input: impl Into<Vec<u8>>) -> Replay {
+    Replay::from_reader(io::Cursor::new(input.into()), "input")
+}
+
+/// The one error that is all there is to get from this.
+async fn refusal(mut source: Replay) -> String {
+    let error = source.next_batch(10).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Invalid, "{error}");
+    assert!(source.next_batch(10).await.is_err(), "an error looks like the end");
+    let text = error.to_string();
+    assert!(text.contains("input is ") && !text.contains('\n'), "{text}");
+    text
+}
+
+#[tokio::test]
+async fn what_is_no_capture_is_refused_before_its_first_message_with_what_would_do() {
+    let utf_16 = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
+    for (input, text) in [
+        (BARE.as_bytes().to_vec(), "--event-type sale_event"),
+        (format!("\n \r\n{BARE}").into(), "--event-type sale_event"),
+        (format!("\u{feff}{BARE}").into(), "--event-type sale_event"),
+        (format!("[{}]", BARE.trim().replace('\n', ",")).into(), "jq -c '.[]'"),
+        (b"[\n {\"body\": \"\"}\n]\n".to_vec(), "jq -c '.[]'"),
+        (b"{\n  \"body\": \"{}\"\n}\n".to_vec(), "jq -c ."),
+        (b"request_id,store_id,ts\n1,2,3\n".to_vec(), "a table"),
+        (b"\x1f\x8b\x08\x00\x00".to_vec(), "gzip -dc"),
+        (b"\x28\xb5\x2f\xfd".to_vec(), "zstd -dc"),
+        (utf_16(BARE), "iconv"),
+        (utf_16("\u{feff}{}"), "iconv"),
+    ] {
+        assert!(refusal(of(input.clone())).await.contains(text), "{text}");
+        // Byte by byte it is the same.
+        let bytes = input.iter().map(|&byte| vec![byte]).collect();
+        let pieces = Replay::from_reader(Pieces(bytes, false), "input");
+        assert!(refusal(pieces).await.contains(text), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_byte_order_mark_at_the_start_is_skipped() {
+    let (mut source, seen) = seen(of(MARKED));
+    let read = read_all(&mut source, 10).await;
+    let records = MARKED.trim_start_matches('\u{feff}').lines();
+    let expected: Vec<_> = records.map(|line| decode_line(line.as_bytes()).unwrap()).collect();
+    assert_eq!(read, expected);
+    assert!(seen.lock().unwrap().iter().all(|(_, _, fault)| fault.is_none()));
+    assert_eq!(read_all(&mut of("\u{feff}"), 10).await, []);
+    assert_eq!(read_all(&mut of("\u{feff}\n"), 10).await, []);
+}
+
+#[tokio::test]
+async fn bare_events_get_the_attributes_that_were_given() {
+    let attributes: Attributes = [("event_type", "sale_event")].into_iter().collect();
+    let message =
+        |body: &str| Message { attributes: attributes.clone(), ..Message::new(body.to_owned()) };
+    let expected: Vec<_> = BARE.lines().map(message).collect();
+    for input in [BARE.to_owned(), format!("\u{feff}{}", BARE.replace('\n', "\r\n"))] {
+        let (mut source, seen) = seen(of(input).bodies(attributes.clone()));
+        assert_eq!(read_all(&mut source, 10).await, expected);
+        let seen = seen.lock().unwrap();
+        let numbers = seen.iter().map(|(number, _, fault)| (*number, fault.is_some()));
+        assert_eq!(numbers.collect::<Vec<_>>(), [(1, false), (2, false)]);
+    }
+    // What is no event is for the consumer to say.
+    let mut source = of("no event\n{\"body\": \"{}\"}\n").bodies(attributes.clone());
+    let expected = [message("no event"), message("{\"body\": \"{}\"}")];
+    assert_eq!(read_all(&mut source, 10).await, expected);
+    // A capture has types of its own.
+    assert!(refusal(of(MARKED).bodies(attributes.clone())).await.contains("leave out"));
+    assert!(refusal(of("[{}]").bodies(attributes)).await.contains("jq"));
+}
+
+#[tokio::test]
+async fn where_lines_may_be_anything_the_first_may_be_so_too() {
+    for first in ["good-0", "{\"request_id\": \"r1\"}", "[1]", "a,b,c", "{"] {
+        let (mut source, seen) = seen(of(format!("\u{feff}{first}\ngood-1\n")).any_lines());
+        let expected = [first, "good-1"].map(Message::new);
+        assert_eq!(read_all(&mut source, 10).await, expected);
+        assert!(seen.lock().unwrap().iter().all(|(_, _, fault)| fault.is_some()));
+    }
+    assert!(refusal(of(&b"\x1f\x8b\x08\x00"[..]).any_lines()).await.contains("gzip"));
 }

@@ -57,6 +57,50 @@ async fn the_audit_says_whether_the_books_balance() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn an_audit_that_finds_nothing_at_all_says_so() {
+    let (_server, address) = sound().await;
+    for elsewhere in
+        [&["audit", "--s3-prefix", "elsewhere"][..], &["audit", "--from", "2027-01-01"]]
+    {
+        let (status, said) = eventctl(address, elsewhere).await;
+        assert_eq!(status, 3, "{said}");
+        assert!(said.contains("nothing at all was found"), "{said}");
+        assert!(said.contains("STORE_EVENTS_BKT") && said.contains("S3_PREFIX"), "{said}");
+    }
+    let (status, said) = eventctl(address, &["audit", "--s3-prefix", "elsewhere", "--json"]).await;
+    assert!(status == 3 && said.contains(r#""books":"empty""#), "{said}");
+    let expected = &["audit", "--s3-prefix", "elsewhere", "--sent", "0"];
+    let (status, said) = eventctl(address, expected).await;
+    assert_eq!(status, 0, "{said}");
+}
+
+/// With a byte order mark at its start, as some editors put it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_byte_order_mark_is_no_part_of_what_was_sent() {
+    const FILE: &str =
+        concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/data/cases/sent-ids-with-bom.txt");
+    let server = State::new(Delays::default());
+    for id in ["good-0", "good-1"] {
+        let key = format!("store_events/{SALES}/{id}.json");
+        let body = EVENT.replace("r1", id).into();
+        server.store().put(&key, body, PutMode::Create).await.unwrap();
+    }
+    let address = serve(&server).await;
+    let (status, said) = eventctl(address, &["audit", "--sent-file", FILE]).await;
+    assert_eq!(status, 0, "{said}");
+    assert!(!said.contains("found"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn one_request_id_of_two_types_is_told_and_no_fault() {
+    let (server, address) = sound().await;
+    write(&server, &format!("store_events/{STOCK}/r1.json"), EVENT).await;
+    let (status, said) = eventctl(address, &["audit", "--sent", "2"]).await;
+    assert_eq!(status, 0, "{said}");
+    assert!(said.contains("1 also_elsewhere  no fault in itself"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn the_compaction_names_what_is_damaged_and_goes_on_beside_it() {
     let (server, address) = sound().await;
     let claim = format!("ledger/compacted/store_events/{SALES}/0000000000.json");

@@ -1,42 +1,92 @@
 //! What is there, against what was sent.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::notes::{Findings, OpenClaim, Places};
 use super::report::{Books, Finding, FindingKind};
+use super::scope::Scope;
 use super::sent::{Sent, SentEvents};
 use crate::dates::Dates;
 use crate::ledger::Id;
+use crate::names::Partition;
 use crate::queue::Depth;
 
-/// The different events that are somewhere, each list in order and without repetitions.
+/// The different events that are somewhere: one `request_id` in two partitions is two events.
 pub(super) struct Accounts {
-    pub(super) stored: Vec<Id>,
+    /// Those of each partition, in order.
+    partitions: Vec<(Scope, Vec<Id>)>,
+    /// All ids that are stored, in order; as often as they are in partitions.
+    stored: Vec<Id>,
     /// In quarantine and not stored, of the days that are looked at.
-    pub(super) aside: Vec<Id>,
-    /// In quarantine, of other days.
-    pub(super) beyond: Vec<Id>,
+    pub(super) aside: BTreeSet<(Id, Scope)>,
+    /// In quarantine, on whatever day.
+    quarantined: BTreeSet<(Id, Scope)>,
 }
 
 impl Accounts {
-    pub(super) fn new(mut stored: Vec<Id>, mut aside: Vec<Id>, mut beyond: Vec<Id>) -> Self {
-        for ids in [&mut stored, &mut aside, &mut beyond] {
-            ids.sort_unstable();
-            ids.dedup();
-        }
-        aside.retain(|id| stored.binary_search(id).is_err());
-        Self { stored, aside, beyond }
+    /// Of these records, by partition, and of these messages in quarantine. What is to be named of
+    /// what is found goes to `wanted`.
+    pub(super) fn new(
+        records: BTreeMap<String, Vec<Id>>,
+        partitions: &BTreeMap<String, Partition>,
+        on_days: Vec<(Id, Scope)>,
+        beyond: Vec<(Id, Scope)>,
+        wanted: &mut BTreeSet<Id>,
+        findings: &mut Findings,
+    ) -> Self {
+        let mut stored = Vec::new();
+        let records = records.into_iter().filter_map(|(name, ids)| {
+            // A record is of a partition that was listed.
+            Some((Scope::from(partitions.get(&name)?), ids))
+        });
+        let partitions: Vec<_> = records
+            .map(|(scope, mut ids)| {
+                ids.sort_unstable();
+                let twice = ids.chunk_by(|a, b| a == b).filter(|group| group.len() > 1);
+                findings.want(FindingKind::Duplicate, twice.map(|group| group[0]), wanted);
+                ids.dedup();
+                stored.extend_from_slice(&ids);
+                (scope, ids)
+            })
+            .collect();
+        stored.sort_unstable();
+        let elsewhere = stored.chunk_by(|a, b| a == b).filter(|group| group.len() > 1);
+        findings.want(FindingKind::AlsoElsewhere, elsewhere.map(|group| group[0]), wanted);
+        let mut accounts = Self {
+            partitions,
+            stored,
+            aside: events(&on_days),
+            quarantined: on_days.into_iter().chain(beyond).collect(),
+        };
+        let mut aside = std::mem::take(&mut accounts.aside);
+        aside.retain(|&(id, scope)| !accounts.is_stored(id, scope));
+        Self { aside, ..accounts }
     }
 
-    pub(super) fn has(&self, id: Id) -> bool {
-        // A message of no known day may have been put aside on another.
-        let lists = [&self.stored, &self.aside, &self.beyond];
-        lists.iter().any(|ids| ids.binary_search(&id).is_ok())
+    /// How many different events are stored.
+    pub(super) fn stored(&self) -> u64 {
+        self.stored.len() as u64
+    }
+
+    fn is_stored(&self, id: Id, scope: Scope) -> bool {
+        if scope == Scope::default() {
+            return self.stored.binary_search(&id).is_ok();
+        }
+        let mut those = self.partitions.iter().filter(|(of, _)| of.agrees(scope));
+        those.any(|(_, ids)| ids.binary_search(&id).is_ok())
+    }
+
+    /// Whether the event is stored or in quarantine. A message of no known day may have been put
+    /// aside on another.
+    pub(super) fn has(&self, id: Id, scope: Scope) -> bool {
+        let aside = self.quarantined.range((id, Scope::default())..);
+        let mut aside = aside.take_while(|(other, _)| *other == id);
+        self.is_stored(id, scope) || aside.any(|(_, of)| of.agrees(scope))
     }
 
     /// How many are missing of so many that were sent.
     pub(super) fn compare_count(&self, sent: u64, findings: &mut Findings) -> u64 {
-        let there = (self.stored.len() + self.aside.len()) as u64;
+        let there = self.stored() + self.aside.len() as u64;
         if there > sent {
             let what = format!("{there} events are stored or in quarantine, {sent} were sent");
             findings.add(Finding { kind: FindingKind::NeverSent, keys: Vec::new(), what });
@@ -54,20 +104,21 @@ impl Accounts {
         findings: &mut Findings,
     ) -> u64 {
         let mut missing = 0;
-        for (_, name) in sent.on(dates).filter(|(id, _)| !self.has(*id)) {
+        for (_, _, name) in sent.on(dates).filter(|(id, scope, _)| !self.has(*id, *scope)) {
             missing += 1;
             let what = format!("{name} was sent, and is neither stored nor in quarantine");
             findings.add(Finding { kind: FindingKind::Missing, keys: Vec::new(), what });
         }
-        let there = self.stored.iter().chain(&self.aside);
-        let never_sent = there.filter(|id| !sent.contains(**id));
-        findings.want(FindingKind::NeverSent, never_sent.copied(), wanted);
+        let stored = self.partitions.iter().flat_map(|(of, ids)| ids.iter().map(|id| (*id, *of)));
+        let there = stored.chain(self.aside.iter().copied());
+        let never_sent = there.filter(|(id, scope)| !sent.contains(*id, *scope));
+        findings.want(FindingKind::NeverSent, never_sent.map(|(id, _)| id), wanted);
         missing
     }
 
-    pub(super) fn open_claim(&self, claim: &OpenClaim) -> Finding {
+    pub(super) fn open_claim(&self, claim: &OpenClaim, scope: Scope) -> Finding {
         let OpenClaim { key, ids, written, .. } = claim;
-        let elsewhere = ids.iter().filter(|id| self.has(**id)).count();
+        let elsewhere = ids.iter().filter(|id| self.has(**id, scope)).count();
         let what = format!(
             "of {} events claimed at {written}, {elsewhere} are stored or in quarantine; the data is \
              not there:",
@@ -77,35 +128,63 @@ impl Accounts {
     }
 }
 
-/// The ids that stand more than once in this list, which is in order. Those to name go to `wanted`.
-pub(super) fn duplicates(ids: &[Id], wanted: &mut BTreeSet<Id>, findings: &mut Findings) {
-    let groups = ids.chunk_by(|a, b| a == b).filter(|group| group.len() > 1);
-    findings.want(FindingKind::Duplicate, groups.map(|group| group[0]), wanted);
+/// Each event once: of one `request_id`, what says less of an event is no other.
+fn events(quarantined: &[(Id, Scope)]) -> BTreeSet<(Id, Scope)> {
+    let mut by_id: BTreeMap<Id, BTreeSet<Scope>> = BTreeMap::new();
+    quarantined.iter().for_each(|&(id, scope)| scope.add_to(by_id.entry(id).or_default()));
+    let each = |(id, scopes): (Id, BTreeSet<Scope>)| scopes.into_iter().map(move |of| (id, of));
+    by_id.into_iter().flat_map(each).collect()
 }
 
 /// Names what was wanted, now that its places are known.
-pub(super) fn name(places: Places, sent: &Sent, findings: &mut Findings) {
+pub(super) fn name(
+    places: Places,
+    partitions: &BTreeMap<String, Partition>,
+    sent: &Sent,
+    findings: &mut Findings,
+) {
     for (id, place) in places.found {
-        let keys = place.records;
-        if keys.len() > 1 {
-            let what = format!("{} is in {} records:", place.name, keys.len());
-            let keys = keys.clone();
-            findings.listed.push(Finding { kind: FindingKind::Duplicate, keys, what });
+        let name = place.name;
+        let mut list = |kind, keys: Vec<String>, what| {
+            findings.listed.push(Finding { kind, keys, what });
+        };
+        for keys in place.records.values().filter(|keys| keys.len() > 1) {
+            let what = format!("{name} is in {} records of one partition:", keys.len());
+            list(FindingKind::Duplicate, keys.clone(), what);
         }
-        if matches!(sent, Sent::Events(sent) if !sent.contains(id)) {
-            let what = format!("{} was never sent, and is in", place.name);
-            let keys = keys.into_iter().chain(place.aside).collect();
-            findings.listed.push(Finding { kind: FindingKind::NeverSent, keys, what });
+        if place.records.len() > 1 {
+            let keys = place.records.values().flatten().cloned().collect();
+            let what = format!("{name} is an event in each of {} partitions:", place.records.len());
+            list(FindingKind::AlsoElsewhere, keys, what);
+        }
+        if let Sent::Events(sent) = sent {
+            let records = place.records.into_iter().flat_map(|(partition, keys)| {
+                let scope = partitions.get(&partition).map(Scope::from).unwrap_or_default();
+                keys.into_iter().map(move |key| (key, scope))
+            });
+            let never_sent =
+                records.chain(place.aside).filter(|(_, scope)| !sent.contains(id, *scope));
+            let keys: Vec<_> = never_sent.map(|(key, _)| key).collect();
+            if !keys.is_empty() {
+                list(FindingKind::NeverSent, keys, format!("{name} was never sent, and is in"));
+            }
         }
     }
 }
 
 /// Whether the books balance, with so many missing and so much on the queue and in its
-/// dead-letter queue.
-pub(super) fn verdict(faults: bool, missing: u64, queues: Option<(Depth, Depth)>) -> Books {
+/// dead-letter queue; `empty` if nothing at all was found and nobody said that nothing was sent.
+pub(super) fn verdict(
+    faults: bool,
+    empty: bool,
+    missing: u64,
+    queues: Option<(Depth, Depth)>,
+) -> Books {
     let (queue, dead) = queues.map_or((0, 0), |(queue, dead)| (queue.total(), dead.total()));
     if faults {
         Books::Unbalanced
+    } else if empty && missing == 0 {
+        Books::Empty
     } else if missing == 0 || (queue == 0 && missing == dead) {
         Books::Balanced
     } else if missing <= queue + dead {
@@ -122,16 +201,20 @@ mod tests {
     #[test]
     fn counts_of_messages_prove_as_much_as_they_can() {
         let depth = |visible| Depth { visible, ..Depth::default() };
-        let verdict =
-            |missing, queue, dead| verdict(false, missing, Some((depth(queue), depth(dead))));
+        let verdict = |missing, queue, dead| {
+            verdict(false, false, missing, Some((depth(queue), depth(dead))))
+        };
         assert_eq!(verdict(0, 5, 5), Books::Balanced);
         assert_eq!(verdict(3, 0, 3), Books::Balanced);
         assert_eq!(verdict(3, 1, 3), Books::Open);
         assert_eq!(verdict(3, 0, 4), Books::Open);
         assert_eq!(verdict(3, 3, 0), Books::Open);
         assert_eq!(verdict(3, 1, 1), Books::Unbalanced);
-        assert_eq!(super::verdict(false, 0, None), Books::Balanced);
-        assert_eq!(super::verdict(false, 1, None), Books::Unbalanced);
-        assert_eq!(super::verdict(true, 0, Some((depth(9), depth(9)))), Books::Unbalanced);
+        assert_eq!(super::verdict(false, false, 0, None), Books::Balanced);
+        assert_eq!(super::verdict(false, false, 1, None), Books::Unbalanced);
+        let queues = Some((depth(9), depth(9)));
+        assert_eq!(super::verdict(true, false, 0, queues), Books::Unbalanced);
+        assert_eq!(super::verdict(false, true, 0, queues), Books::Empty);
+        assert_eq!(super::verdict(false, true, 1, None), Books::Unbalanced);
     }
 }

@@ -6,6 +6,7 @@ mod notes;
 mod partition;
 mod quarantine;
 mod report;
+mod scope;
 mod sent;
 mod slot;
 
@@ -23,11 +24,12 @@ use crate::queue::Depth;
 use crate::retry::Retry;
 use crate::shutdown::Shutdown;
 use crate::store::ObjectStore;
-use accounts::{Accounts, duplicates, name, verdict};
+use accounts::{Accounts, name, verdict};
 use compacted::Merged;
-use notes::{Findings, Listener, Places, Tally};
+use notes::{Findings, Listener, OpenClaim, Places, Tally};
 use partition::Objects;
 use quarantine::{Aside, read_quarantine};
+use scope::Scope;
 
 pub use report::{AuditReport, Books, Finding, FindingKind, Quarantined, Stored};
 pub use sent::{Sent, SentEvents};
@@ -38,7 +40,8 @@ pub use sent::{Sent, SentEvents};
 /// - Each object of one event holds that event, under its own key.
 /// - The slots of each ledger have no gap; each claim is settled by data that has exactly the
 ///   events of its entry, or given up, or open; no data is without a claim.
-/// - No event is in two records.
+/// - No event is in two records: no `request_id` in two of one partition. In two partitions it is
+///   two events, and told as [`FindingKind::AlsoElsewhere`].
 /// - Each event that was sent is in a record or in quarantine, and nothing else is.
 /// - What a [`Compactor`](crate::Compactor) merged is what its sources hold, each of them once.
 ///
@@ -58,8 +61,8 @@ pub use sent::{Sent, SentEvents};
 /// # Costs
 ///
 /// Each object is read once, once more if it was merged into another, and once more where there is
-/// a duplicate or a record of what was never sent to name. Up to 16 objects are read at once. It
-/// keeps in memory 16 bytes for each event of the range and each message in quarantine (up to twice
+/// a duplicate, a `request_id` elsewhere too or a record of what was never sent to name. Up to 16 objects are read at once. It
+/// keeps in memory 32 bytes for each event of the range and each message in quarantine (up to twice
 /// as much while that grows), the names of the batch objects and of the merged ones of one
 /// partition, the objects that are being read, and [`SentEvents`].
 pub struct Audit {
@@ -126,11 +129,10 @@ impl Audit {
         }
         look_again(store, &layout, &partitions, &mut tally).await?;
 
-        let Tally { stored, mut ids, mut findings, open } = tally;
+        let Tally { stored, ids, mut findings, open } = tally;
         let mut wanted = BTreeSet::new();
-        ids.sort_unstable();
-        duplicates(&ids, &mut wanted, &mut findings);
-        let accounts = Accounts::new(ids, set_aside.on_days, set_aside.beyond);
+        let SetAside { on_days, beyond, reasons } = set_aside;
+        let accounts = Accounts::new(ids, &partitions, on_days, beyond, &mut wanted, &mut findings);
         let (sent_events, missing) = match &sent {
             Sent::Unknown => (None, 0),
             Sent::Count(count) => (Some(*count), accounts.compare_count(*count, &mut findings)),
@@ -139,28 +141,36 @@ impl Audit {
                 accounts.compare(events, dates, &mut wanted, &mut findings),
             ),
         };
-        open.iter().for_each(|claim| findings.add(accounts.open_claim(claim)));
+        let scope = |claim: &OpenClaim| {
+            partitions.get(&claim.partition).map(Scope::from).unwrap_or_default()
+        };
+        open.iter().for_each(|claim| findings.add(accounts.open_claim(claim, scope(claim))));
         // What a consumer claimed was sent, whatever else is known.
-        let claimed: BTreeSet<_> = open.iter().flat_map(|claim| &claim.ids).collect();
-        let nowhere = claimed.into_iter().filter(|id| !accounts.has(**id)).count() as u64;
+        let of_claim = |claim| OpenClaim::ids(claim).map(move |id| (id, scope(claim)));
+        let claimed: BTreeSet<_> = open.iter().flat_map(of_claim).collect();
+        let nowhere = claimed.into_iter().filter(|&(id, of)| !accounts.has(id, of)).count() as u64;
         let missing = missing.max(nowhere);
         if !wanted.is_empty() {
             let places = places(store, &layout, &partitions, wanted).await?;
-            name(places, &sent, &mut findings);
+            name(places, &partitions, &sent, &mut findings);
         }
         let faults = findings.counts.keys().any(|kind| kind.is_fault());
         let quarantined = accounts.aside.len() as u64;
+        let empty = partitions.is_empty()
+            && reasons.is_empty()
+            && findings.counts.is_empty()
+            && !matches!(sent, Sent::Count(0));
         Ok(AuditReport {
             dates,
-            books: verdict(faults, missing, queues),
+            books: verdict(faults, empty, missing, queues),
             sent: sent_events,
             stored: Stored {
                 partitions: partitions.len() as u64,
-                events: accounts.stored.len() as u64,
+                events: accounts.stored(),
                 open: open.len() as u64,
                 ..stored
             },
-            quarantined: Quarantined { events: quarantined, reasons: set_aside.reasons },
+            quarantined: Quarantined { events: quarantined, reasons },
             dead_lettered: queues.map(|(_, dead_letters)| dead_letters.total()),
             on_the_way: queues.map(|(queue, _)| queue.total()),
             missing,
@@ -173,8 +183,8 @@ impl Audit {
 /// What is in quarantine.
 #[derive(Default)]
 struct SetAside {
-    on_days: Vec<Id>,
-    beyond: Vec<Id>,
+    on_days: Vec<(Id, Scope)>,
+    beyond: Vec<(Id, Scope)>,
     reasons: BTreeMap<String, u64>,
 }
 
@@ -189,9 +199,9 @@ impl SetAside {
         let each = |read: Result<Aside, Finding>| match read {
             Ok(message) if dates.contains(message.day) => {
                 *set_aside.reasons.entry(message.reason).or_default() += 1;
-                set_aside.on_days.push(message.who.id);
+                set_aside.on_days.push((message.who.id, message.who.scope));
             }
-            Ok(message) => set_aside.beyond.push(message.who.id),
+            Ok(message) => set_aside.beyond.push((message.who.id, message.who.scope)),
             Err(finding) => findings.add(finding),
         };
         read_quarantine(store, layout, each).await?;
@@ -240,7 +250,7 @@ async fn places(
     let each = |read: Result<Aside, Finding>| {
         let Ok(Aside { key, who, .. }) = read else { return };
         if let Some(place) = places.of(who.id, who.name) {
-            place.aside.push(key);
+            place.aside.push((key, who.scope));
         }
     };
     read_quarantine(store, layout, each).await?;

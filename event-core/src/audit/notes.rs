@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::report::{Finding, FindingKind, Stored};
+use super::scope::Scope;
 use crate::ledger::{Id, Slot};
 
 /// One event, as a reader finds it.
@@ -86,8 +87,8 @@ pub(super) trait Listener {
 #[derive(Default)]
 pub(super) struct Tally {
     pub(super) stored: Stored,
-    /// One for each record.
-    pub(super) ids: Vec<Id>,
+    /// One for each record, by partition.
+    pub(super) ids: BTreeMap<String, Vec<Id>>,
     pub(super) findings: Findings,
     /// To be looked at once more at the end.
     pub(super) open: Vec<OpenClaim>,
@@ -102,11 +103,23 @@ pub(super) struct OpenClaim {
     pub(super) written: String,
 }
 
+impl OpenClaim {
+    pub(super) fn ids(&self) -> impl Iterator<Item = Id> {
+        self.ids.iter().copied()
+    }
+}
+
 impl Listener for Tally {
     fn seen(&mut self, partition: &str, seen: Seen) {
         self.stored.objects += u64::from(!seen.records.is_empty());
         self.stored.records += seen.records.len() as u64;
-        self.ids.extend(seen.records.iter().map(|record| record.id));
+        if !seen.records.is_empty() {
+            let ids = seen.records.iter().map(|record| record.id);
+            match self.ids.get_mut(partition) {
+                Some(there) => there.extend(ids),
+                None => drop(self.ids.insert(partition.to_owned(), ids.collect())),
+            }
+        }
         seen.findings.into_iter().for_each(|finding| self.findings.add(finding));
         match seen.claim {
             None => {}
@@ -131,10 +144,10 @@ pub(super) struct Places {
 pub(super) struct Place {
     /// The `request_id`.
     pub(super) name: String,
-    /// The keys of its records.
-    pub(super) records: Vec<String>,
-    /// Its keys in quarantine.
-    pub(super) aside: Vec<String>,
+    /// The keys of its records, by partition.
+    pub(super) records: BTreeMap<String, Vec<String>>,
+    /// Its keys in quarantine, and what is known of the event there.
+    pub(super) aside: Vec<(String, Scope)>,
 }
 
 impl Places {
@@ -146,10 +159,10 @@ impl Places {
 }
 
 impl Listener for Places {
-    fn seen(&mut self, _: &str, seen: Seen) {
+    fn seen(&mut self, partition: &str, seen: Seen) {
         for record in seen.records {
             if let Some(place) = self.of(record.id, record.name) {
-                place.records.push(seen.key.clone());
+                place.records.entry(partition.to_owned()).or_default().push(seen.key.clone());
             }
         }
     }

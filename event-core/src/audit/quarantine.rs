@@ -73,8 +73,8 @@ fn aside(layout: &Layout, object: ObjectMeta, line: &[u8]) -> Result<Aside, Stri
         return Err(format!("the key of the message in it ends with {expected}, not"));
     }
     let reason = reason.to_owned();
-    let who = Identity::of(&message.body);
-    let day = who.day.unwrap_or_else(|| day_of(modified));
+    let who = Identity::of_message(&message);
+    let day = who.scope.day.unwrap_or_else(|| day_of(modified));
     Ok(Aside { key, reason, who, day })
 }
 

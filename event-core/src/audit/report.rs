@@ -44,7 +44,7 @@ pub struct Stored {
     pub objects: u64,
     /// Events, as a reader counts them.
     pub records: u64,
-    /// Different events.
+    /// Different events: one `request_id` in two partitions is two.
     pub events: u64,
     /// Claims whose data is there.
     pub settled: u64,
@@ -78,6 +78,9 @@ pub enum Books {
     Open,
     /// Events are lost, or there is a fault.
     Unbalanced,
+    /// Nothing at all was found on these days, and nobody said that nothing was sent: the bucket,
+    /// the prefix or the days may be others than those that are meant.
+    Empty,
 }
 
 /// One fault, or one thing to know of.
@@ -116,8 +119,11 @@ pub enum FindingKind {
     Missing,
     /// A record, or a quarantined message, of an event that was never sent.
     NeverSent,
-    /// An event that is in more than one record.
+    /// An event that is in more than one record of its partition.
     Duplicate,
+    /// A `request_id` in more than one partition, of two days or types: each is an event of its
+    /// own, and no fault.
+    AlsoElsewhere,
     /// An entry of a ledger, data, or a quarantined message that cannot be read, or is gone.
     Unreadable,
     /// Slots of a ledger without an entry, and entries after them.
@@ -136,7 +142,7 @@ impl FindingKind {
     /// Whether it alone shows that the books do not balance. Missing events and open claims do
     /// not: they may be on the queue.
     pub fn is_fault(self) -> bool {
-        !matches!(self, Self::Missing | Self::OpenClaim)
+        !matches!(self, Self::Missing | Self::OpenClaim | Self::AlsoElsewhere)
     }
 }
 

@@ -1,15 +1,16 @@
 //! What was sent, and how an event is told from another.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::civil::Date;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::scope::Scope;
 use crate::dates::Dates;
 use crate::error::{Error, Result};
-use crate::event::day_of;
+use crate::event::{EVENT_TYPE, EventType, day_of};
 use crate::ledger::Id;
+use crate::message::Message;
 use crate::object::Object;
 
 /// What was sent, as far as it is known.
@@ -24,7 +25,8 @@ pub enum Sent {
     Events(SentEvents),
 }
 
-/// The events that were sent, each once, by `request_id`; a message without one goes by its bytes.
+/// The events that were sent, each once, by `request_id`, type and day; a message without a
+/// `request_id` goes by its bytes. Where type or day is not known, it is taken for any.
 ///
 /// ```
 /// let mut sent = event_core::SentEvents::default();
@@ -33,15 +35,28 @@ pub enum Sent {
 /// assert_eq!(sent.len(), 1);
 /// ```
 #[derive(Clone, Debug, Default)]
-pub struct SentEvents(BTreeMap<Id, (String, Option<Date>)>);
+pub struct SentEvents {
+    by_id: BTreeMap<Id, (String, BTreeSet<Scope>)>,
+    len: usize,
+}
 
 impl SentEvents {
     /// The message with this body was sent. Its `ts`, if it has one, says on which day it counts.
     pub fn add_body(&mut self, body: &[u8]) {
-        let Identity { id, name, day } = Identity::of(body);
+        self.add(Identity::of(body));
+    }
+
+    /// This message was sent. Besides the body its attribute `event_type` says where it counts.
+    pub fn add_message(&mut self, message: &Message) {
+        self.add(Identity::of_message(message));
+    }
+
+    fn add(&mut self, Identity { id, name, scope }: Identity) {
+        let (_, scopes) = self.by_id.entry(id).or_insert((name, BTreeSet::new()));
+        let before = scopes.len();
         // The day is told by a body, and by no bare request_id beside it.
-        let there = self.0.entry(id).or_insert((name, day));
-        there.1 = there.1.or(day);
+        scope.add_to(scopes);
+        self.len = self.len - before + scopes.len();
     }
 
     /// What this line says was sent: a JSON object is the body of a message, and anything else a
@@ -76,30 +91,32 @@ impl SentEvents {
             let message = "this is neither a message, nor the body of one, nor a request_id";
             return Err(Error::invalid("sent", message));
         }
-        let name = request_id.to_owned();
-        self.0.entry(Id::of(request_id)).or_insert((name, None));
+        let (id, name) = (Id::of(request_id), request_id.to_owned());
+        self.add(Identity { id, name, scope: Scope::default() });
         Ok(())
     }
 
     /// How many different events.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.len
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.len == 0
     }
 
-    pub(super) fn contains(&self, id: Id) -> bool {
-        self.0.contains_key(&id)
+    pub(super) fn contains(&self, id: Id, scope: Scope) -> bool {
+        let scopes = self.by_id.get(&id).map(|(_, scopes)| scopes);
+        scopes.is_some_and(|scopes| scopes.iter().any(|sent| sent.agrees(scope)))
     }
 
     /// Those of these days, and those of which no day is known.
-    pub(super) fn on(&self, dates: Dates) -> impl Iterator<Item = (Id, &str)> {
-        let on = move |day: &Option<Date>| day.is_none_or(|day| dates.contains(day));
-        let those = self.0.iter().filter(move |(_, (_, day))| on(day));
-        those.map(|(&id, (name, _))| (id, &**name))
+    pub(super) fn on(&self, dates: Dates) -> impl Iterator<Item = (Id, Scope, &str)> {
+        let all = self.by_id.iter().flat_map(|(&id, (name, scopes))| {
+            scopes.iter().map(move |&scope| (id, scope, &**name))
+        });
+        all.filter(move |(_, scope, _)| scope.day.is_none_or(|day| dates.contains(day)))
     }
 }
 
@@ -108,7 +125,7 @@ pub(super) struct Identity {
     pub(super) id: Id,
     /// The `request_id`, or what stands for it.
     pub(super) name: String,
-    pub(super) day: Option<Date>,
+    pub(super) scope: Scope,
 }
 
 /// Any object.
@@ -125,15 +142,24 @@ struct Names {
 }
 
 impl Identity {
+    pub(super) fn of_message(message: &Message) -> Self {
+        let event_type = message.attributes.value(EVENT_TYPE);
+        let known = EventType::ALL.into_iter().find(|known| Some(known.as_str()) == event_type);
+        let mut identity = Self::of(&message.body);
+        identity.scope.event_type = known;
+        identity
+    }
+
     pub(super) fn of(body: &[u8]) -> Self {
         let names = serde_json::from_slice::<Object<Names>>(body).ok().map(|Object(names)| names);
         let day = names.as_ref().and_then(|names| day_of(names.ts.as_str()?));
+        let scope = Scope { event_type: None, day };
         let request_id = names.as_ref().and_then(|names| names.request_id.as_str());
         match request_id.filter(|request_id| !request_id.is_empty()) {
-            Some(request_id) => Self { id: Id::of(request_id), name: request_id.to_owned(), day },
+            Some(request_id) => Self { id: Id::of(request_id), name: request_id.to_owned(), scope },
             None => {
                 let id = Id::of_bytes(body);
-                Self { id, name: format!("message without request_id, {:032x}", id.0), day }
+                Self { id, name: format!("message without request_id, {:032x}", id.0), scope }
             }
         }
     }
@@ -147,7 +173,7 @@ mod tests {
     use jiff::civil::date;
 
     fn names(sent: &SentEvents, dates: Dates) -> Vec<&str> {
-        let mut names: Vec<_> = sent.on(dates).map(|(_, name)| name).collect();
+        let mut names: Vec<_> = sent.on(dates).map(|(_, _, name)| name).collect();
         names.sort_unstable();
         names
     }
@@ -165,6 +191,22 @@ mod tests {
         let day = Some(date(2026, 11, 22));
         assert_eq!(names(&sent, Dates::new(day, day).unwrap()), ["b", "d"]);
         assert_eq!(names(&sent, Dates::default()), ["a", "b", "c", "d"]);
+    }
+
+    #[test]
+    fn one_request_id_on_two_days_or_of_two_types_was_sent_twice() {
+        let mut sent = SentEvents::default();
+        let body = |day: u8| format!(r#"{{"request_id": "a", "ts": "2026-11-{day}T00:00:00"}}"#);
+        sent.add_body(body(22).as_bytes());
+        for (day, kind) in [(22, "sale_event"), (22, "inventory_event"), (23, "sale_event")] {
+            sent.add_message(&Message::new(body(day)).with_attribute(EVENT_TYPE, kind));
+        }
+        assert_eq!((sent.len(), names(&sent, Dates::default())), (3, vec!["a"; 3]));
+        let scope = |event_type, day| Scope { event_type, day: Some(date(2026, 11, day)) };
+        let contains = |scope| sent.contains(Id::of("a"), scope);
+        assert!(contains(scope(Some(EventType::Sale), 23)) && contains(scope(None, 23)));
+        assert!(!contains(scope(Some(EventType::Inventory), 23)) && !contains(scope(None, 24)));
+        assert!(contains(Scope::default()) && !sent.contains(Id::of("b"), Scope::default()));
     }
 
     #[test]
@@ -210,7 +252,7 @@ mod tests {
         let message = Message::new(whole).with_attribute(EVENT_TYPE, "sale_event");
         let event = Event::parse(&message).unwrap();
         let who = Identity::of(whole.as_bytes());
-        assert_eq!((&*who.name, who.day), (&*event.request_id, Some(event.ts.date())));
+        assert_eq!((&*who.name, who.scope.day), (&*event.request_id, Some(event.ts.date())));
     }
 
     #[test]

@@ -8,5 +8,6 @@ mod compact;
 mod made;
 mod model;
 mod odd;
+mod partitions;
 mod prefixes;
 mod support;

@@ -20,7 +20,7 @@ use crate::{answered, print};
 /// What `--help` says of the exit status.
 pub(crate) const EXIT_STATUS: &str = "Exit status: 0 if the books balance; 1 if a service failed, it was \
     told to stop, or the report could not be written; 2 if a setting is wrong, a bucket that is not there or may not be used included; 3 \
-    if the books do not balance, or not yet; 130 if it was told to stop twice.";
+    if the books do not balance, or not yet, or nothing at all was found; 130 if it was told to stop twice.";
 
 #[derive(Clone, Debug, Args)]
 pub(crate) struct AuditArgs {
@@ -109,7 +109,7 @@ async fn sent_events(file: &Path) -> Result<SentEvents> {
         let mut heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
         let (events, wrong) = &mut *heard;
         if fault.is_none() {
-            events.add_body(&message.body);
+            events.add_message(message);
         } else if let Err(what) = add_line(events, &message.body) {
             wrong.get_or_insert((number, what));
         }
@@ -144,6 +144,10 @@ fn told(books: Books) -> &'static str {
              they are empty"
         }
         Books::Unbalanced => "the books do not balance",
+        Books::Empty => {
+            "nothing at all was found on these days, neither stored nor in quarantine: look at \
+             STORE_EVENTS_BKT, S3_PREFIX and the days; if nothing was sent, say so with --sent 0"
+        }
     }
 }
 

@@ -193,7 +193,7 @@ fn of_key(key: &str, depth: usize, rng: &mut Rng) -> String {
         's' | 'd' | 'e' => text(rng, 16),
         'b' => rng.bool().to_string(),
         'l' | 'o' if depth > 6 => "null".to_owned(),
-        'l' => array(rng, |rng| number(rng)),
+        'l' => array(rng, number),
         'o' => objects(depth, rng),
         _ => match rng.u8(..8) {
             0 => number(rng),

@@ -90,10 +90,13 @@ async fn main() -> Result<()> {
     Ok(())
 }
 
+/// Bodies, by the code of their reason.
+type Refused<'a> = BTreeMap<String, Vec<&'a [u8]>>;
+
 /// What the events say, by `request_id`, and the bodies of all others, by reason.
-fn judged(messages: &[Message]) -> (BTreeMap<String, Value>, BTreeMap<String, Vec<&[u8]>>) {
+fn judged(messages: &[Message]) -> (BTreeMap<String, Value>, Refused<'_>) {
     let mut events = BTreeMap::new();
-    let mut refused = BTreeMap::<_, Vec<_>>::new();
+    let mut refused = Refused::new();
     for message in messages {
         match Event::parse(message) {
             Ok(event) => {

@@ -8,6 +8,7 @@ nothing; and how many all readers would have taken is told, for information.
 import collections
 import datetime
 import json
+import math
 import pathlib
 import re
 import sys
@@ -119,6 +120,9 @@ def compare(reader, row, events):
                 continue
         if name == "is_return":
             value = bool(value)
+        if name in ("price", "discount") and math.isclose(value, said, rel_tol=1e-15):
+            # Our reader of numbers may miss the nearest by one.
+            continue
         if value != said:
             return f"{name} is {value!r}, not {said!r}"
 

@@ -29,6 +29,8 @@ pub(super) struct Fields<'a> {
     pub(super) is_return: Option<bool>,
     /// Whether it is there, whatever its value: `null` and `false` too.
     pub(super) bad_msg: bool,
+    /// A known number may be one that readers refuse.
+    odd_number: bool,
 }
 
 /// A text that is borrowed from the body where it holds no escapes. An `Option<Cow<str>>` would
@@ -114,6 +116,9 @@ impl<'a> Fields<'a> {
         let mut deserializer = serde_json::Deserializer::from_str(text);
         let read = Body { fields: &mut fields, wrong: &mut wrong }.deserialize(&mut deserializer);
         read.and_then(|()| deserializer.end()).map_err(|error| told(text, wrong, &error))?;
+        if fields.odd_number && fields.needs_check(text) {
+            readable::check(text)?;
+        }
         Ok(fields)
     }
 }
@@ -144,6 +149,15 @@ impl<'de> Visitor<'de> for KeyVisitor {
 
     fn visit_str<E>(self, key: &str) -> Result<Key<'de>, E> {
         Ok(Known::of(key).map_or_else(|| Key::Unknown(Cow::Owned(key.to_owned())), Key::Known))
+    }
+}
+
+impl Fields<'_> {
+    /// Whether an odd number is more than a zero such as `0.0`, which is common.
+    fn needs_check(&self, text: &str) -> bool {
+        let is_huge = |number: Option<f64>| number.is_some_and(|number| number.abs() >= 1e38);
+        let has_exponent = || text.contains("0e") || text.contains("0E");
+        is_huge(self.price) || is_huge(self.discount) || has_exponent()
     }
 }
 
@@ -186,7 +200,9 @@ fn told(text: &str, wrong: Wrong, error: &serde_json::Error) -> Reason {
         Some(field) => format!("{}: {error}", field.name()),
         None => error.to_string(),
     };
-    Reason::new(Reason::WRONG_TYPE, detail)
+    // Of what is JSON, only the largest numbers are left, which serde_json rounds up.
+    let code = if error.is_syntax() { Reason::OUT_OF_RANGE } else { Reason::WRONG_TYPE };
+    Reason::new(code, detail)
 }
 
 struct Body<'f, 'a> {
@@ -231,7 +247,7 @@ impl<'a> Visitor<'a> for Body<'_, 'a> {
             }
             seen |= bit;
             wrong.field = Some(known);
-            fields.set(known, &mut map, wrong)?;
+            fields.set(known, &mut map)?;
         }
         Ok(())
     }
@@ -254,21 +270,16 @@ fn check_unknown<'a>(
 }
 
 impl<'a> Fields<'a> {
-    fn set<A: MapAccess<'a>>(
-        &mut self,
-        field: Known,
-        map: &mut A,
-        wrong: &mut Wrong,
-    ) -> Result<(), A::Error> {
+    fn set<A: MapAccess<'a>>(&mut self, field: Known, map: &mut A) -> Result<(), A::Error> {
         match field {
             Known::RequestId => self.request_id = map.next_value()?,
             Known::StoreId => self.store_id = map.next_value()?,
             Known::CustId => self.cust_id = map.next_value()?,
             Known::Category => self.category = map.next_value()?,
             Known::Sku => self.sku = map.next_value()?,
-            Known::Price => self.price = number(map, wrong)?,
+            Known::Price => self.price = self.number(map)?,
             Known::Qty => self.qty = map.next_value()?,
-            Known::Discount => self.discount = number(map, wrong)?,
+            Known::Discount => self.discount = self.number(map)?,
             Known::GiftWrap => self.gift_wrap = map.next_value()?,
             Known::Variant => self.variant = map.next_value()?,
             Known::PriorityShipping => self.priority_shipping = map.next_value()?,
@@ -281,17 +292,51 @@ impl<'a> Fields<'a> {
         }
         Ok(())
     }
+
+    fn number<A: MapAccess<'a>>(&mut self, map: &mut A) -> Result<Option<f64>, A::Error> {
+        let number: Option<Number> = map.next_value()?;
+        self.odd_number |= number.as_ref().is_some_and(|number| !number.is_plain);
+        Ok(number.map(|number| number.value))
+    }
 }
 
-/// A number by its text: some that an `f64` holds are too odd for readers.
-fn number<'a, A: MapAccess<'a>>(map: &mut A, wrong: &mut Wrong) -> Result<Option<f64>, A::Error> {
-    let Some(raw) = map.next_value::<Option<&RawValue>>()? else { return Ok(None) };
-    let text = raw.get();
-    if !text.starts_with(|first: char| first == '-' || first.is_ascii_digit()) {
-        return Err(A::Error::custom("invalid type, expected a number"));
+/// A number, of which a reader may mind the text although the value is fine: an exponent of a zero,
+/// more digits than 128 bits have.
+struct Number {
+    value: f64,
+    is_plain: bool,
+}
+
+impl Number {
+    fn plain(value: f64) -> Self {
+        Self { value, is_plain: true }
     }
-    readable::number(text).map(Some).map_err(|fault| match wrong.field {
-        Some(field) => wrong.refuse(fault.within(field.name())),
-        None => wrong.refuse(fault),
-    })
+}
+
+impl<'de> Deserialize<'de> for Number {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_f64(NumberVisitor)
+    }
+}
+
+struct NumberVisitor;
+
+impl Visitor<'_> for NumberVisitor {
+    type Value = Number;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a number")
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Number, E> {
+        Ok(Number::plain(number as f64))
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Number, E> {
+        Ok(Number::plain(number as f64))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Number, E> {
+        Ok(Number { value, is_plain: value != 0.0 && value.abs() < 1e38 })
+    }
 }

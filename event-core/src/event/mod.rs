@@ -186,7 +186,7 @@ impl<'a> Event<'a> {
 
     fn check_ranges(&self) -> Result<(), Reason> {
         let id = &*self.request_id;
-        if id.is_empty() || id.len() > MAX_REQUEST_ID || id.chars().any(char::is_control) {
+        if id.is_empty() || id.len() > MAX_REQUEST_ID || has_control(id) {
             return Err(out_of_range(format_args!(
                 "request_id {id:?} is not 1 to {MAX_REQUEST_ID} bytes without control characters"
             )));
@@ -209,6 +209,13 @@ impl<'a> Event<'a> {
         }
         Ok(())
     }
+}
+
+fn has_control(text: &str) -> bool {
+    if text.is_ascii() {
+        return text.bytes().any(|byte| byte.is_ascii_control());
+    }
+    text.chars().any(char::is_control)
 }
 
 fn event_type(message: &Message) -> Result<EventType, Reason> {

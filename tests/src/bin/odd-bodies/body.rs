@@ -202,7 +202,7 @@ fn of_key(key: &str, depth: usize, rng: &mut Rng) -> String {
             3 => array(rng, |rng| text(rng, 8)),
             4 => array(rng, |rng| array(rng, |rng| rng.bool().to_string())),
             5 => array(rng, |rng| objects(depth + 1, rng)),
-            6 => array(rng, |rng| if rng.u8(..) < 32 { text(rng, 0) } else { number(rng) }),
+            6 => array(rng, |rng| if rng.u8(..) < 96 { text(rng, 0) } else { number(rng) }),
             _ => "{}".to_owned(),
         },
     }

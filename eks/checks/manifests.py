@@ -12,6 +12,8 @@ from rendered import Overlay, containers, matches, named
 
 UNITS = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "m": 1e-3, "": 1}
 
+PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
+
 
 def quantity(text):
     number, unit = re.fullmatch(r"([0-9.]+)(\D*)", str(text)).groups()
@@ -113,7 +115,7 @@ def references(overlay):
                 if mount["name"] not in volumes:
                     yield f'{named(found)}: no volume {mount["name"]}'
             ports = {port.get("name") for port in container.get("ports", [])}
-            for probe in ("livenessProbe", "readinessProbe", "startupProbe"):
+            for probe in PROBES:
                 port = container.get(probe, {}).get("httpGet", {}).get("port")
                 if port is not None and port not in ports:
                     yield f"{named(found)}: its {probe} asks the port {port}, which it has not"
@@ -160,6 +162,29 @@ def hardened(overlay):
                     yield f"{who}: a container requests more {resource} than its limit"
 
 
+def probes(overlay):
+    """Each probe says how long it waits: by itself it would give up after a second."""
+    for found, template in overlay.workloads():
+        for container in containers(template):
+            for probe in PROBES:
+                if probe in container and "timeoutSeconds" not in container[probe]:
+                    yield f"{named(found)}: a {probe} without timeoutSeconds"
+
+
+def names(overlay):
+    """Names with a dot are looked up as they are first, not below the domains of the cluster. So what
+    is in the cluster is named in full."""
+    for found, template in overlay.workloads():
+        options = template["spec"].get("dnsConfig", {}).get("options", [])
+        if {"name": "ndots", "value": "1"} not in options:
+            yield f"{named(found)}: its pods look each name up below the domains of the cluster, ndots is not 1"
+        for container in containers(template):
+            for name, value in overlay.variables(found, container).items():
+                host = re.match(r"(?:\w+://)?([^/:]*\.svc[^/:]*)", value)
+                if host and not host[1].endswith(".svc.cluster.local"):
+                    yield f"{named(found)}: {name} names {host[1]}, which is not its name in full"
+
+
 def scalers(overlay):
     """Each workload has one scaler at most, which alone says how many, and shrinks it more slowly
     than a pod drains."""
@@ -198,7 +223,7 @@ def schedules(overlay):
             yield f'{named(found)}: {found["spec"]["schedule"]!r} is no schedule'
 
 
-RULES = [namespaces, selectors, references, hardened, scalers, schedules]
+RULES = [namespaces, selectors, references, hardened, probes, names, scalers, schedules]
 
 
 def main(paths):

@@ -29,6 +29,15 @@ class Overlay:
                 spec = spec["jobTemplate"]["spec"]
             yield found, spec["template"]
 
+    def variables(self, workload, container):
+        """The variables of a container, those of its ConfigMaps included."""
+        variables = {}
+        for source in container.get("envFrom", []):
+            name = source.get("configMapRef", {}).get("name")
+            settings = self.find("ConfigMap", workload["metadata"]["namespace"], name)
+            variables |= settings["data"] if settings else {}
+        return variables | {entry["name"]: entry.get("value", "") for entry in container.get("env", [])}
+
     def pods_of(self, namespace, selector):
         """The workloads whose pods a selector takes; an empty one takes all of the namespace."""
         return [

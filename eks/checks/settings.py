@@ -8,7 +8,7 @@ import os
 import re
 import sys
 
-from rendered import Overlay, named
+from rendered import Overlay, containers, named
 
 # Set only where the services are not those of AWS.
 ELSEWHERE = {"AWS_ENDPOINT_URL"}
@@ -66,7 +66,22 @@ def pods(overlay, role, program, settings):
                 yield f"{who} has the ports {ports}, it listens on {settings.get('HTTP_PORT')}"
 
 
+def made(overlay):
+    """What `eventctl setup` makes there is what the pods use."""
+    for found, template in overlay.workloads():
+        for container in containers(template):
+            if container.get("command", [])[:2] != ["eventctl", "setup"]:
+                continue
+            made = overlay.variables(found, container)
+            for role in ("producer", "consumer"):
+                settings = overlay.find("ConfigMap", f"sales-events-{role}-ns", f"{role}-settings")["data"]
+                for name in ("RELIABLE_QUEUE_NAME", "STORE_EVENTS_BKT", "AWS_REGION"):
+                    if name in settings and settings[name] != made.get(name):
+                        yield f"{overlay.name}: {named(found)} makes {made.get(name)!r}, the {role} has {name} {settings[name]!r}"
+
+
 def complaints(programs, overlay):
+    yield from made(overlay)
     for role, program in programs.items():
         space, name = f"sales-events-{role}-ns", f"{role}-settings"
         found = overlay.find("ConfigMap", space, name)

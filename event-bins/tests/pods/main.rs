@@ -38,6 +38,7 @@ const CASES: &[Case] = &[
     ("path::messages_of_the_reference_producer_are_consumed", path::consumed, Needs::Nothing),
     ("path::the_reference_consumer_gets_what_it_expects", path::produced, Needs::Nothing),
     ("operator::setup_changes_nothing_unasked", operator::setup, Needs::Nothing),
+    ("operator::setup_makes_again_what_is_gone", operator::forgotten, Needs::Nothing),
     ("operator::status_tells_the_age_of_the_oldest", operator::age, Needs::Container),
     ("operator::wrong_settings_touch_no_message", operator::wrong_settings, Needs::Nothing),
     ("operator::a_stop_settles_everything", operator::stop, Needs::Nothing),

@@ -1,7 +1,7 @@
 //! What an operator does and sees: set up, get a setting wrong, stop, look.
 
 use std::collections::BTreeSet;
-use std::process::Output;
+use std::process::{Command, Output};
 use std::time::{Duration, Instant, SystemTime};
 
 use aws_sdk_sqs::types::{MessageSystemAttributeName, QueueAttributeName};
@@ -75,6 +75,26 @@ pub(crate) fn setup() {
     assert_eq!((code, changed.replace("to do: ", "")), (Some(0), planned.replace("to do: ", "")));
     assert_eq!(block_on(values()), ["2", "172800"]);
     assert_eq!(run(&["--dry-run"]), (Some(0), unchanged.to_owned()));
+}
+
+/// What is gone, as after a restart of an emulator, is made again, until a signal ends it.
+pub(crate) fn forgotten() {
+    let place = Place::new();
+    let mut eventctl = place.program("eventctl");
+    let mut eventctl = eventctl.args(["setup", "--every-secs", "1"]).spawn().unwrap();
+    block_on(async {
+        let clients = place.clients().await;
+        clients.delete_bucket().await;
+        let start = Instant::now();
+        while clients.store.check().await.is_err() {
+            assert!(start.elapsed() < Duration::from_secs(60), "the bucket is not made again");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    });
+    let id = eventctl.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    assert_eq!(eventctl.wait().unwrap().code(), Some(0));
+    assert_eq!(place.eventctl(&["setup", "--dry-run"]).status.code(), Some(0));
 }
 
 /// Only CloudWatch knows it. That of the container learns it from this case, not from its queue.

@@ -113,14 +113,15 @@ impl SetupArgs {
         }
         let aws = self.aws.load().await.map_err(|error| Failure::at_start(&error))?;
         let Some(seconds) = self.every_secs else {
-            if !self.once(&aws, shutdown).await? {
+            if !self.once(&aws, shutdown, true).await? {
                 print("all is as it should be: nothing was changed")?;
             }
             return Ok(());
         };
+        let mut is_first = true;
         while !shutdown.is_requested() {
-            match self.once(&aws, shutdown).await {
-                Ok(_) => {}
+            match self.once(&aws, shutdown, is_first).await {
+                Ok(_) => is_first = false,
                 Err(_) if shutdown.is_requested() => break,
                 Err(Failure::Service(text)) => tracing::warn!("{text}"),
                 Err(failure) => return Err(failure),
@@ -134,11 +135,11 @@ impl SetupArgs {
         Ok(())
     }
 
-    /// Whether there was anything to tell.
-    async fn once(&self, aws: &Aws, shutdown: &Shutdown) -> Result<bool, Failure> {
+    /// Whether there was anything to tell. What is kept need not be told each time.
+    async fn once(&self, aws: &Aws, shutdown: &Shutdown, tell_kept: bool) -> Result<bool, Failure> {
         let plan = answered(patiently(shutdown, || self.plan(aws)).await)?;
         let Decision { steps, refused, kept } = plan.decide(self.existing());
-        for change in &kept {
+        for change in kept.iter().filter(|_| tell_kept) {
             print(format_args!("kept: {change}"))?;
         }
         if !refused.is_empty() {

@@ -53,7 +53,7 @@ fn phantom_of(message: &Message) -> Option<Bytes> {
 async fn balances(world: &World, buried: &[Message], phantoms: &[Bytes]) -> Verdict {
     let traffic = &world.traffic;
     let mut sent = SentEvents::default();
-    traffic.messages.iter().for_each(|message| sent.add_body(&message.body));
+    traffic.messages.iter().for_each(|message| sent.add_message(message));
     phantoms.iter().for_each(|body| sent.add_body(body));
     let dead = Depth { visible: buried.len() as u64, ..Depth::default() };
     let audit = Audit::new(Arc::new(any_order(world)), Layout::default());
@@ -72,17 +72,16 @@ async fn balances(world: &World, buried: &[Message], phantoms: &[Bytes]) -> Verd
     } else {
         Books::Unbalanced
     };
-    // One id on two days is two records, and so far counts as one event that is there twice.
-    let elsewhere = traffic.elsewhere() as u64;
-    let faults = report.counts.iter().filter(|(kind, _)| kind.is_fault());
-    let faults: u64 = faults.map(|(_, count)| count).sum();
+    let counted = |kind| report.counts.get(&kind).copied().unwrap_or(0);
     // Each event that was sent is in one place.
     let places = report.stored.events + report.quarantined.events + report.missing;
-    let holds = (report.books == books || elsewhere > 0)
-        && faults == elsewhere
+    let holds = report.books == books
+        && !report.counts.keys().any(|kind| kind.is_fault())
         && report.missing == missing
         && report.sent == Some(places)
-        && report.counts.get(&FindingKind::Missing).copied().unwrap_or(0) == missing
+        && counted(FindingKind::Missing) == missing
+        // One id in two partitions is two events.
+        && counted(FindingKind::AlsoElsewhere) == traffic.elsewhere() as u64
         && report.stored.records == traffic.stored() as u64
         && in_quarantine(&report) == traffic.quarantined() as u64;
     if holds {

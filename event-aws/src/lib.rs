@@ -29,6 +29,8 @@ mod config;
 mod credentials;
 mod endpoint;
 mod error;
+#[cfg(test)]
+mod fake;
 mod http;
 mod name;
 mod requests;

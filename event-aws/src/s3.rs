@@ -1,5 +1,7 @@
 //! A store in S3.
 
+#[cfg(test)]
+mod answers;
 mod check;
 mod delete;
 #[cfg(test)]

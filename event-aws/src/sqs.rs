@@ -1,5 +1,7 @@
 //! A queue in SQS.
 
+#[cfg(test)]
+mod answers;
 mod attributes;
 mod batch;
 mod dead_letters;

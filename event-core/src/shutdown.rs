@@ -84,15 +84,16 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_request_reaches_all_who_wait_and_all_who_ask_later() {
         let (trigger, shutdown) = Shutdown::new();
-        let waiting = [shutdown.clone(), shutdown.clone()]
+        let waiting = [shutdown.clone(), shutdown.clone(), shutdown.clone()]
             .map(|shutdown| tokio::spawn(async move { shutdown.requested().await }));
         tokio::task::yield_now().await;
         assert!(!shutdown.is_requested() && waiting.iter().all(|waiting| !waiting.is_finished()));
+        // Once is enough for all of them.
         trigger.clone().shutdown();
-        trigger.shutdown();
         for waiting in waiting {
-            waiting.await.unwrap();
+            timeout(Duration::from_secs(1), waiting).await.unwrap().unwrap();
         }
+        trigger.shutdown();
         shutdown.requested().await;
         assert!(shutdown.is_requested());
     }

@@ -210,3 +210,21 @@ async fn a_line_end_behind_a_key_is_left_out_and_what_no_key_has_is_refused() {
         usable(Credentials::new("i ", "k\n", Some("t\r\n".into()), None, "test")).unwrap();
     assert_eq!((trimmed.secret_access_key(), trimmed.session_token()), ("k", Some("t")));
 }
+
+/// What is kept is what was given last.
+#[tokio::test(start_paused = true)]
+async fn the_last_ones_outlast_a_renewal_that_fails() {
+    let steps = [Give("first", Some(900)), Give("second", Some(900)), Give("third", Some(900))];
+    let (store, script, steps) = store(steps.into_iter().chain([Fail, Fail]), 5);
+    for id in ["first", "second", "third"] {
+        put(&store).await.unwrap();
+        assert_eq!(signer(&script), id);
+        after(790).await;
+    }
+    for _ in 0..2 {
+        put(&store).await.unwrap();
+        assert_eq!(signer(&script), "third");
+        after(20).await;
+    }
+    assert_eq!(steps.left(), 0);
+}

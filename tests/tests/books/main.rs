@@ -5,6 +5,7 @@
 
 mod audit;
 mod compact;
+mod gone;
 mod made;
 mod model;
 mod odd;

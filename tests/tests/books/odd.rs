@@ -17,13 +17,15 @@ pub(crate) struct Odd {
     pub(crate) slow: bool,
     /// No listing has this key.
     pub(crate) hidden: Option<String>,
+    /// Listings have this key, and nothing is there.
+    pub(crate) gone: Option<String>,
     /// Another object is under this key by the time that it is put.
     pub(crate) taken: Option<String>,
 }
 
 impl From<&MemStore> for Odd {
     fn from(inner: &MemStore) -> Self {
-        Self { inner: inner.clone(), slow: false, hidden: None, taken: None }
+        Self { inner: inner.clone(), slow: false, hidden: None, gone: None, taken: None }
     }
 }
 
@@ -59,7 +61,8 @@ impl ObjectStore for Odd {
     }
 
     async fn get(&self, key: &str) -> Result<Option<Bytes>> {
-        self.slowly(self.inner.get(key)).await
+        let object = self.slowly(self.inner.get(key)).await?;
+        Ok(object.filter(|_| self.gone.as_deref() != Some(key)))
     }
 
     async fn head(&self, key: &str) -> Result<Option<ObjectMeta>> {

@@ -1,0 +1,167 @@
+//! What is gone, damaged or of no known day; and who ends when told to stop.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use event_core::{
+    Audit, AuditReport, Compactor, Compression, Dates, Error, ErrorKind, FindingKind, Layout,
+    Message, ObjectStore, Sent, SentEvents, Shutdown,
+};
+use event_mem::MemStore;
+use event_tests::Faulty;
+use tokio::time::{Instant, sleep};
+
+use crate::odd::Odd;
+use crate::support::{SALES, batch, delete, event, events, keys, put_aside, singly, write};
+
+const COMPACTED: &str = "compacted/store_events/event_type=sale_event/dt=2026_11_22";
+const CLAIM: &str =
+    "ledger/compacted/store_events/event_type=sale_event/dt=2026_11_22/0000000000.json";
+
+fn audit(store: impl ObjectStore) -> Audit {
+    Audit::new(Arc::new(store), Layout::default())
+}
+
+fn compactor(store: impl ObjectStore) -> Compactor {
+    Compactor::new(Arc::new(store), Layout::default())
+}
+
+async fn report(audit: Audit) -> AuditReport {
+    audit.run(&Shutdown::never()).await.unwrap()
+}
+
+/// An event alone, a batch, and a message in quarantine; merged or not.
+async fn books() -> MemStore {
+    let store = MemStore::new();
+    singly(&store, &events(&["a"])).await;
+    batch(&store, Compression::Zstd, &events(&["b", "c"])).await;
+    put_aside(&store, &event("d", 22), "bad_msg").await;
+    store
+}
+
+#[tokio::test]
+async fn what_was_listed_and_is_gone_is_told() {
+    let store = books().await;
+    let listed = keys(&store, "").await;
+    let readable = listed.iter().filter(|key| !key.ends_with(".zst"));
+    for key in readable {
+        let odd = Odd { gone: Some(key.clone()), ..Odd::from(&store) };
+        let found = report(audit(odd)).await.findings;
+        let gone = |kind| found.iter().any(|found| found.kind == kind && found.keys == [&**key]);
+        assert!(gone(FindingKind::Unreadable), "{key}: {found:?}");
+    }
+    // Data that is not there leaves its claim open.
+    let data = listed.iter().find(|key| key.ends_with(".zst")).cloned();
+    let found = report(audit(Odd { gone: data, ..Odd::from(&store) })).await.findings;
+    assert!(found.iter().any(|found| found.kind == FindingKind::OpenClaim), "{found:?}");
+}
+
+/// A merged object is made of all of its sources, or not at all.
+#[tokio::test]
+async fn nothing_is_made_of_a_source_that_is_gone_or_damaged() {
+    for source in ["a.json", "0000000000.ndjson.zst"] {
+        for damage in [None, Some("not zstd")] {
+            let store = books().await;
+            compactor(store.clone()).run(&Shutdown::never()).await.unwrap();
+            // It is claimed, and has to be made anew.
+            for object in keys(&store, "compacted/").await {
+                delete(&store, &object).await;
+            }
+            let key = format!("{SALES}/{source}");
+            match damage {
+                // What one event is, nobody reads here.
+                Some(_) if source == "a.json" => continue,
+                Some(damage) => write(&store, &key, damage).await,
+                None => delete(&store, &key).await,
+            }
+            let report = compactor(store.clone()).run(&Shutdown::never()).await.unwrap();
+            let told: Vec<_> = report.faults.into_values().collect();
+            assert!(matches!(&told[..], [fault] if fault.contains(&key)), "{told:?}");
+            assert_eq!(keys(&store, "compacted/").await, [""; 0]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_merged_object_that_cannot_be_read_is_told() {
+    for compression in [Compression::Gzip, Compression::Zstd] {
+        let store = books().await;
+        let compactor = || compactor(store.clone()).compression(compression).unwrap();
+        compactor().run(&Shutdown::never()).await.unwrap();
+        let object = format!("{COMPACTED}/0000000000{}", compression.suffix());
+        write(&store, &object, "neither").await;
+        let report = report(audit(store.clone())).await;
+        assert_eq!(report.counts, [(FindingKind::Unreadable, 1)].into());
+        assert_eq!(report.findings[0].keys, [&*object]);
+
+        // By the time that it is made, another one is there.
+        let claim = store.get(CLAIM).await.unwrap().unwrap();
+        let other = books().await;
+        write(&other, CLAIM, claim).await;
+        let late = Odd { taken: Some(object), ..Odd::from(&other) };
+        let report = self::compactor(late).run(&Shutdown::never()).await.unwrap();
+        assert_eq!(report.faults.len(), 1, "{report:?}");
+    }
+}
+
+/// A message without a time was put aside on some day, and may have been sent on any.
+#[tokio::test]
+async fn what_is_in_quarantine_of_another_day_is_not_missing() {
+    let store = MemStore::new();
+    let message = Message::new(r#"{"request_id": "r1", "bad_msg": true}"#);
+    put_aside(&store, &message, "bad_msg").await;
+    let day = Some("2026-11-22".parse().unwrap());
+    let dates = Dates::new(day, day).unwrap();
+    for with_body in [true, false] {
+        let mut sent = SentEvents::default();
+        match with_body {
+            true => sent.add_body(&message.body),
+            false => sent.add_request_id("r1").unwrap(),
+        }
+        let report = report(audit(store.clone()).dates(dates).sent(Sent::Events(sent))).await;
+        assert_eq!((report.missing, report.findings.len()), (0, 0), "{report:?}");
+    }
+}
+
+/// What says less of an event takes nothing from what is known.
+#[tokio::test]
+async fn a_repetition_without_a_time_leaves_the_day_of_what_was_sent() {
+    let mut sent = SentEvents::default();
+    sent.add_body(&event("r1", 22).body);
+    sent.add_body(br#"{"request_id": "r1"}"#);
+    sent.add_request_id("r1").unwrap();
+    for (on, count) in [("2026-11-22", 1), ("2026-11-23", 0)] {
+        let day = Some(on.parse().unwrap());
+        let audit = audit(MemStore::new()).dates(Dates::new(day, day).unwrap());
+        let report = report(audit.sent(Sent::Events(sent.clone()))).await;
+        assert_eq!((report.sent, report.missing), (Some(count), count), "{on}");
+    }
+}
+
+/// During a request that fails again and again, and before the first.
+#[tokio::test(start_paused = true)]
+async fn audit_and_compaction_end_when_they_are_told_to() {
+    for after in [0, 1, 5_000] {
+        let after = Duration::from_millis(after);
+        let failing = || {
+            Faulty::new(MemStore::new(), |call| {
+                Some(Error::new(ErrorKind::Transient, call.operation, "on purpose"))
+            })
+        };
+        let (trigger, stop) = Shutdown::new();
+        let (began, stops) = (Instant::now(), async {
+            sleep(after).await;
+            trigger.shutdown();
+        });
+        let ended = async {
+            let compaction = compactor(failing()).run(&stop);
+            let (audit, compaction) = tokio::join!(audit(failing()).run(&stop), compaction);
+            (audit.is_err(), compaction.is_err(), began.elapsed())
+        };
+        let (ended, ()) = tokio::join!(ended, stops);
+        assert_eq!(ended, (true, true, after));
+    }
+    let (trigger, stop) = Shutdown::new();
+    trigger.shutdown();
+    assert!(compactor(books().await).run(&stop).await.is_err());
+}

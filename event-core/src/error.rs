@@ -103,6 +103,17 @@ impl Error {
         matches!(self.kind, Throttled | Transient | Ambiguous | Unknown)
     }
 
+    /// Whether the credentials do not allow it, those that have just expired included.
+    pub(crate) fn is_denied(&self) -> bool {
+        self.kind == ErrorKind::Denied
+    }
+
+    /// Whether it is denied, or what is asked is not there: what a person has to mend, unless
+    /// somebody is about to.
+    pub(crate) fn is_about_access(&self) -> bool {
+        matches!(self.kind, ErrorKind::Denied | ErrorKind::NotFound)
+    }
+
     /// Whether the entry itself is at fault, so that the rest of its batch need not suffer and
     /// no later request will do better.
     pub fn is_about_entry(&self) -> bool {

@@ -14,7 +14,8 @@ use crate::shutdown::Shutdown;
 /// 1. The consumer calls [`handle`](Self::handle) with batches of any size, several at a time,
 ///    and keeps the messages hidden from others meanwhile.
 /// 2. `handle` answers one [`Outcome`] for each delivery, in order. For deliveries without one,
-///    and for all of them if it panics, the consumer takes [`Outcome::Retry`].
+///    and for all of them if it panics, the consumer takes [`Outcome::Retry`]; what it panics on
+///    alone [again and again](crate::ConsumerOptions::max_panics) is quarantined.
 /// 3. A delivery may come again although it was acknowledged, and two with the same content may
 ///    come at once: a queue delivers *at least* once. Effects must be idempotent, keyed by the
 ///    event's `request_id`.

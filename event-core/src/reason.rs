@@ -56,6 +56,8 @@ impl Reason {
     pub const CONFLICT: &'static str = "conflict";
     /// The queue or the store refuses the message itself, for example for its size.
     pub const REFUSED: &'static str = "refused";
+    /// The handler panicked on the message alone, again and again.
+    pub const PANICKED: &'static str = "panicked";
 
     /// Details longer than this are cut: some quote the input, and a log line or an object key
     /// must not grow with what a stranger sends.

@@ -13,14 +13,27 @@ use tokio::time::{Instant, sleep};
 use crate::backoff::{RetryBackoff, RetryBudget};
 use crate::error::{Error, ErrorKind, Result};
 use crate::observe::Observer;
+use crate::outage::{Outages, Struggle};
 use crate::shutdown::Shutdown;
 
 /// Repeats requests with backoff, within a budget shared by all who hold a clone.
+///
+/// The first failure is logged as a warning, later ones of the same cause seldom, as [`Outages`]
+/// has it; that requests succeed again, at the level info.
 #[derive(Clone)]
 pub struct Retry {
     backoff: RetryBackoff,
     shared: Arc<Mutex<Shared>>,
     observer: Arc<dyn Observer>,
+    outages: Outages,
+    patience: Option<Patience>,
+}
+
+/// For how long errors are tried again that are not worth a try for ever.
+#[derive(Clone, Copy)]
+struct Patience {
+    errors: Retryable,
+    lasts: Duration,
 }
 
 struct Shared {
@@ -35,13 +48,32 @@ impl Retry {
     /// A retry loop with a full budget; `rng` makes the jitter.
     pub fn new(backoff: RetryBackoff, rng: Rng, observer: Arc<dyn Observer>) -> Self {
         let budget = RetryBudget::new(Instant::now());
-        Self { backoff, shared: Arc::new(Mutex::new(Shared { budget, rng })), observer }
+        let shared = Arc::new(Mutex::new(Shared { budget, rng }));
+        Self { backoff, shared, observer, outages: Outages::default(), patience: None }
     }
 
     /// The same budget and jitter, told to this observer.
     #[must_use]
     pub fn observed_by(&self, observer: Arc<dyn Observer>) -> Self {
         Self { observer, ..self.clone() }
+    }
+
+    /// The same, but what is logged of failures is shared with others: of what fails for all of
+    /// them there is one line.
+    #[must_use]
+    pub fn outages(&self, outages: Outages) -> Self {
+        Self { outages, ..self.clone() }
+    }
+
+    /// The same, but errors like these are tried again, too, for so long after the first of them
+    /// that had none of another kind between.
+    pub(crate) fn patient_with(&self, errors: Retryable, lasts: Duration) -> Self {
+        Self { patience: Some(Patience { errors, lasts }), ..self.clone() }
+    }
+
+    /// What was logged of failures.
+    pub(crate) fn logged(&self) -> &Outages {
+        &self.outages
     }
 
     /// Sends a batch until each entry has succeeded or failed for good: entries that fail with an
@@ -68,11 +100,19 @@ impl Retry {
         }
         // Where in `outcomes` each of `entries` belongs.
         let mut places: Vec<usize> = (0..entries.len()).collect();
+        let mut struggle = Struggle::new(&self.outages, TRYING_AGAIN);
+        let mut patience_ends = None;
         for retry in 0.. {
-            let again = |&place: &usize| outcomes[place].as_ref().is_err_and(retryable);
+            patience_ends = self.patience_ends(&outcomes, patience_ends);
+            let patient = patience_ends.is_some_and(|end| end > Instant::now());
+            let is_worth_it = |error: &Error| retryable(error) || patient && self.is_patient(error);
+            let again = |&place: &usize| outcomes[place].as_ref().is_err_and(is_worth_it);
             let succeeded = places.iter().filter(|&&place| outcomes[place].is_ok()).count();
             let Some(worst) = places.iter().copied().find(again) else {
                 self.deposit(succeeded);
+                if let Some(over) = (succeeded > 0).then(|| struggle.succeeded()).flatten() {
+                    over.log();
+                }
                 break;
             };
             let keep: Vec<bool> = places.iter().map(again).collect();
@@ -80,12 +120,16 @@ impl Retry {
             retain(&mut places, &keep);
             if let Err(error) = &outcomes[worst] {
                 self.observer.retried(error, places.len());
-                tracing::debug!(%error, entries = places.len(), retry, "trying again");
+                log_failure(&mut struggle, error, places.len(), retry);
             }
+            let wait = self.wait(retry, succeeded);
+            // A last try when patience ends, however long the wait would be.
+            let left = patience_ends.map(|end| end.saturating_duration_since(Instant::now()));
+            let wait = left.filter(|_| patient).map_or(wait, |left| left.min(wait));
             tokio::select! {
                 biased;
                 () = stop.requested() => break,
-                () = sleep(self.wait(retry, succeeded)) => {}
+                () = sleep(wait) => {}
             }
             let (returned, answers) = checked(request(entries).await);
             entries = returned;
@@ -114,6 +158,17 @@ impl Retry {
         let mut outcomes = self.each(vec![()], retryable, stop, request).await;
         // `each` answers as many outcomes as there were entries: one.
         outcomes.pop().expect("one entry has one outcome")
+    }
+
+    /// Until when errors are tried again that are worth only so long, if there is one now.
+    fn patience_ends<T>(&self, now: &[Result<T>], before: Option<Instant>) -> Option<Instant> {
+        let patience = self.patience.as_ref()?;
+        let any = now.iter().any(|outcome| outcome.as_ref().is_err_and(patience.errors));
+        any.then(|| before.unwrap_or_else(|| Instant::now() + patience.lasts))
+    }
+
+    fn is_patient(&self, error: &Error) -> bool {
+        self.patience.is_some_and(|patience| (patience.errors)(error))
     }
 
     /// A wait like that before retry number `retry`, for engines that must slow down although no
@@ -145,6 +200,20 @@ impl Default for Retry {
     /// The default backoff, jitter from a random seed, and nobody who counts.
     fn default() -> Self {
         Self::new(RetryBackoff::default(), Rng::new(), Arc::new(()))
+    }
+}
+
+/// How long requests are tried again that are denied, or whose queue is not there: longer than
+/// credentials or a service take to be replaced, shorter than a person waits for the reason.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+const TRYING_AGAIN: &str = "trying again";
+
+fn log_failure(struggle: &mut Struggle<'_>, error: &Error, entries: usize, retry: u32) {
+    let reason = error.kind().as_str();
+    match struggle.failed(error, entries) {
+        Some(entries) => tracing::warn!(%error, reason, entries, retry, "{TRYING_AGAIN}"),
+        None => tracing::debug!(%error, reason, entries, retry, "{TRYING_AGAIN}"),
     }
 }
 

@@ -11,9 +11,11 @@ use tracing::{Instrument, debug_span};
 use super::capacity::{Capacity, Room};
 use super::drain::Drain;
 use super::leases::Leases;
+use super::log;
 use super::options::Settings;
+use super::poison::{Panics, Poison};
 use super::pollers::Pollers;
-use super::requests::Done;
+use super::requests::{Done, ReceiveEnd};
 use super::{Consumer, ConsumerReport};
 use crate::batch::{BatchLimits, Batcher};
 use crate::error::{Error, ErrorKind, Result};
@@ -42,6 +44,7 @@ pub(super) struct Engine {
     deleting: usize,
     tasks: JoinSet<Done>,
     drain: Drain,
+    panics: Panics,
     report: ConsumerReport,
     /// Messages and bytes held, as they were told last.
     told: (usize, usize),
@@ -52,6 +55,8 @@ struct Handling {
     deliveries: Arc<Vec<Delivery>>,
     bytes: usize,
     abort: AbortHandle,
+    /// The handler panicked on it, and it is on its way to quarantine.
+    is_poison: bool,
 }
 
 impl Engine {
@@ -74,6 +79,7 @@ impl Engine {
             deleting: 0,
             tasks: JoinSet::new(),
             drain: Drain::new(settings.options.grace),
+            panics: Panics::new(settings.options.max_panics),
             report: ConsumerReport::default(),
             told: (0, 0),
             consumer: Arc::new(consumer.retry(retry)),
@@ -125,7 +131,8 @@ impl Engine {
                 wait: self.settings.options.wait,
                 visibility: self.settings.visibility,
             };
-            let receive = self.consumer().receive(request, room, self.drain.stop());
+            let end = ReceiveEnd { stop: self.drain.stop(), after: self.settings.receive_grace };
+            let receive = self.consumer().receive(request, room, end);
             let span = debug_span!("receive", max = room.messages);
             self.tasks.spawn(receive.instrument(span));
         }
@@ -144,7 +151,8 @@ impl Engine {
             let (later, stop) = (self.settings.visibility, self.drain.stop());
             let handle = self.consumer().handle(Arc::clone(&deliveries), later, stop);
             let abort = self.tasks.spawn(handle.instrument(span));
-            self.handling.push(Handling { leases, deliveries, bytes: batch.bytes, abort });
+            let bytes = batch.bytes;
+            self.handling.push(Handling { leases, deliveries, bytes, abort, is_poison: false });
         }
     }
 
@@ -211,14 +219,13 @@ impl Engine {
                 self.consumer.observer.released(outcomes.len());
             }
             Ok((_, Done::Extended { asked, extensions })) => {
+                let outcomes = extensions.iter().map(|(_, outcome)| outcome);
+                log::not_extended(self.consumer.retry.logged(), outcomes);
                 for (extension, outcome) in extensions {
-                    if let Err(error) = &outcome {
-                        tracing::warn!(%error, "a message may be received again while it is handled");
-                    }
                     self.leases.extended(extension.id, &outcome, extension.visibility, asked);
                 }
             }
-            Err(error) => self.broke(&error, now),
+            Err(error) => self.broke(error, now),
         }
     }
 
@@ -250,6 +257,7 @@ impl Engine {
     fn handled(&mut self, id: task::Id, outcomes: Vec<Outcome>, now: Instant) {
         // Only tasks that are in `handling` answer with `Handled`.
         if let Some(batch) = self.taken_from_handler(id) {
+            self.panics.forget(&batch.deliveries);
             self.settle(batch, outcomes, now);
         }
     }
@@ -288,15 +296,8 @@ impl Engine {
 
     fn deleted(&mut self, outcomes: &[Result<()>]) {
         self.deleting = self.deleting.saturating_sub(1);
-        let mut deleted = 0;
-        for outcome in outcomes {
-            match outcome {
-                Ok(()) => deleted += 1,
-                Err(error) => {
-                    tracing::warn!(%error, "a message that is done will be received again");
-                }
-            }
-        }
+        log::not_deleted(self.consumer.retry.logged(), outcomes);
+        let deleted = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
         self.capacity.settled(outcomes.len());
         let undeleted = outcomes.len() - deleted;
         self.report.deleted += deleted as u64;
@@ -306,31 +307,38 @@ impl Engine {
     }
 
     /// A task did not come to its end: it panicked, or it was a handler that was cut off.
-    fn broke(&mut self, error: &JoinError, now: Instant) {
-        if let Some(batch) = self.taken_from_handler(error.id()) {
-            let messages = batch.leases.len();
-            if !error.is_panic() {
-                // Cut off: others may have the messages at once.
-                return self.settle(batch, vec![Outcome::Retry(Duration::ZERO); messages], now);
+    fn broke(&mut self, error: JoinError, now: Instant) {
+        let Some(batch) = self.taken_from_handler(error.id()) else {
+            // Whatever it was, it must not keep anything from being deleted.
+            self.deleting = 0;
+            let what = format!("the queue's backend broke: {error}");
+            return self.drain.begin(Some(Error::new(ErrorKind::Unknown, "consumer", what)), now);
+        };
+        let messages = batch.leases.len();
+        let Ok(panic) = error.try_into_panic() else {
+            // Cut off: others may have the messages at once.
+            return self.settle(batch, vec![Outcome::Retry(Duration::ZERO); messages], now);
+        };
+        let poison = Poison::new(&*panic);
+        poison.log(self.consumer.retry.logged(), messages);
+        if messages > 1 {
+            // One of them may be the cause, and the others must not go down with it: given
+            // back together, they would come again together, up to the dead-letter queue.
+            for (lease, delivery) in batch.leases.into_iter().zip(&*batch.deliveries) {
+                let size = delivery.message.size();
+                self.gathered.push_alone((lease, delivery.clone()), size);
             }
-            tracing::error!(%error, messages, "the handler panicked");
-            if messages > 1 {
-                // One of them may be the cause, and the others must not go down with it: given
-                // back together, they would come again together, up to the dead-letter queue.
-                for (lease, delivery) in batch.leases.into_iter().zip(&*batch.deliveries) {
-                    let size = delivery.message.size();
-                    self.gathered.push_alone((lease, delivery.clone()), size);
-                }
-            } else {
-                // Not before the time that any failed delivery has to wait.
-                self.settle(batch, vec![Outcome::Retry(self.settings.visibility)], now);
-            }
-            return;
+        } else if let Some(panics) = self.panics.count(&batch.deliveries[0].id)
+            && !batch.is_poison
+        {
+            let (deliveries, reason) = (Arc::clone(&batch.deliveries), poison.reason(panics));
+            let quarantine = self.consumer().quarantine(deliveries, reason, self.drain.stop());
+            let abort = self.tasks.spawn(quarantine);
+            self.handling.push(Handling { abort, is_poison: true, ..batch });
+        } else {
+            // Not before the time that any failed delivery has to wait.
+            self.settle(batch, vec![Outcome::Retry(self.settings.visibility)], now);
         }
-        // Whatever it was, it must not keep anything from being deleted.
-        self.deleting = 0;
-        let what = format!("the queue's backend broke: {error}");
-        self.drain.begin(Some(Error::new(ErrorKind::Unknown, "consumer", what)), now);
     }
 
     /// Once handlers have had their time, whatever is not settled is given back; what a last

@@ -125,7 +125,8 @@ impl Leases {
         lease.busy = false;
         match outcome {
             Ok(()) => lease.expires = asked + visibility,
-            Err(error) if error.is_retryable() => {}
+            // Denied is whoever asks with credentials that have just expired, whatever the receipt.
+            Err(error) if error.is_retryable() || error.is_denied() => {}
             Err(_) => lease.lost = true,
         }
     }

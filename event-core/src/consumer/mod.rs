@@ -5,7 +5,9 @@ mod capacity;
 mod drain;
 mod engine;
 mod leases;
+mod log;
 mod options;
+mod poison;
 mod pollers;
 mod requests;
 mod store_writer;
@@ -34,8 +36,12 @@ pub use store_writer::StoreWriter;
 /// - Deletes acknowledged messages in full batches, and tries again what was refused.
 /// - Waits longer and longer between polls while handlers get nothing done, so that an outage
 ///   does not use up the deliveries that a message has.
-/// - On shutdown: stops polling, awaits the receive that is under way, flushes, settles every
-///   receipt, and returns inside the grace period.
+/// - Tries again for 30 s what is denied or not there, as while credentials or a queue are
+///   replaced, and ends with the error then.
+/// - Quarantines a message on which the handler panics again and again.
+/// - On shutdown: stops polling, awaits the receive that is under way for
+///   [`ConsumerOptions::receive_grace`], flushes, settles every receipt, and returns inside the
+///   grace period, whatever queue, store and handler do.
 ///
 /// The loop runs in one task and owns all state; only requests and handlers are spawned. See
 /// [`ConsumerOptions`] for what can be set.
@@ -110,7 +116,8 @@ impl Consumer {
     /// # Errors
     ///
     /// An option that cannot work, before anything is received; or the error of a receive that
-    /// will not heal by itself (the queue is gone, access is denied), after a drain.
+    /// will not heal by itself (the queue is gone, access is denied) and lasted for 30 s, after a
+    /// drain.
     pub async fn run(self, shutdown: Shutdown) -> Result<ConsumerReport> {
         let settings = self.options.resolve(&self.queue.limits())?;
         engine::Engine::new(self, settings).run(shutdown).await

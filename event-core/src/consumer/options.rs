@@ -55,11 +55,29 @@ pub struct ConsumerOptions {
     pub handlers: usize,
     /// How long an acknowledged message waits for others to be deleted with. Default 100 ms.
     pub delete_linger: Duration,
+    /// A message is quarantined, with the reason [`PANICKED`](crate::Reason::PANICKED), once the
+    /// handler has panicked on it alone at so many receives in a row, each consumer counting its
+    /// own. Nothing else is quarantined by a number: a message that is given back, as during an
+    /// outage of the store, comes again however often. Where the queue's redrive policy allows
+    /// fewer receives, the dead-letter queue takes the message first. At least 1. Default 10.
+    pub max_panics: u32,
     /// Return after so many messages were settled for good. Default: run until shutdown.
     pub total: Option<u64>,
     /// From the request to shut down to the return, at most. Default 25 s, five less than
     /// Kubernetes waits before it kills.
     pub grace: Duration,
+    /// How long a receive that is under way at the request to shut down is still awaited, where
+    /// the queue does not say that it [can be dropped](QueueLimits::cancel_safe_receive) at once;
+    /// then it is abandoned. Default 5 s.
+    ///
+    /// A long poll of SQS cannot be told to end. Most of what it may bring is there by this time:
+    /// a poll that stays open is one of a queue on which nothing was, since the poll is answered
+    /// with the first message. What arrives in the rest of its [`wait`](Self::wait) the queue may
+    /// still hand to a connection that nobody listens to. Nothing of that is lost, deleted or
+    /// handled by anyone: those messages, [`receive_max`](Self::receive_max) at most, stay hidden
+    /// for their visibility timeout, and come again with a count of one more. With `wait` or more
+    /// nothing is abandoned, and a stop may take that long.
+    pub receive_grace: Duration,
 }
 
 impl Default for ConsumerOptions {
@@ -76,8 +94,10 @@ impl Default for ConsumerOptions {
             batch: BatchLimits { count: 10, bytes: 16 * 1024 * 1024, linger: Duration::ZERO },
             handlers: 64,
             delete_linger: Duration::from_millis(100),
+            max_panics: 10,
             total: None,
             grace: Duration::from_secs(25),
+            receive_grace: Duration::from_secs(5),
         }
     }
 }
@@ -91,6 +111,8 @@ pub(super) struct Settings {
     pub(super) options: ConsumerOptions,
     pub(super) limits: QueueLimits,
     pub(super) visibility: Duration,
+    /// How long a receive is awaited after the request to stop.
+    pub(super) receive_grace: Duration,
 }
 
 impl ConsumerOptions {
@@ -152,6 +174,7 @@ impl ConsumerOptions {
             ("pause (MSG_PROCESS_DELAY)", self.pause, DAY),
             ("delete_linger", self.delete_linger, visibility),
             ("grace", self.grace, DAY),
+            ("receive_grace", self.receive_grace, DAY),
         ];
         for (name, value, max) in longest {
             if value > max {
@@ -161,7 +184,12 @@ impl ConsumerOptions {
         if self.total == Some(0) {
             return Err(wrong("total (TOT_MSGS_TO_PROCESS)", "0", "1 or more"));
         }
-        Ok(Settings { options: self.clone(), limits: *limits, visibility })
+        if self.max_panics == 0 {
+            return Err(wrong("max_panics (MAX_PANICS_PER_MSG)", "0", "1 or more"));
+        }
+        let receive_grace =
+            if limits.cancel_safe_receive { Duration::ZERO } else { self.receive_grace };
+        Ok(Settings { options: self.clone(), limits: *limits, visibility, receive_grace })
     }
 }
 
@@ -199,6 +227,8 @@ mod tests {
             (|o| o.pause = Duration::MAX, "MSG_PROCESS_DELAY"),
             (|o| o.delete_linger = Duration::MAX, "delete_linger"),
             (|o| o.grace = Duration::MAX, "grace"),
+            (|o| o.receive_grace = Duration::MAX, "receive_grace"),
+            (|o| o.max_panics = 0, "MAX_PANICS_PER_MSG"),
             (|o| o.total = Some(0), "TOT_MSGS_TO_PROCESS"),
         ] {
             let fault = with(change);
@@ -225,6 +255,8 @@ mod tests {
             |o| o.pause = Duration::from_secs(86_400),
             |o| o.delete_linger = Duration::from_secs(30),
             |o| o.grace = Duration::from_secs(86_400),
+            |o| o.receive_grace = Duration::from_secs(86_400),
+            |o| o.max_panics = 1,
             |o| o.total = Some(1),
         ] {
             let mut options = ConsumerOptions::default();
@@ -246,11 +278,21 @@ mod tests {
             |o| o.pause = Duration::from_secs(86_400) + NANO,
             |o| o.delete_linger = Duration::from_secs(30) + NANO,
             |o| o.grace = Duration::from_secs(86_400) + NANO,
+            |o| o.receive_grace = Duration::from_secs(86_400) + NANO,
         ] {
             let mut options = ConsumerOptions::default();
             change(&mut options);
             assert!(options.resolve(&QueueLimits::SQS).is_err(), "{options:?}");
         }
+    }
+
+    #[test]
+    fn a_receive_that_may_be_dropped_is_not_awaited() {
+        let receive_grace = |cancel_safe_receive| {
+            let limits = QueueLimits { cancel_safe_receive, ..QueueLimits::SQS };
+            ConsumerOptions::default().resolve(&limits).unwrap().receive_grace.as_secs()
+        };
+        assert_eq!((receive_grace(true), receive_grace(false)), (0, 5));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use super::Consumer;
 use super::capacity::Room;
@@ -15,6 +15,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::handler::Outcome;
 use crate::message::Message;
 use crate::queue::{Delivery, Receipt, ReceiveRequest};
+use crate::reason::Reason;
+use crate::retry::PATIENCE;
 use crate::shutdown::Shutdown;
 
 /// Messages of a batch that are put aside at once.
@@ -36,21 +38,37 @@ pub(super) enum Done {
     },
 }
 
+/// When a receive under way is given up.
+pub(super) struct ReceiveEnd {
+    pub(super) stop: Shutdown,
+    /// So long after the stop.
+    pub(super) after: Duration,
+}
+
+impl ReceiveEnd {
+    async fn comes(&self) {
+        self.stop.requested().await;
+        if !self.after.is_zero() {
+            sleep(self.after).await;
+        }
+    }
+}
+
 impl Consumer {
-    /// Receives once, with retries until `stop`. A receive under way is awaited even then, unless
-    /// the queue says that it may be abandoned.
+    /// Receives once, with retries until it is told to stop; a receive under way is awaited for
+    /// a while even then.
     pub(super) async fn receive(
         self: Arc<Self>,
         request: ReceiveRequest,
         room: Room,
-        stop: Shutdown,
+        end: ReceiveEnd,
     ) -> Done {
-        let cancel_safe = self.queue.limits().cancel_safe_receive;
+        let retry = self.retry.patient_with(Error::is_about_access, PATIENCE);
         let receive = || self.queue.receive(request);
         let answer = tokio::select! {
             biased;
-            answer = self.retry.one(Error::is_retryable, &stop, receive) => answer,
-            () = stop.requested(), if cancel_safe => Ok(Vec::new()),
+            answer = retry.one(Error::is_retryable, &end.stop, receive) => answer,
+            () = end.comes() => Ok(Vec::new()),
         };
         let answer = answer.map(|deliveries| {
             let grouped = |delivery: Delivery| (self.group(&delivery.message), delivery);
@@ -91,6 +109,21 @@ impl Consumer {
         Done::Handled(outcomes)
     }
 
+    /// Quarantines a message on which the handler panics.
+    pub(super) async fn quarantine(
+        self: Arc<Self>,
+        alone: Arc<Vec<Delivery>>,
+        reason: Reason,
+        stop: Shutdown,
+    ) -> Done {
+        let mut outcomes = Vec::with_capacity(alone.len());
+        for delivery in &*alone {
+            let outcome = Outcome::Quarantine(reason.clone());
+            outcomes.push(self.put_aside(delivery, outcome, &stop).await);
+        }
+        Done::Handled(outcomes)
+    }
+
     /// Makes a quarantine durable, or turns it into a retry; leaves other outcomes as they are.
     async fn put_aside(&self, delivery: &Delivery, outcome: Outcome, stop: &Shutdown) -> Outcome {
         let Outcome::Quarantine(reason) = &outcome else {
@@ -110,7 +143,8 @@ impl Consumer {
             (receipts, outcomes)
         };
         let never = Shutdown::never();
-        Done::Deleted(self.retry.each(receipts, Error::is_retryable, &never, delete).await)
+        let retry = self.retry.patient_with(Error::is_denied, PATIENCE);
+        Done::Deleted(retry.each(receipts, Error::is_retryable, &never, delete).await)
     }
 
     /// Gives back what is not done, hidden for a time. Tries until the consumer returns.
@@ -120,7 +154,8 @@ impl Consumer {
             (changes, outcomes)
         };
         let never = Shutdown::never();
-        Done::Released(self.retry.each(changes, Error::is_retryable, &never, change).await)
+        let retry = self.retry.patient_with(Error::is_denied, PATIENCE);
+        Done::Released(retry.each(changes, Error::is_retryable, &never, change).await)
     }
 
     /// Extends leases, once: they are looked at again before they expire.

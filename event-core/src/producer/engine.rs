@@ -19,7 +19,7 @@ use crate::observe::Observer;
 use crate::quarantine::Quarantine;
 use crate::queue::Queue;
 use crate::reason::Reason;
-use crate::retry::Retry;
+use crate::retry::{PATIENCE, Retry};
 use crate::shutdown::{Shutdown, ShutdownTrigger};
 use crate::source::EventSource;
 use crate::timer::wait_until;
@@ -131,13 +131,13 @@ impl Engine {
     fn took(&mut self, taken: Result<Vec<Message>>, asked: usize) {
         let now = Instant::now();
         match taken {
-            Ok(messages) if messages.is_empty() => self.drain = Some(Drain::default()),
+            Ok(messages) if messages.is_empty() => self.complete(),
             Ok(messages) => {
                 self.pace.took(messages.len(), self.batch_entries.max(asked), now);
                 self.unsettled += messages.len() as u64;
                 self.left = self.left.saturating_sub(messages.len() as u64);
                 if self.left == 0 {
-                    self.drain = Some(Drain::default());
+                    self.complete();
                 }
                 for message in messages {
                     let size = message.size();
@@ -197,6 +197,12 @@ impl Engine {
         }
     }
 
+    /// There is nothing more to take.
+    fn complete(&mut self) {
+        self.report.complete = true;
+        self.drain = Some(Drain::default());
+    }
+
     fn fail(&mut self, error: Error) {
         self.drain.get_or_insert_default().error.get_or_insert(error);
     }
@@ -252,8 +258,9 @@ impl Sender {
             let outcomes = self.queue.send(&batch).await;
             (batch, outcomes)
         };
+        let retry = self.retry.patient_with(Error::is_about_access, PATIENCE);
         let outcomes =
-            self.retry.each(messages.clone(), Error::is_retryable, &self.give_up.1, send).await;
+            retry.each(messages.clone(), Error::is_retryable, &self.give_up.1, send).await;
         let mut sent = Sent::default();
         if outcomes.iter().all(Result::is_ok) {
             self.observer.sent(&messages);

@@ -69,6 +69,8 @@ pub struct ProducerReport {
     pub sent: u64,
     /// Messages that the queue will never take, now in quarantine.
     pub quarantined: u64,
+    /// Whether the source has ended or the total is reached; false if it was told to stop before.
+    pub complete: bool,
 }
 
 impl Producer {
@@ -118,7 +120,8 @@ impl Producer {
     ///
     /// An option that cannot work; an error of the source; a message that the queue will never
     /// take, where there is no quarantine; an error of the queue that will not heal by itself
-    /// (it is gone, access is denied), or any error once the grace period is over. Except for
+    /// (it is gone, access is denied) and lasted for 30 s, or any error once the grace period is
+    /// over. Except for
     /// the first, what was taken from the source before is sent if it can be, and the error says
     /// how many messages were not.
     pub async fn run(self, shutdown: Shutdown) -> Result<ProducerReport> {

@@ -177,6 +177,76 @@ async fn an_observer_hears_how_many_entries_are_tried_again_and_why() {
         .await;
 }
 
+/// What a request with these answers ends with, when, and after how many tries; the last answer
+/// is given from then on.
+async fn patiently(answers: &[(u64, ErrorKind)], heals: Option<u64>) -> (Option<ErrorKind>, u64) {
+    let start = Instant::now();
+    let access = |error: &Error| matches!(error.kind(), ErrorKind::Denied | ErrorKind::NotFound);
+    let retry = retry().patient_with(access, Duration::from_secs(30));
+    let outcome = retry
+        .one(Error::is_retryable, &Shutdown::never(), || async {
+            let now = start.elapsed().as_secs();
+            if heals.is_some_and(|heals| heals <= now) {
+                return Ok(());
+            }
+            let kind = answers.iter().rev().find(|(from, _)| *from <= now).map(|(_, kind)| *kind);
+            Err(error(kind.unwrap()))
+        })
+        .await;
+    (outcome.err().map(|error| error.kind()), start.elapsed().as_secs())
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_worth_patience_is_tried_again_for_that_long_and_not_a_moment_longer() {
+    use ErrorKind::{Denied, Invalid, NotFound, Transient};
+    for kind in [Denied, NotFound] {
+        assert_eq!(patiently(&[(0, kind)], None).await, (Some(kind), 30));
+        let (outcome, healed) = patiently(&[(0, kind)], Some(20)).await;
+        assert!(outcome.is_none() && (20..=30).contains(&healed), "{healed}");
+    }
+    assert_eq!(patiently(&[(0, Invalid)], None).await, (Some(Invalid), 0));
+    // Patience begins with the first such error, not with the request, and anew after another.
+    let (outcome, ended) = patiently(&[(0, Transient), (100, Denied)], None).await;
+    assert!(outcome == Some(Denied) && (130..160).contains(&ended), "{ended}");
+    let turns = [(0, Denied), (20, Transient), (100, NotFound)];
+    let (outcome, ended) = patiently(&turns, None).await;
+    assert!(outcome == Some(NotFound) && (130..160).contains(&ended), "{ended}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn patience_with_one_entry_costs_no_other_its_outcome() {
+    let start = Instant::now();
+    let denied = |error: &Error| error.kind() == ErrorKind::Denied;
+    let retry = retry().patient_with(denied, Duration::from_secs(30));
+    let answer = |entry: i32| match entry {
+        1 => Err(error(ErrorKind::Denied)),
+        2 if start.elapsed() < Duration::from_secs(300) => Err(error(ErrorKind::Throttled)),
+        3 => Err(error(ErrorKind::Invalid)),
+        _ => Ok(entry),
+    };
+    let outcomes = retry
+        .each(vec![0, 1, 2, 3], Error::is_retryable, &Shutdown::never(), |batch| async move {
+            let outcomes = batch.iter().map(|&entry| answer(entry)).collect();
+            (batch, outcomes)
+        })
+        .await;
+    let kinds: Vec<_> = outcomes.iter().map(|o| o.as_ref().map_err(Error::kind)).collect();
+    assert_eq!(kinds, [Ok(&0), Err(ErrorKind::Denied), Ok(&2), Err(ErrorKind::Invalid)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_ends_patience_at_once() {
+    let (trigger, stop) = Shutdown::new();
+    let start = Instant::now();
+    let retry = retry().patient_with(|_| true, Duration::from_secs(30));
+    let call = retry.one(Error::is_retryable, &stop, || async {
+        trigger.shutdown();
+        Err::<(), _>(error(ErrorKind::Denied))
+    });
+    assert!(call.await.is_err());
+    assert_eq!(start.elapsed(), Duration::ZERO);
+}
+
 /// What a batch backend may answer, round by round: one outcome for each entry, or any other number.
 fn rounds() -> impl Strategy<Value = Vec<(Vec<u8>, usize)>> {
     let short_or_long = prop_oneof![4 => Just(usize::MAX), 1 => 0usize..9];

@@ -11,7 +11,7 @@ use event_tests::Faulty;
 use tokio::time::{Instant, sleep};
 
 use crate::support::{
-    Each, INSTANTLY, acknowledge, consumer, events, keys, sale, send, spawn, transient,
+    Each, INSTANTLY, acknowledge, consumer, events, keys, options, sale, send, spawn, transient,
     with_handler, writer,
 };
 
@@ -65,8 +65,11 @@ async fn what_the_last_receive_brings_after_the_cut_off_is_given_back() {
     let limits = QueueLimits { cancel_safe_receive: false, ..QueueLimits::SQS };
     let queue = MemQueue::new(MemQueueOptions { limits, ..MemQueueOptions::default() });
     let consumer = with_handler(&queue, acknowledge(Duration::from_secs(1)));
-    let consumer = consumer
-        .options(ConsumerOptions { grace: Duration::from_secs(10), ..ConsumerOptions::default() });
+    let consumer = consumer.options(ConsumerOptions {
+        grace: Duration::from_secs(10),
+        receive_grace: Duration::from_secs(10),
+        ..ConsumerOptions::default()
+    });
     let (stop, shutdown) = Shutdown::new();
     let running = spawn(consumer, &shutdown);
     sleep(Duration::from_secs(1)).await;
@@ -83,6 +86,8 @@ async fn a_receive_under_way_is_awaited_by_a_shutdown() {
     let limits = QueueLimits { cancel_safe_receive: false, ..QueueLimits::SQS };
     let queue = MemQueue::new(MemQueueOptions { limits, ..MemQueueOptions::default() });
     let consumer = with_handler(&queue, acknowledge(INSTANTLY));
+    let receive_grace = Duration::from_secs(20);
+    let consumer = consumer.options(ConsumerOptions { receive_grace, ..options() });
     let (stop, shutdown) = Shutdown::new();
     let running = spawn(consumer, &shutdown);
     sleep(Duration::from_secs(1)).await;

@@ -2,11 +2,16 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+mod access;
 mod attributes;
 mod consumer;
 mod contention;
 mod drain;
+mod leases;
+mod logs;
 mod pipeline;
+mod poison;
 mod producer;
 mod reference;
+mod stopping;
 mod support;

@@ -94,7 +94,8 @@ async fn the_total_is_kept_to_the_message() {
     let queue = MemQueue::default();
     let options = ProducerOptions { total: Some(23), ..ProducerOptions::default() };
     let producer = producer(queue.clone(), Scripted::new(events(100))).options(options);
-    assert_eq!(producer.run(Shutdown::never()).await.unwrap().sent, 23);
+    let report = producer.run(Shutdown::never()).await.unwrap();
+    assert_eq!((report.sent, report.complete), (23, true));
     assert_eq!(queue.depth().await.unwrap().total(), 23);
 }
 

@@ -148,7 +148,7 @@ async fn after_a_shutdown_nothing_more_is_taken_and_what_was_taken_is_sent() {
     stop.shutdown();
     let report = running.await.unwrap().unwrap();
     assert_eq!(taken.load(Ordering::Relaxed), before);
-    assert_eq!(report.sent, before as u64);
+    assert_eq!((report.sent, report.complete), (before as u64, false));
 }
 
 #[tokio::test(start_paused = true)]
@@ -182,7 +182,7 @@ async fn a_message_of_the_largest_size_is_sent_and_a_larger_one_put_aside() {
     let queue = Sink::new(Duration::ZERO);
     let producer = Producer::new(queue.clone(), Given::new(messages)).quarantine(quarantine(store));
     let report = producer.run(Shutdown::never()).await.unwrap();
-    assert_eq!(report, ProducerReport { sent: 1, quarantined: 1 });
+    assert_eq!(report, ProducerReport { sent: 1, quarantined: 1, complete: true });
     assert_eq!(queue.sends.lock().unwrap().len(), 1);
 }
 
@@ -203,7 +203,7 @@ async fn what_the_queue_refuses_for_good_is_put_aside_and_the_rest_of_its_batch_
         .quarantine(quarantine(store))
         .observer(Arc::new(observer));
     let report = producer.run(Shutdown::never()).await.unwrap();
-    assert_eq!(report, ProducerReport { sent: 3, quarantined: 2 });
+    assert_eq!(report, ProducerReport { sent: 3, quarantined: 2, complete: true });
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,6 +4,7 @@
 mod tests;
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -13,7 +14,10 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{self, ProvideCredentials, SharedCredentialsProvider, future};
 use aws_smithy_async::time::SharedTimeSource;
+use event_core::{Error, ErrorKind, Outages};
 use tokio::time::timeout;
+use tracing::instrument::WithSubscriber;
+use tracing::subscriber::NoSubscriber;
 
 use crate::error::{causes, one_line};
 use crate::surroundings::Surroundings;
@@ -30,6 +34,8 @@ const AGAIN: Duration = Duration::from_secs(15);
 /// of what is at hand.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+const NOT_RENEWED: &str = "credentials were not renewed; those at hand are still valid";
+
 /// The same configuration with a provider that keeps what is valid.
 ///
 /// The cache of the SDK gets no margin of its own: it would add a random half of it to whatever
@@ -37,7 +43,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub(crate) fn renewed_in_time(sdk: SdkConfig, asked_in: Option<Surroundings>) -> SdkConfig {
     let Some(provider) = sdk.credentials_provider() else { return sdk };
     let time = sdk.time_source().unwrap_or_default();
-    let provider = KeepValid { provider, time, asked_in, last: Mutex::default() };
+    let provider = KeepValid::new(provider, time, asked_in);
     sdk.into_builder()
         .credentials_provider(SharedCredentialsProvider::new(provider))
         .identity_cache(IdentityCache::lazy().buffer_time(Duration::ZERO).build())
@@ -54,18 +60,32 @@ struct KeepValid {
     /// Where the provider looks, to tell what is at fault.
     asked_in: Option<Surroundings>,
     last: Mutex<Option<Credentials>>,
+    /// Whether the last try to have some failed.
+    failing: AtomicBool,
+    outages: Outages,
 }
 
 impl KeepValid {
+    fn new(
+        provider: SharedCredentialsProvider,
+        time: SharedTimeSource,
+        asked_in: Option<Surroundings>,
+    ) -> Self {
+        let (last, failing, outages) = Default::default();
+        Self { provider, time, asked_in, last, failing, outages }
+    }
+
     async fn credentials(&self) -> provider::Result {
-        let asked = self.provider.provide_credentials();
+        let asked = self.ask();
         let renewed = match self.valid() {
             Some(_) => timeout(PATIENCE, asked)
                 .await
                 .unwrap_or_else(|_| Err(CredentialsError::provider_timed_out(PATIENCE))),
             None => asked.await,
         };
-        let error = match renewed.and_then(usable) {
+        let renewed = renewed.and_then(usable);
+        self.failing.store(renewed.is_err(), Ordering::Relaxed);
+        let error = match renewed {
             Ok(mut credentials) => {
                 *self.last() = Some(credentials.clone());
                 if let Some(expiry) = credentials.expiry_mut() {
@@ -79,7 +99,11 @@ impl KeepValid {
         let Some(valid) = self.valid() else { return Err(self.explained(error).await) };
         let why = one_line(&causes(&error));
         let left = valid.expiry().and_then(|end| end.duration_since(self.time.now()).ok());
-        tracing::warn!(why, ?left, "credentials were not renewed; those at hand are still valid");
+        let cause = Error::new(ErrorKind::Denied, "credentials", "");
+        match self.outages.failed(NOT_RENEWED, &cause, 1) {
+            Some(failures) => tracing::warn!(why, ?left, failures, "{NOT_RENEWED}"),
+            None => tracing::debug!(why, ?left, "{NOT_RENEWED}"),
+        }
         Ok(self.until_asked_again(valid))
     }
 
@@ -100,6 +124,15 @@ impl KeepValid {
             }
             _ => CredentialsError::provider_error(format!("{}; {suspects}", causes(&error))),
         }
+    }
+
+    /// Asks the provider, whose chain warns of each link that fails, in lines that quote every
+    /// cause. Once is enough: what comes of it is logged here, or by whoever made the request.
+    async fn ask(&self) -> provider::Result {
+        let asked = self.provider.provide_credentials();
+        let quiet = self.failing.load(Ordering::Relaxed)
+            && !tracing::enabled!(target: "aws_config", tracing::Level::DEBUG);
+        if quiet { asked.with_subscriber(NoSubscriber::new()).await } else { asked.await }
     }
 
     /// The last credentials, unless they have really expired.

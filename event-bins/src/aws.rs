@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 use event_aws::{Aws, AwsOptions, BUCKET_NAME, SqsQueue, is_bucket};
-use event_core::{Error, Observer, Result, Retry, RetryBackoff, Shutdown};
+use event_core::{Error, Result, Retry, RetryBackoff, Shutdown};
 use fastrand::Rng;
 use tokio::time::sleep;
 
@@ -75,7 +75,7 @@ const BACKOFF: RetryBackoff =
     RetryBackoff { base: Duration::from_millis(100), cap: Duration::from_secs(2) };
 
 /// Tries again what may heal by itself for some time, since what starts together is not ready
-/// together. The error after that is the last one; none came of it if `shutdown` was requested
+/// together; the first failure is a warning in the log. The error after that is the last one; none came of it if `shutdown` was requested
 /// meanwhile.
 pub async fn patiently<T, F, Fut>(shutdown: &Shutdown, request: F) -> Option<Result<T>>
 where
@@ -83,7 +83,7 @@ where
     Fut: Future<Output = Result<T>>,
 {
     let (trigger, stop) = Shutdown::new();
-    let retry = Retry::new(BACKOFF, Rng::new(), Arc::new(Waiting));
+    let retry = Retry::new(BACKOFF, Rng::new(), Arc::new(()));
     let answer = retry.one(Error::is_retryable, &stop, request);
     tokio::pin!(answer);
     tokio::select! {
@@ -96,14 +96,6 @@ where
         biased;
         () = shutdown.requested() => None,
         answer = &mut answer => Some(answer),
-    }
-}
-
-struct Waiting;
-
-impl Observer for Waiting {
-    fn retried(&self, error: &Error, _: usize) {
-        tracing::info!(%error, "waiting for the service");
     }
 }
 

@@ -1,8 +1,7 @@
 //! How a pod runs: the settings that both have, signals, and what the exit status says.
 
-use std::collections::HashMap;
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, Parser};
@@ -10,7 +9,6 @@ use event_core::{Error, ErrorKind, Observer, Shutdown};
 use event_local::logs::LogArgs;
 use event_local::output::complain;
 use event_local::{cli, variables};
-use tokio::time::Instant;
 
 use crate::health::{Liveness, Readiness};
 use crate::metrics::Metrics;
@@ -60,16 +58,16 @@ impl PodArgs {
         let readiness = Arc::new(Readiness::new(shutdown.clone()));
         let probes = Probes { liveness: liveness.clone(), readiness: readiness.clone(), metrics };
         self.probes.serve(probes).await.map_err(Failure::Setting)?;
-        let observers: Vec<Arc<dyn Observer>> =
-            vec![Arc::new(counts), liveness, Arc::new(Outages::default())];
+        let observers: Vec<Arc<dyn Observer>> = vec![Arc::new(counts), liveness];
         Ok(Watched { readiness, observer: Arc::new(observers) })
     }
 }
 
 /// What `--help` says of the exit status.
-pub const EXIT_STATUS: &str = "Exit status: 0 if its work is done or it was told to stop; 1 if a \
-    service failed, or what was asked for could not be written; 2 if a setting is wrong, a queue or bucket that is not there or may not be \
-    used included, or lines of the input are; 130 if it was told to stop twice.";
+pub const EXIT_STATUS: &str = "Exit status: 0 if its work is done, or it was told to stop and has \
+    no total; 1 if a service failed, or what was asked for could not be written; 2 if a setting is \
+    wrong, a queue or bucket that is not there or may not be used included, or lines of the input \
+    are; 4 if it was told to stop before its total was reached; 130 if it was told to stop twice.";
 
 /// Why a program ends before its work is done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,6 +78,8 @@ pub enum Failure {
     Service(String),
     /// What is stored is not as it should be: the books do not balance, or something is damaged.
     Stored(String),
+    /// It was told to stop before its work was done.
+    Stopped(String),
     /// A queue or a bucket is not as wanted, and nothing was changed.
     Differs(String),
 }
@@ -155,70 +155,59 @@ where
         Err(Failure::Service(text)) => (text, 1),
         Err(Failure::Setting(text)) => (text, 2),
         Err(Failure::Stored(text)) => (text, 3),
+        Err(Failure::Stopped(text)) => (text, 4),
         Err(Failure::Differs(text)) => (text, 5),
     };
     logs.last_words(&program, &text);
     ExitCode::from(status)
 }
 
-/// Warns of requests that are tried again: at once, and from then on now and again, so that an
-/// outage is seen in the log and does not fill it.
-#[derive(Debug, Default)]
-struct Outages {
-    told: Mutex<HashMap<(&'static str, ErrorKind), Told>>,
-}
-
-#[derive(Debug)]
-struct Told {
-    at: Instant,
-    since: usize,
-}
-
-/// How often the same kind of failure is told.
-const TELL: Duration = Duration::from_secs(30);
-
-impl Outages {
-    /// How many entries to tell of now, if it is time to.
-    fn count(&self, error: &Error, entries: usize) -> Option<usize> {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Instant::now();
-        let Some(told) = told.get_mut(&(error.operation(), error.kind())) else {
-            told.insert((error.operation(), error.kind()), Told { at: now, since: 0 });
-            return Some(entries);
-        };
-        told.since += entries;
-        if told.at + TELL > now {
-            return None;
-        }
-        told.at = now;
-        Some(std::mem::take(&mut told.since))
+/// The end of a pod that was told to stop after so many messages. Of a total that is a number the
+/// work is not done before it is reached, so that a job is not taken for complete that was
+/// interrupted; without one there is no more to do.
+///
+/// # Errors
+///
+/// [`Failure::Stopped`] below the total; `setting` is what set it.
+pub fn stopped(done: u64, total: Option<u64>, setting: &str) -> Result<(), Failure> {
+    match total {
+        Some(total) if done < total => Err(Failure::Stopped(format!(
+            "told to stop after {done} of {total} messages ({setting})"
+        ))),
+        _ => Ok(()),
     }
 }
 
-impl Observer for Outages {
-    fn retried(&self, error: &Error, entries: usize) {
-        if let Some(entries) = self.count(error, entries) {
-            let reason = error.kind().as_str();
-            tracing::warn!(%error, reason, entries, "trying again");
-        }
+/// What this ends with; nothing if `shutdown` is requested before.
+pub async fn unless_stopped<T>(shutdown: &Shutdown, run: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        biased;
+        () = shutdown.requested() => None,
+        ended = run => Some(ended),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tokio::time::advance;
 
-    #[tokio::test(start_paused = true)]
-    async fn an_outage_is_told_at_once_and_then_now_and_again() {
-        let outages = Outages::default();
-        let error = |operation| Error::new(ErrorKind::Transient, operation, "on purpose");
-        assert_eq!(outages.count(&error("put"), 3), Some(3));
-        assert_eq!(outages.count(&error("put"), 4), None);
-        assert_eq!(outages.count(&error("receive"), 1), Some(1));
-        advance(TELL).await;
-        assert_eq!(outages.count(&error("put"), 5), Some(9));
-        assert_eq!(outages.count(&error("put"), 1), None);
+    #[test]
+    fn a_total_that_is_a_number_is_work_to_be_done() {
+        let stopped = |done, total| stopped(done, total, "TOT_MSGS_TO_PROCESS");
+        assert_eq!(stopped(0, None), Ok(()));
+        assert_eq!([stopped(10, Some(10)), stopped(11, Some(10))], [Ok(()), Ok(())]);
+        for done in [0, 9] {
+            let text = format!("told to stop after {done} of 10 messages (TOT_MSGS_TO_PROCESS)");
+            assert_eq!(stopped(done, Some(10)), Err(Failure::Stopped(text)));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_stop_ends_what_a_pod_waits_for_at_its_start() {
+        let (stop, shutdown) = Shutdown::new();
+        assert_eq!(unless_stopped(&shutdown, async { 7 }).await, Some(7));
+        stop.shutdown();
+        assert_eq!(unless_stopped(&shutdown, std::future::pending::<u8>()).await, None);
     }
 
     #[test]

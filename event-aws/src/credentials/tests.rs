@@ -179,7 +179,7 @@ async fn the_fallback_is_what_is_valid() {
     let steps = Arc::new(Mutex::new([Give("first", Some(900))].into()));
     let provider = SharedCredentialsProvider::new(Steps { steps, clock: clock.clone() });
     let time = SharedTimeSource::new(clock);
-    let keep = KeepValid { provider, time: time.clone(), asked_in: None, last: Mutex::default() };
+    let keep = KeepValid::new(provider, time.clone(), None);
     assert_eq!(keep.fallback_on_interrupt(), None);
     keep.provide_credentials().await.unwrap();
     after(890).await;
@@ -227,4 +227,66 @@ async fn the_last_ones_outlast_a_renewal_that_fails() {
         after(20).await;
     }
     assert_eq!(steps.left(), 0);
+}
+
+/// A provider that fails as the SDK's chain does: with a warning of its own each time.
+#[derive(Debug)]
+struct Loud;
+
+impl ProvideCredentials for Loud {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::new(async {
+            tracing::warn!("the provider failed, and here is every cause of it");
+            Err(CredentialsError::provider_error("the agent is away"))
+        })
+    }
+}
+
+/// Counts warnings.
+#[derive(Clone, Default)]
+struct Warnings(Arc<std::sync::atomic::AtomicUsize>);
+
+impl tracing::Subscriber for Warnings {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        *metadata.level() <= tracing::Level::WARN
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+    fn event(&self, _: &tracing::Event<'_>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn enter(&self, _: &tracing::span::Id) {}
+
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_chain_warns_of_its_first_failure_and_not_of_each() {
+    let warnings = Warnings::default();
+    let _guard = tracing::subscriber::set_default(warnings.clone());
+    let time = SharedTimeSource::new(Clock(Instant::now()));
+    let keep = KeepValid::new(SharedCredentialsProvider::new(Loud), time.clone(), None);
+    for _ in 0..20 {
+        assert!(keep.credentials().await.is_err());
+    }
+    assert_eq!(warnings.0.load(Ordering::Relaxed), 1);
+    // With valid ones at hand: a line that says so, and no more in its half a minute.
+    let hour = time.now() + Duration::from_secs(3600);
+    *keep.last() = Some(Credentials::new("id", "secret-of-mine", None, Some(hour), "steps"));
+    for _ in 0..20 {
+        assert!(keep.credentials().await.is_ok());
+        advance(Duration::from_secs(1)).await;
+    }
+    assert_eq!(warnings.0.load(Ordering::Relaxed), 2);
 }

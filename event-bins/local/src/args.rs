@@ -74,6 +74,17 @@ pub(crate) struct Args {
           value_parser = seconds)]
     pub(crate) msg_process_delay: Duration,
 
+    /// Quarantine a message on which the handler has panicked at so many receives in a row
+    #[arg(long, value_name = "N", env = "MAX_PANICS_PER_MSG", default_value = "10",
+          value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) max_panics_per_msg: u32,
+
+    /// From an interrupt to the end in seconds, at most; what is not stored by then is lost with
+    /// the queue in memory
+    #[arg(long, value_name = "SECONDS", env = "SHUTDOWN_GRACE_SECS", default_value = "25",
+          value_parser = seconds)]
+    pub(crate) shutdown_grace_secs: Duration,
+
     /// Bring every object to the disk before its message is deleted, so that it survives a power
     /// cut as well; slower
     #[arg(long)]

@@ -48,10 +48,11 @@ fn start() -> Result<(Args, Ended), String> {
     variables::warn_of_misspelt(&Args::command());
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| format!("the runtime does not start: {error}"))?;
-    let ended = runtime.block_on(run::run(&args)).map_err(|error| error.to_string())?;
-    // A read of standard input that waits for a line nobody needs any more must not keep it up.
+    let ended = runtime.block_on(run::run(&args));
+    // What blocks must not keep it up: a read of standard input that waits for a line nobody
+    // needs any more, a disk that does not answer.
     runtime.shutdown_background();
-    Ok((args, ended))
+    Ok((args, ended.map_err(|error| error.to_string())?))
 }
 
 fn report(args: &Args, ended: &Ended) -> ExitCode {

@@ -10,6 +10,7 @@ use event_core::{
 };
 use event_mem::{DirStore, MemQueue, Shared};
 use tokio::task::JoinSet;
+use tokio::time::sleep;
 
 use event_local::complaints::Complaints;
 use event_local::output::complain;
@@ -38,10 +39,12 @@ struct Local {
     store: Arc<dyn ObjectStore>,
     quarantine: Quarantine,
     tally: Arc<Tally>,
+    /// One for all, so that what fails for all of them is told once.
+    retry: Retry,
 }
 
-/// Runs until all is sent and handled. The first interrupt stops sending and drains; the second
-/// stops at once.
+/// Runs until all is sent and handled. The first interrupt stops sending and drains, within the
+/// grace period whatever the store does; the second stops at once.
 pub(crate) async fn run(args: &Args) -> Result<Ended, Error> {
     let meter = Arc::new(Meter::default());
     let queue = MemQueue::default();
@@ -53,21 +56,24 @@ pub(crate) async fn run(args: &Args) -> Result<Ended, Error> {
         store,
         queue,
         tally: Arc::new(Tally::new()),
+        retry: Retry::default(),
     };
     let events = Events::of(args, local.queue.limits().message_bytes)?;
 
     let (stop_producers, producers_stop) = Shutdown::new();
     let (stop_consumers, consumers_stop) = Shutdown::new();
-    let signals = tokio::spawn(on_signals(stop_producers, stop_consumers.clone()));
+    let grace = Grace::of(args.shutdown_grace_secs);
+    let signals = tokio::spawn(on_signals(grace, stop_producers, stop_consumers.clone()));
     let bar = tokio::spawn(progress::show(Arc::clone(&local.tally), events.count));
 
     let started = Instant::now();
-    let mut consumers = local.consumers(args, &consumers_stop)?;
-    let mut producers = local.producers(args, &events, &producers_stop);
+    let mut consumers = local.consumers(args, grace, &consumers_stop)?;
+    let mut producers = local.producers(args, grace, &events, &producers_stop);
     let sent = all(&mut producers).await;
     let mut consumed = Ok(());
     tokio::select! {
         () = local.queue.drained() => {}
+        () = consumers_stop.requested() => {}
         // A consumer that returns now does so with an error, or because it was told to.
         first = next(&mut consumers) => consumed = first.map(|_| ()),
     }
@@ -102,6 +108,7 @@ impl Local {
     fn producers(
         &self,
         args: &Args,
+        grace: Grace,
         events: &Events,
         stop: &Shutdown,
     ) -> JoinSet<Result<ProducerReport, Error>> {
@@ -114,12 +121,14 @@ impl Local {
                 let options = ProducerOptions {
                     total,
                     interval: args.interval() * u32::from(args.producers),
+                    grace: grace.draining,
                     ..ProducerOptions::default()
                 };
                 let producer =
                     Producer::new(Arc::clone(&self.metered_queue), events.source.clone())
                         .options(options)
                         .quarantine(self.quarantine.clone())
+                        .retry(self.retry.clone())
                         .observer(self.tally.clone());
                 (total, producer.run(stop.clone()))
             })
@@ -131,6 +140,7 @@ impl Local {
     fn consumers(
         &self,
         args: &Args,
+        grace: Grace,
         stop: &Shutdown,
     ) -> Result<JoinSet<Result<ConsumerReport, Error>>, Error> {
         (0..args.consumers)
@@ -141,13 +151,16 @@ impl Local {
                     wait: args.idle_backoff().map_or(defaults.wait, |_| Duration::ZERO),
                     idle_backoff: args.idle_backoff(),
                     pause: args.msg_process_delay,
+                    max_panics: args.max_panics_per_msg,
+                    grace: grace.giving_back,
                     ..defaults
                 });
                 let (store, layout) = (Arc::clone(&self.store), args.s3_prefix.clone());
-                let writer = args.objects.writer(store, layout, Retry::default())?;
+                let writer = args.objects.writer(store, layout, self.retry.clone())?;
                 let queue = Arc::clone(&self.metered_queue);
                 Ok(Consumer::new(queue, writer, self.quarantine.clone())
                     .options(options)
+                    .retry(self.retry.clone())
                     .observer(self.tally.clone())
                     .run(stop.clone()))
             })
@@ -207,16 +220,38 @@ async fn all<T: 'static>(replicas: &mut JoinSet<Result<T, Error>>) -> Result<(),
     first
 }
 
-async fn on_signals(producers: ShutdownTrigger, consumers: ShutdownTrigger) {
+/// What the time from an interrupt to the end is spent on, at most.
+#[derive(Clone, Copy)]
+struct Grace {
+    /// Sending what was taken, and handling what was sent.
+    draining: Duration,
+    /// Ending what still runs then.
+    giving_back: Duration,
+}
+
+impl Grace {
+    fn of(all: Duration) -> Self {
+        let draining = all * 4 / 5;
+        Self { draining, giving_back: all - draining }
+    }
+}
+
+async fn on_signals(grace: Grace, producers: ShutdownTrigger, consumers: ShutdownTrigger) {
     interrupted().await;
     complain("event-local: draining; interrupt again to stop at once");
     producers.shutdown();
-    interrupted().await;
-    consumers.shutdown();
-    // Long enough to give back what is held; whoever interrupts a third time means it.
     tokio::select! {
         () = interrupted() => {}
-        () = tokio::time::sleep(Duration::from_secs(30)) => {}
+        () = sleep(grace.draining) => {
+            let text = "event-local: not drained within";
+            eprintln!("{text} {:?}: stopping (--shutdown-grace-secs)", grace.draining);
+        }
+    }
+    consumers.shutdown();
+    // Long enough to give back what is held; whoever interrupts once more means it.
+    tokio::select! {
+        () = interrupted() => {}
+        () = sleep(grace.giving_back + Duration::from_secs(5)) => {}
     }
     std::process::exit(130);
 }

@@ -20,6 +20,7 @@ pub const SETTINGS: &[&str] = &[
     "LOG_FORMAT",
     "LOG_LEVEL",
     "MAX_MSGS_PER_BATCH",
+    "MAX_PANICS_PER_MSG",
     "MSG_POLL_BACKOFF",
     "MSG_PROCESS_DELAY",
     "OBJECT_LAYOUT",

@@ -7,9 +7,10 @@
 mod output;
 
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use event_core::{Event, Message, codec};
 use serde_json::Value;
@@ -18,7 +19,7 @@ use tempfile::TempDir;
 const CAPTURE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/data/seed_messages.ndjson");
 
 /// The variables that it reads, none of which may leak in from where the tests run.
-const VARIABLES: [&str; 10] = [
+const VARIABLES: [&str; 12] = [
     "TOT_MSGS_TO_PRODUCE",
     "WAIT_SECS_BETWEEN_MSGS",
     "TRIGGER_RANDOM_FAILURES",
@@ -27,6 +28,8 @@ const VARIABLES: [&str; 10] = [
     "MSG_POLL_BACKOFF",
     "MSG_PROCESS_DELAY",
     "OBJECT_LAYOUT",
+    "MAX_PANICS_PER_MSG",
+    "SHUTDOWN_GRACE_SECS",
     "LOG_LEVEL",
     "RUST_LOG",
 ];
@@ -195,6 +198,48 @@ fn an_input_can_come_through_a_pipe() {
     assert_eq!(counts(&json(&child.wait_with_output().unwrap())), [1000, 903, 97, 0]);
 }
 
+#[cfg(unix)]
+fn interrupt(child: &Child) {
+    let kill = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(kill.success());
+}
+
+/// A disk on which there is room for names and for nothing else, as of one that is full.
+#[cfg(unix)]
+#[test]
+fn a_full_disk_is_told_and_one_interrupt_ends_the_run_within_its_grace() {
+    let out = TempDir::new().unwrap();
+    for layout in ["event", "batch"] {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", r#"trap '' XFSZ; ulimit -f 0; exec "$0" "$@""#]);
+        shell.arg(env!("CARGO_BIN_EXE_event-local")).arg("--out").arg(out.path());
+        shell.args(["--object-layout", layout, "--batch-max-age-secs", "0", "--json"]);
+        shell.args(["--consumers", "4", "--shutdown-grace-secs", "1", "--s3-prefix", layout]);
+        for variable in VARIABLES {
+            shell.env_remove(variable);
+        }
+        shell.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = shell.spawn().unwrap();
+        let mut log = BufReader::new(child.stderr.take().unwrap());
+        let mut said = String::new();
+        while !said.contains("trying again") {
+            assert_ne!(log.read_line(&mut said).unwrap(), 0, "{said}");
+        }
+        assert!(said.contains("WARN") && said.contains("put: "), "{said}");
+        interrupt(&child);
+        let interrupted = Instant::now();
+        log.read_to_string(&mut said).unwrap();
+        let output = child.wait_with_output().unwrap();
+        // A second of grace; else it is the 30 s after which a drain was given up by force.
+        assert!(interrupted.elapsed() < Duration::from_secs(5), "{:?}", interrupted.elapsed());
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert_eq!(said.matches("trying again").count(), 1, "{said}");
+        assert!(said.contains("0 are accounted for"), "{said}");
+        let [_, stored, quarantined, _] = counts(&json(&output));
+        assert_eq!([stored, quarantined], [0, 0]);
+    }
+}
+
 /// An endless run is interrupted once it is seen to store events.
 #[cfg(unix)]
 #[test]
@@ -211,8 +256,7 @@ fn an_interrupt_drains_and_the_accounts_balance() {
         assert!(child.try_wait().unwrap().is_none(), "it ended before it was interrupted");
         std::thread::yield_now();
     }
-    let interrupt = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
-    assert!(interrupt.success());
+    interrupt(&child);
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
     let [sent, stored, quarantined, suppressed] = counts(&json(&output));
@@ -252,6 +296,8 @@ fn wrong_arguments_are_refused_in_one_line_that_names_them() {
         (&["--wait-secs-between-msgs", "-1"], "WAIT_SECS_BETWEEN_MSGS"),
         (&["--wait-secs-between-msgs", "1e9"], "0 to 86400"),
         (&["--seed", "-1"], "--seed"),
+        (&["--max-panics-per-msg", "0"], "MAX_PANICS_PER_MSG"),
+        (&["--shutdown-grace-secs", "86401"], "SHUTDOWN_GRACE_SECS"),
         (&["--msg-poll-backoff", "513"], "MSG_POLL_BACKOFF"),
         (&["--duplicate-rate", "1.5"], "--duplicate-rate"),
         (&["--invalid-rate", "NaN"], "--invalid-rate"),

@@ -11,8 +11,8 @@ use event_bins::health::Needs;
 use event_bins::metrics::ConsumerMetrics;
 use event_bins::pod::{self, EXIT_STATUS, Failure, PodArgs};
 use event_core::{
-    Consumer, ConsumerOptions, IdleBackoff, Layout, ObjectStore, Quarantine, Result, Retry,
-    Shutdown,
+    Consumer, ConsumerOptions, IdleBackoff, Layout, ObjectStore, Outages, Quarantine, Result,
+    Retry, Shutdown,
 };
 use event_local::cli::{self, Total};
 use event_local::logs::LogArgs;
@@ -48,10 +48,17 @@ struct Args {
     #[command(flatten)]
     objects: ObjectArgs,
 
-    /// Stop with success after so many messages, or never if `unlimited` (production: unlimited)
+    /// Stop with success after so many messages, or never if `unlimited` (production: unlimited).
+    /// Each start begins to count anew
     #[arg(long, value_name = "N|unlimited", env = "TOT_MSGS_TO_PROCESS", default_value = "10000",
           value_parser = cli::total)]
     tot_msgs_to_process: Total,
+
+    /// Quarantine a message on which the handler has panicked at so many receives in a row, each
+    /// pod counting its own
+    #[arg(long, value_name = "N", env = "MAX_PANICS_PER_MSG", default_value = "10",
+          value_parser = clap::value_parser!(u32).range(1..))]
+    max_panics_per_msg: u32,
 
     /// Messages asked for in each poll, 1 to 10 (production: 10)
     #[arg(long, value_name = "N", env = "MAX_MSGS_PER_BATCH", default_value = "5",
@@ -94,6 +101,7 @@ impl Args {
             wait: if waits_at_queue { wait } else { Duration::ZERO },
             idle_backoff: (!waits_at_queue).then_some(self.msg_poll_backoff),
             pause: self.msg_process_delay,
+            max_panics: self.max_panics_per_msg,
             total: self.tot_msgs_to_process.messages(),
             grace: self.pod.shutdown_grace_secs,
             ..defaults
@@ -127,24 +135,33 @@ fn main() -> ExitCode {
 }
 
 async fn run(args: Args, shutdown: Shutdown) -> Result<(), Failure> {
-    let aws = args.aws.load().await.map_err(|error| Failure::at_start(&error))?;
+    let stopped =
+        |done| pod::stopped(done, args.tot_msgs_to_process.messages(), "TOT_MSGS_TO_PROCESS");
+    let Some(aws) = pod::unless_stopped(&shutdown, Box::pin(args.aws.load())).await else {
+        return stopped(0);
+    };
+    let aws = aws.map_err(|error| Failure::at_start(&error))?;
     let watched =
         args.pod.watch(ConsumerMetrics::new(&aws), args.longest_pause(), &shutdown).await?;
 
     let Some(found) = patiently(&shutdown, || args.connect(&aws)).await else {
-        return Ok(());
+        return stopped(0);
     };
     let (queue, store) = found.map_err(|error| Failure::at_start(&error))?;
     watched.readiness.started(Needs { queue: queue.clone(), store: Some(store.clone()) });
     tracing::info!(queue = queue.url(), bucket = store.bucket(), "consuming");
 
     let store: Arc<dyn ObjectStore> = Arc::new(store);
-    let retry = Retry::default().observed_by(Arc::clone(&watched.observer));
+    // What fails for both, as every put in an outage, is told once.
+    let outages = Outages::default();
+    let retry = Retry::default().outages(outages.clone());
+    let retry = retry.observed_by(Arc::clone(&watched.observer));
     let writer = args.objects.writer(Arc::clone(&store), args.s3_prefix.clone(), retry);
     let writer = writer.map_err(|error| Failure::at_start(&error))?;
     let quarantine = Quarantine::new(store, args.s3_prefix.clone());
     let consumer = Consumer::new(Arc::new(queue), writer, quarantine)
         .options(args.options())
+        .retry(Retry::default().outages(outages))
         .observer(watched.observer);
     let report = pod::engine(consumer.run(shutdown)).await?;
     tracing::info!(
@@ -158,7 +175,7 @@ async fn run(args: Args, shutdown: Shutdown) -> Result<(), Failure> {
         abandoned = report.abandoned,
         "finished"
     );
-    Ok(())
+    stopped(report.deleted + report.undeleted)
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use event_bins::aws::{AwsArgs, QueueArgs, patiently};
 use event_bins::health::Needs;
 use event_bins::metrics::ProducerMetrics;
 use event_bins::pod::{self, EXIT_STATUS, Failure, PodArgs};
-use event_core::{Message, Producer, ProducerOptions, QueueLimits, Result, Shutdown};
+use event_core::{Message, Producer, ProducerOptions, QueueLimits, Shutdown};
 use event_local::cli::{self, Total};
 use event_local::complaints::Complaints;
 use event_local::logs::LogArgs;
@@ -31,8 +31,8 @@ struct Args {
     #[command(flatten)]
     source: SourceArgs,
 
-    /// Stop with success after so many messages, or never if `unlimited`
-    /// [default: 10000, or all of the input]
+    /// Stop with success after so many messages, or never if `unlimited`. Each start begins to
+    /// count anew [default: 10000, or all of the input]
     #[arg(long, value_name = "N|unlimited", env = "TOT_MSGS_TO_PRODUCE", value_parser = cli::total)]
     tot_msgs_to_produce: Option<Total>,
 
@@ -56,16 +56,30 @@ const DEFAULT_TOTAL: Total = Total::Messages(10_000);
 
 impl Args {
     fn options(&self) -> ProducerOptions {
-        let default = match self.source.input {
-            Some(_) => Total::Unlimited,
-            None => DEFAULT_TOTAL,
-        };
         ProducerOptions {
-            total: self.tot_msgs_to_produce.unwrap_or(default).messages(),
+            total: self.total(),
             interval: self.wait_secs_between_msgs,
             grace: self.pod.shutdown_grace_secs,
             ..ProducerOptions::default()
         }
+    }
+
+    fn total(&self) -> Option<u64> {
+        let default = match self.source.input {
+            Some(_) => Total::Unlimited,
+            None => DEFAULT_TOTAL,
+        };
+        self.tot_msgs_to_produce.unwrap_or(default).messages()
+    }
+
+    /// The end of a pod that was told to stop after so many messages. Where nobody says how many
+    /// to send of an input, it is all of them.
+    fn stopped(&self, sent: u64) -> Result<(), Failure> {
+        if self.tot_msgs_to_produce.is_none() && self.source.input.is_some() {
+            let text = format!("told to stop after {sent} messages, before the end of the input");
+            return Err(Failure::Stopped(text));
+        }
+        pod::stopped(sent, self.total(), "TOT_MSGS_TO_PRODUCE")
     }
 }
 
@@ -77,12 +91,15 @@ async fn run(args: Args, shutdown: Shutdown) -> Result<(), Failure> {
     let complaints = args.source.name().map(|name| Complaints::about(name, "sent as it is"));
     let source =
         args.source.open(look(complaints.clone())).map_err(|error| Failure::at_start(&error))?;
-    let aws = args.aws.load().await.map_err(|error| Failure::at_start(&error))?;
+    let Some(aws) = pod::unless_stopped(&shutdown, Box::pin(args.aws.load())).await else {
+        return args.stopped(0);
+    };
+    let aws = aws.map_err(|error| Failure::at_start(&error))?;
     let watched =
         args.pod.watch(ProducerMetrics::new(&aws), args.wait_secs_between_msgs, &shutdown).await?;
 
     let Some(found) = patiently(&shutdown, || args.queue.connect(&aws)).await else {
-        return Ok(());
+        return args.stopped(0);
     };
     let queue = found.map_err(|error| Failure::at_start(&error))?;
     watched.readiness.started(Needs { queue: queue.clone(), store: None });
@@ -91,16 +108,17 @@ async fn run(args: Args, shutdown: Shutdown) -> Result<(), Failure> {
     let producer = Producer::new(Arc::new(queue), source.events)
         .options(args.options())
         .observer(watched.observer);
-    let (input, stopped) = (args.source.name(), shutdown.clone());
+    let input = args.source.name();
     let report = pod::engine(producer.run(shutdown)).await?;
     tracing::info!(sent = report.sent, "finished");
+    if !report.complete {
+        return args.stopped(report.sent);
+    }
     if let Some(wrong) = complaints.and_then(|complaints| complaints.in_one_line()) {
         return Err(Failure::Setting(wrong));
     }
     match input {
-        Some(input) if report.sent == 0 && !stopped.is_requested() => {
-            Err(Failure::Setting(nothing_to_send(&input)))
-        }
+        Some(input) if report.sent == 0 => Err(Failure::Setting(nothing_to_send(&input))),
         _ => Ok(()),
     }
 }
@@ -112,6 +130,32 @@ fn look(complaints: Option<Complaints>) -> impl FnMut(u64, &Message, Option<&str
         let wrong = complaints.as_ref().and_then(|all| all.look(line, message, fault, largest));
         if let Some(wrong) = wrong {
             tracing::warn!(line, "{wrong}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether it was told to stop too early, after 7 messages.
+    fn is_stopped(arguments: &[&str]) -> bool {
+        let args = Args::try_parse_from(["event-producer"].iter().chain(arguments));
+        args.expect("sound settings").stopped(7).is_err()
+    }
+
+    #[test]
+    fn only_without_a_total_there_is_no_more_to_do() {
+        for (arguments, stopped) in [
+            (&[][..], true),
+            (&["--tot-msgs-to-produce", "8"], true),
+            (&["--tot-msgs-to-produce", "7"], false),
+            (&["--tot-msgs-to-produce", "unlimited"], false),
+            (&["--input", "messages.ndjson"], true),
+            (&["--input", "messages.ndjson", "--tot-msgs-to-produce", "8"], true),
+            (&["--input", "messages.ndjson", "--tot-msgs-to-produce", "unlimited"], false),
+        ] {
+            assert_eq!(is_stopped(arguments), stopped, "{arguments:?}");
         }
     }
 }

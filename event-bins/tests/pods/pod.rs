@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::http;
 
 /// Settings of the pods, none of which may leak in from where the tests run.
-const VARIABLES: [&str; 20] = [
+const VARIABLES: [&str; 21] = [
     "RELIABLE_QUEUE_NAME",
     "STORE_EVENTS_BKT",
     "STORE_EVENTS_BKT_OWNER",
@@ -25,6 +25,7 @@ const VARIABLES: [&str; 20] = [
     "TOT_MSGS_TO_PRODUCE",
     "WAIT_SECS_BETWEEN_MSGS",
     "MAX_MSGS_PER_BATCH",
+    "MAX_PANICS_PER_MSG",
     "TOT_MSGS_TO_PROCESS",
     "MSG_POLL_BACKOFF",
     "MSG_PROCESS_DELAY",

@@ -57,6 +57,7 @@ fn wrong_settings_of_the_consumer_are_named() {
         ("RELIABLE_QUEUE_NAME", "a queue", "RELIABLE_QUEUE_NAME"),
         ("TOT_MSGS_TO_PROCESS", "0", "1 to 18446744073709551615"),
         ("TOT_MSGS_TO_PROCESS", "99999999999999999999999", "TOT_MSGS_TO_PROCESS"),
+        ("MAX_PANICS_PER_MSG", "0", "MAX_PANICS_PER_MSG"),
         ("MAX_MSGS_PER_BATCH", "0", "MAX_MSGS_PER_BATCH"),
         ("MAX_MSGS_PER_BATCH", "11", "1..=10"),
         ("MSG_POLL_BACKOFF", "513", "0 to 512"),
@@ -303,7 +304,7 @@ fn no_log_has_a_secret_however_much_is_logged() {
         let mut log = BufReader::new(pod.stderr.take().unwrap());
         let mut text = String::new();
         // Until it has asked and was answered.
-        while !text.contains("waiting for the service") {
+        while !text.contains("trying again") {
             assert_ne!(log.read_line(&mut text).unwrap(), 0, "{text}");
         }
         pod.kill().unwrap();

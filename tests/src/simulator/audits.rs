@@ -73,7 +73,6 @@ async fn balances(world: &World, buried: &[Message], phantoms: &[Message]) -> Ve
     } else {
         Books::Unbalanced
     };
-    let counted = |kind| report.counts.get(&kind).copied().unwrap_or(0);
     let count = |kind| report.counts.get(&kind).copied().unwrap_or(0);
     // Each event that was sent is in one place. What is no event may not say which one it is.
     let places = report.stored.events + report.quarantined.events + report.missing;

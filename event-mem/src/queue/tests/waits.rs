@@ -18,11 +18,11 @@ async fn a_receive_waits_no_longer_however_often_it_is_woken() {
         for _ in 0..19 {
             advance(SECOND).await;
             // Without a turn for the one who waits in between.
-            let mut state = queue.lock();
-            let now = Instant::now();
-            state.send(Message::new("x"), Duration::ZERO, now);
-            assert!(state.take_visible().is_some());
-            drop(state);
+            {
+                let mut state = queue.lock();
+                state.send(Message::new("x"), Duration::ZERO, Instant::now());
+                assert!(state.take_visible().is_some());
+            }
             queue.inner.arrival.notify_waiters();
             settle().await;
         }

@@ -105,9 +105,9 @@ def prefixes(template, overlays):
             continue
         prefix = settings["S3_PREFIX"]
         wanted |= {prefix, f"quarantine/{prefix}"}
-        probes.add(f"{prefix}/_self_test")
-        if settings["OBJECT_LAYOUT"] == "batch":
-            wanted.add(f"ledger/{prefix}")
+        # The layout of many events in one object has a manifest in place of a probe.
+        if settings["OBJECT_LAYOUT"] == "event":
+            probes.add(f"{prefix}/_self_test")
     for sid, expected in (("Store", wanted), ("RemoveProbes", probes)):
         for statement in statements(template, "ConsumerPolicy"):
             if statement["Sid"] == sid:

@@ -113,18 +113,6 @@ impl Compression {
         }
     }
 
-    /// An object without a single line, as short as the format has it, so that no object with a
-    /// line has its size.
-    pub(crate) fn empty_object(self) -> &'static [u8] {
-        match self {
-            Self::None => b"",
-            // A header without a name or a time, an empty block, and a checksum and a size of 0.
-            Self::Gzip => &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0],
-            // One frame of a single segment of no bytes, without a checksum, and an empty block.
-            Self::Zstd => &[0x28, 0xb5, 0x2f, 0xfd, 0x20, 0, 1, 0, 0],
-        }
-    }
-
     #[cfg(any(feature = "gzip", feature = "zstd"))]
     fn failed(self, error: &std::io::Error) -> Error {
         Error::invalid("compression", format!("{self}: {error}"))
@@ -167,18 +155,6 @@ mod tests {
             for lines in ["", "{}\n", &"{\"a\": 1}\n".repeat(1000)] {
                 let object = compression.compress(lines.as_bytes().to_vec()).unwrap();
                 assert_eq!(compression.decompress(object).unwrap(), lines, "{compression}");
-            }
-        }
-    }
-
-    #[test]
-    fn an_empty_object_has_no_line_and_a_size_that_no_other_has() {
-        for compression in built_in() {
-            let empty = compression.empty_object();
-            assert_eq!(compression.decompress(Bytes::from_static(empty)).unwrap(), "");
-            for lines in ["\n", "{}\n", &"\n".repeat(100_000)] {
-                let object = compression.compress(lines.as_bytes().to_vec()).unwrap();
-                assert!(object.len() > empty.len(), "{compression} of {} bytes", lines.len());
             }
         }
     }

@@ -21,10 +21,10 @@ use crate::reason::Reason;
 ///
 /// ```text
 /// store_events/event_type=sale_event/dt=2026_11_22/<request_id>.json
-/// store_events/event_type=sale_event/dt=2026_11_22/0000000000.ndjson
-/// ledger/store_events/event_type=sale_event/dt=2026_11_22/0000000000.json
+/// store_events/event_type=sale_event/dt=2026_11_22/0000000000.ndjson.zst
+/// store_events/_manifest.json
 /// quarantine/store_events/reason=bad_msg/event_type=sale_event/<sha-256 of the message>.json
-/// compacted/store_events/event_type=sale_event/dt=2026_11_22/0000000000.ndjson
+/// compacted/store_events/event_type=sale_event/dt=2026_11_22/0000000000.ndjson.zst
 /// ```
 ///
 /// All that a layout writes is below its own prefix, there and in quarantine. Each key below a
@@ -49,8 +49,6 @@ impl Layout {
     pub const DEFAULT_PREFIX: &'static str = "store_events";
     /// The prefix that quarantined messages are under.
     pub const QUARANTINE_PREFIX: &'static str = "quarantine";
-    /// The prefix that the ledgers of objects with many events are under.
-    pub const LEDGER_PREFIX: &'static str = "ledger";
     /// The prefix that objects merged for readers are under.
     pub const COMPACTED_PREFIX: &'static str = "compacted";
     /// What the segments of keys begin with, and those of a prefix do not.
@@ -64,7 +62,7 @@ impl Layout {
 
     /// A layout below `prefix`: one or more segments of `A-Z a-z 0-9 _ - . =`, parted by `/`,
     /// none of them starting with a dot or a `_`, which readers pass over, or as those of keys do
-    /// (`event_type=`, `dt=`, `reason=`), and not below `quarantine`, `ledger` or `compacted`.
+    /// (`event_type=`, `dt=`, `reason=`), and not below `quarantine` or `compacted`.
     pub fn new(prefix: &str) -> Result<Self> {
         let allowed = |c: char| c.is_ascii_alphanumeric() || "_-.=".contains(c);
         let mut segments = prefix.split('/');
@@ -76,14 +74,14 @@ impl Layout {
                     && s.chars().all(allowed)
             })
             && !prefix.split('/').any(|s| Self::OF_KEYS.iter().any(|of| s.starts_with(of)))
-            && ![Self::QUARANTINE_PREFIX, Self::LEDGER_PREFIX, Self::COMPACTED_PREFIX]
+            && ![Self::QUARANTINE_PREFIX, Self::COMPACTED_PREFIX]
                 .map(Some)
                 .contains(&prefix.split('/').next());
         if !sound {
             let message = format!(
                 "S3_PREFIX is {prefix:?}: give segments of letters, digits, '_', '-', '.' and '=' parted \
                  by single '/', at most {} bytes, none starting with '.' or '_', which is hidden from readers, \
-                 or with 'event_type=', 'dt=' or 'reason=', which keys have, not below 'quarantine', 'ledger' or \
+                 or with 'event_type=', 'dt=' or 'reason=', which keys have, not below 'quarantine' or \
                  'compacted', for example 'store_events'",
                 Self::MAX_PREFIX
             );
@@ -145,9 +143,14 @@ impl Layout {
         format!("{}/{}/", Self::QUARANTINE_PREFIX, self.prefix)
     }
 
-    /// What all keys of ledgers start with.
-    pub(crate) fn ledger_root(&self) -> String {
-        format!("{}/{}/", Self::LEDGER_PREFIX, self.prefix)
+    /// The key of what all writers below the prefix must agree on.
+    pub(crate) fn manifest_key(&self) -> String {
+        format!("{}/_manifest.json", self.prefix)
+    }
+
+    /// What all claims of compactions start with. Readers pass over it.
+    pub(crate) fn claim_root(&self) -> String {
+        format!("{}/_claims/{}/", Self::COMPACTED_PREFIX, self.prefix)
     }
 
     /// What all keys of the data of a partition start with, and no other.
@@ -161,14 +164,14 @@ impl Layout {
         format!("{}{slot:010}{}", self.data_prefix(partition), compression.suffix())
     }
 
-    /// The key of the entry of the ledger that claims that object.
-    pub(crate) fn ledger_key(&self, partition: &str, slot: u32) -> String {
-        format!("{}{slot:010}.json", self.ledger_prefix(partition))
+    /// The key of the claim that names the sources of the merged object in a slot.
+    pub(crate) fn claim_key(&self, partition: &str, slot: u32) -> String {
+        format!("{}{slot:010}.json", self.claim_prefix(partition))
     }
 
-    /// What all keys of the ledger of a partition start with, and no other.
-    pub(crate) fn ledger_prefix(&self, partition: &str) -> String {
-        format!("{}{partition}/", self.ledger_root())
+    /// What all keys of the claims of a partition start with, and no other.
+    pub(crate) fn claim_prefix(&self, partition: &str) -> String {
+        format!("{}{partition}/", self.claim_root())
     }
 
     /// The key of a quarantined message: a function of the reason's code and the whole message,

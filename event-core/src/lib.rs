@@ -27,7 +27,7 @@ mod error;
 mod event;
 mod handler;
 mod layout;
-mod ledger;
+mod log;
 mod message;
 mod meter;
 #[cfg(test)]

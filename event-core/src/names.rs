@@ -42,12 +42,12 @@ pub(crate) fn is_hidden(path: &str) -> bool {
     path.split('/').any(|segment| segment.starts_with(['_', '.']))
 }
 
-/// The slot of an entry of a ledger, by its name in its partition.
-pub(crate) fn slot_of_entry(name: &str) -> Option<u32> {
+/// The slot of a claim of a compaction, by its name in its partition.
+pub(crate) fn slot_of_claim(name: &str) -> Option<u32> {
     slot(name.strip_suffix(".json")?)
 }
 
-/// The slot of an object of many events, by its name in its partition.
+/// The slot of a segment or a merged object, by its name in its partition.
 pub(crate) fn slot_of_data(name: &str) -> Option<u32> {
     slot(name.strip_suffix(Compression::of_key(name)?.suffix())?)
 }
@@ -105,8 +105,8 @@ mod tests {
     fn a_slot_is_read_as_the_layout_writes_it() {
         for slot in [0, 7, u32::MAX - 1] {
             let layout = Layout::default();
-            let entry = layout.ledger_key("p", slot);
-            assert_eq!(slot_of_entry(entry.rsplit('/').next().unwrap()), Some(slot));
+            let entry = layout.claim_key("p", slot);
+            assert_eq!(slot_of_claim(entry.rsplit('/').next().unwrap()), Some(slot));
             for compression in Compression::ALL {
                 let data = layout.batch_key("p", slot, compression);
                 assert_eq!(slot_of_data(data.rsplit('/').next().unwrap()), Some(slot));
@@ -114,7 +114,7 @@ mod tests {
         }
         for name in ["r1.json", "1.json", "+000000001.json", "00000000001.json", "4294967295.json"]
         {
-            assert_eq!(slot_of_entry(name), None, "{name}");
+            assert_eq!(slot_of_claim(name), None, "{name}");
         }
         assert_eq!(slot_of_data("0000000000.json"), None);
     }

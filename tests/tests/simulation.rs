@@ -91,7 +91,7 @@ fn no_mix_of_faults_breaks_an_invariant() {
 }
 
 #[test]
-fn no_mix_of_faults_breaks_an_invariant_of_batches_with_a_ledger() {
+fn no_mix_of_faults_breaks_an_invariant_of_many_events_in_one_object() {
     let simulation = Simulation::new().subject(EventBatches::default);
     for seed in 0..60 {
         unharmed(&simulation.run(seed), " --layout batch");

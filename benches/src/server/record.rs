@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use event_core::{ListRequest, Message, ObjectStore, Result};
+use event_core::{Compression, ListRequest, Message, ObjectStore, Result};
 use serde::Deserialize;
 
 use super::State;
@@ -58,12 +58,12 @@ fn id(line: &[u8]) -> Option<String> {
 }
 
 impl State {
-    /// Looks at every object: events are lines with a `request_id` outside `quarantine/` and
-    /// `ledger/`, plain or one to an object.
+    /// Looks at every object: events are lines with a `request_id` outside `quarantine/`, many to an
+    /// object or one.
     ///
     /// # Errors
     ///
-    /// Those of a listing or a read of the store.
+    /// Those of a listing or a read of the store; `Invalid` for an object that is damaged.
     pub async fn outcome(&self) -> Result<Outcome> {
         let sent: HashMap<String, SystemTime> =
             self.sent().lock().iter().filter_map(|(body, at)| Some((id(body)?, *at))).collect();
@@ -78,10 +78,11 @@ impl State {
                     outcome.quarantined += 1;
                     continue;
                 }
-                if object.key.starts_with("ledger/") {
-                    continue;
-                }
                 let body = self.store().get(&object.key).await?.unwrap_or_default();
+                let body = match Compression::of_key(&object.key) {
+                    Some(compression) => compression.decompress(body)?,
+                    None => body,
+                };
                 for id in body.split(|byte| *byte == b'\n').filter_map(id) {
                     outcome.stored += 1;
                     if let Some(at) = sent.get(&id) {

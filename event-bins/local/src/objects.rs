@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use event_core::{
     BatchLimits, BatchWriter, Compression, ConsumerOptions, Error, Handler, Layout, ObjectStore,
-    Retry, StoreWriter,
+    Retry, Shutdown, StoreWriter,
 };
 
 use crate::cli::seconds;
@@ -16,15 +16,14 @@ use crate::cli::seconds;
 pub enum ObjectLayout {
     /// One, under its `request_id`.
     Event,
-    /// Many, claimed by a ledger.
+    /// Many, in the numbered segments of a log.
     Batch,
 }
 
 /// The settings of objects.
 #[derive(Clone, Debug, Args)]
 pub struct ObjectArgs {
-    /// An object for each event, or one for many with a ledger beside it: a thousandth of the
-    /// puts. All programs that store below one prefix must agree (production: batch)
+    /// An object for each event, or one for many: a thousandth of the puts. All programs that store below one prefix must agree (production: batch)
     #[arg(long, value_name = "event|batch", env = "OBJECT_LAYOUT", default_value = "event",
           value_parser = object_layout)]
     pub object_layout: ObjectLayout,
@@ -45,10 +44,11 @@ pub struct ObjectArgs {
           value_parser = seconds)]
     pub batch_max_age_secs: Duration,
 
-    /// Compression of such an object. It may change at any time: each object's name tells its own
-    #[arg(long, value_name = "none|gzip|zstd", env = "BATCH_COMPRESSION", default_value = "none",
+    /// Compression of such an object. All programs that store below one prefix must agree: without
+    /// it, as the prefix was made, and zstd for a new one
+    #[arg(long, value_name = "none|gzip|zstd", env = "BATCH_COMPRESSION",
           value_parser = compression)]
-    pub batch_compression: Compression,
+    pub batch_compression: Option<Compression>,
 }
 
 /// A [`Compression`] by its name.
@@ -78,11 +78,41 @@ impl ObjectArgs {
     ) -> Result<Arc<dyn Handler>, Error> {
         Ok(match self.object_layout {
             ObjectLayout::Event => Arc::new(StoreWriter::new(store, layout).retry(retry)),
-            ObjectLayout::Batch => {
-                let writer = BatchWriter::new(store, layout).retry(retry);
-                Arc::new(writer.compression(self.batch_compression)?)
-            }
+            ObjectLayout::Batch => Arc::new(self.batch_writer(store, layout, retry)?),
         })
+    }
+
+    /// Looks, before the first message is touched, whether these settings are those that the
+    /// prefix was made with; a new prefix is made with them.
+    ///
+    /// # Errors
+    ///
+    /// `Invalid` if they differ, or as [`BatchWriter::open`] says.
+    pub async fn check(
+        &self,
+        store: Arc<dyn ObjectStore>,
+        layout: Layout,
+        stop: &Shutdown,
+    ) -> Result<(), Error> {
+        match self.object_layout {
+            ObjectLayout::Event => Ok(()),
+            ObjectLayout::Batch => {
+                self.batch_writer(store, layout, Retry::default())?.open(stop).await
+            }
+        }
+    }
+
+    fn batch_writer(
+        &self,
+        store: Arc<dyn ObjectStore>,
+        layout: Layout,
+        retry: Retry,
+    ) -> Result<BatchWriter, Error> {
+        let writer = BatchWriter::new(store, layout).retry(retry);
+        match self.batch_compression {
+            Some(compression) => writer.compression(compression),
+            None => Ok(writer),
+        }
     }
 
     /// The options with batches for that handler, and room for several at once: some are gathered

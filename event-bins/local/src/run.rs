@@ -67,6 +67,8 @@ pub(crate) async fn run(args: &Args) -> Result<Ended, Error> {
     let bar = tokio::spawn(progress::show(Arc::clone(&local.tally), events.count));
 
     let started = Instant::now();
+    let (store, prefix) = (Arc::clone(&local.store), args.s3_prefix.clone());
+    args.objects.check(store, prefix, &consumers_stop).await?;
     let mut consumers = local.consumers(args, grace, &consumers_stop)?;
     let mut producers = local.producers(args, grace, &events, &producers_stop);
     let sent = all(&mut producers).await;

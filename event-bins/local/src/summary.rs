@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use event_core::{Layout, Requests};
+use event_core::{Compression, Layout, Requests};
 use event_local::objects::{ObjectArgs, ObjectLayout};
 use event_local::prices::PRICES;
 use hdrhistogram::Histogram;
@@ -97,7 +97,10 @@ impl From<Run> for Summary {
 fn object(objects: &ObjectArgs) -> String {
     match objects.object_layout {
         ObjectLayout::Event => "<request_id>.json".to_owned(),
-        ObjectLayout::Batch => format!("<number>{}", objects.batch_compression.suffix()),
+        ObjectLayout::Batch => {
+            let compression = objects.batch_compression.unwrap_or(Compression::Zstd);
+            format!("<number>{}", compression.suffix())
+        }
     }
 }
 

@@ -16,7 +16,7 @@ use event_core::{
 };
 use event_local::cli::{self, Total};
 use event_local::logs::LogArgs;
-use event_local::objects::ObjectArgs;
+use event_local::objects::{ObjectArgs, ObjectLayout};
 
 /// Moves events from a queue in SQS to a bucket in S3, each exactly once.
 ///
@@ -115,7 +115,7 @@ impl Args {
     }
 
     /// Looks that all is there before the first message is touched.
-    async fn connect(&self, aws: &Aws) -> Result<(SqsQueue, S3Store)> {
+    async fn connect(&self, aws: &Aws, shutdown: &Shutdown) -> Result<(SqsQueue, S3Store)> {
         let queue = self.queue.connect(aws).await?;
         let store = S3Store::new(aws, &self.store_events_bkt);
         let owner = self.store_events_bkt_owner.as_deref().filter(|owner| !owner.is_empty());
@@ -125,7 +125,14 @@ impl Args {
         };
         // By a request that writes nothing, before one that does.
         store.check().await?;
-        store.self_test(self.s3_prefix.prefix()).await?;
+        match self.objects.object_layout {
+            ObjectLayout::Event => store.self_test(self.s3_prefix.prefix()).await?,
+            // The manifest of the prefix shows as much.
+            ObjectLayout::Batch => {
+                let (store, prefix) = (Arc::new(store.clone()), self.s3_prefix.clone());
+                self.objects.check(store, prefix, shutdown).await?;
+            }
+        }
         Ok((queue, store))
     }
 }
@@ -144,7 +151,7 @@ async fn run(args: Args, shutdown: Shutdown) -> Result<(), Failure> {
     let watched =
         args.pod.watch(ConsumerMetrics::new(&aws), args.longest_pause(), &shutdown).await?;
 
-    let Some(found) = patiently(&shutdown, || args.connect(&aws)).await else {
+    let Some(found) = patiently(&shutdown, || args.connect(&aws, &shutdown)).await else {
         return stopped(0);
     };
     let (queue, store) = found.map_err(|error| Failure::at_start(&error))?;

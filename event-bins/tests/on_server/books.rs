@@ -53,7 +53,7 @@ async fn the_audit_says_whether_the_books_balance() {
     write(&server, &format!("store_events/{SALES}/0000000000.ndjson"), "{}\n").await;
     let (status, said) = eventctl(address, &["audit", "--json"]).await;
     assert_eq!(status, 3, "{said}");
-    assert!(said.contains(r#""unclaimed":1"#), "{said}");
+    assert!(said.contains(r#""foreign":1"#), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
@@ -103,7 +103,7 @@ async fn one_request_id_of_two_types_is_told_and_no_fault() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn the_compaction_names_what_is_damaged_and_goes_on_beside_it() {
     let (server, address) = sound().await;
-    let claim = format!("ledger/compacted/store_events/{SALES}/0000000000.json");
+    let claim = format!("compacted/_claims/store_events/{SALES}/0000000000.json");
     write(&server, &claim, "{}").await;
     write(&server, &format!("store_events/{STOCK}/r1.json"), EVENT).await;
     let (status, said) = eventctl(address, &["compact", "--compression", "none"]).await;

@@ -90,5 +90,4 @@ async fn a_hundred_kills_lose_nothing_and_store_nothing_twice() {
     let audit = audit.sent(Sent::Count(EVENTS as u64));
     let report = audit.run(&Shutdown::never()).await.unwrap();
     assert_eq!(report.books, Books::Balanced, "{report:?}");
-    assert!(report.stored.given_up > 0, "no kill struck between a claim and its object");
 }

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::notes::{Findings, OpenClaim, Places};
+use super::id::Id;
+use super::notes::{Findings, Places};
 use super::report::{Books, Finding, FindingKind};
 use super::scope::Scope;
 use super::sent::{Sent, SentEvents};
 use crate::dates::Dates;
-use crate::ledger::Id;
 use crate::names::Partition;
 use crate::queue::Depth;
 
@@ -114,17 +114,6 @@ impl Accounts {
         let never_sent = there.filter(|(id, scope)| !sent.contains(*id, *scope));
         findings.want(FindingKind::NeverSent, never_sent.map(|(id, _)| id), wanted);
         missing
-    }
-
-    pub(super) fn open_claim(&self, claim: &OpenClaim, scope: Scope) -> Finding {
-        let OpenClaim { key, ids, written, .. } = claim;
-        let elsewhere = ids.iter().filter(|id| self.has(**id, scope)).count();
-        let what = format!(
-            "of {} events claimed at {written}, {elsewhere} are stored or in quarantine; the data is \
-             not there:",
-            ids.len()
-        );
-        Finding::new(FindingKind::OpenClaim, &**key, what)
     }
 }
 

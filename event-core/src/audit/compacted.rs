@@ -10,7 +10,7 @@ use super::report::{Finding, FindingKind};
 use crate::compact::{Claim, lines_of_sources};
 use crate::error::Result;
 use crate::layout::Layout;
-use crate::names::{slot_of_data, slot_of_entry};
+use crate::names::{slot_of_claim, slot_of_data};
 use crate::patient::PatientStore;
 
 /// The merged objects of one partition, and the entries that claim them.
@@ -22,7 +22,7 @@ pub(super) struct Merged<'a> {
 
 impl Merged<'_> {
     /// Reads all of it, and its sources once more; answers how many objects there are. They are
-    /// listed before the entries, for the reason that data is listed before its ledger.
+    /// listed before the entries, which are created first: so each of them has its own.
     pub(super) async fn read(&self, findings: &mut Findings) -> Result<u64> {
         let target = self.layout.compacted();
         let prefix = target.data_prefix(self.partition);
@@ -30,7 +30,7 @@ impl Merged<'_> {
         let count = objects.len() as u64;
         let mut merged = BTreeMap::new();
         for (slot, claim) in self.claims(findings).await? {
-            let entry = target.ledger_key(self.partition, slot);
+            let entry = self.layout.claim_key(self.partition, slot);
             for source in &claim.sources {
                 if let Some(other) = merged.insert(source.clone(), slot) {
                     let what = format!("{source} is merged by entry {other} and by");
@@ -57,11 +57,10 @@ impl Merged<'_> {
     /// The entries that can be read. They are read one after the other, as a compaction does it,
     /// and listed only to see whether there are others after the last of these.
     async fn claims(&self, findings: &mut Findings) -> Result<Vec<(u32, Claim)>> {
-        let target = self.layout.compacted();
-        let prefix = target.ledger_prefix(self.partition);
+        let prefix = self.layout.claim_prefix(self.partition);
         let mut listed = BTreeSet::new();
         for key in self.keys(&prefix).await? {
-            match slot_of_entry(&key[prefix.len()..]) {
+            match slot_of_claim(&key[prefix.len()..]) {
                 Some(slot) => {
                     listed.insert(slot);
                 }
@@ -74,7 +73,7 @@ impl Merged<'_> {
         let mut claims = Vec::new();
         let mut slot = 0;
         loop {
-            let key = target.ledger_key(self.partition, slot);
+            let key = self.layout.claim_key(self.partition, slot);
             match self.store.get(&key).await?.map(|entry| Claim::decode(&entry)) {
                 Some(Some(claim)) => claims.push((slot, claim)),
                 Some(None) => {
@@ -84,7 +83,7 @@ impl Merged<'_> {
                 None => {
                     let Some(&later) = listed.range(slot + 1..).next() else { return Ok(claims) };
                     let what = format!("slots {slot} to {} are empty before", later - 1);
-                    let key = target.ledger_key(self.partition, later);
+                    let key = self.layout.claim_key(self.partition, later);
                     findings.add(Finding::new(FindingKind::SlotGap, key, what));
                     slot = later;
                     continue;

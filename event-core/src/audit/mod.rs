@@ -2,13 +2,13 @@
 
 mod accounts;
 mod compacted;
+mod id;
 mod notes;
 mod partition;
 mod quarantine;
 mod report;
 mod scope;
 mod sent;
-mod slot;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -16,7 +16,6 @@ use std::sync::Arc;
 use crate::dates::Dates;
 use crate::error::Result;
 use crate::layout::Layout;
-use crate::ledger::Id;
 use crate::names::Partition;
 use crate::partitions::each_partition;
 use crate::patient::PatientStore;
@@ -26,7 +25,8 @@ use crate::shutdown::Shutdown;
 use crate::store::ObjectStore;
 use accounts::{Accounts, name, verdict};
 use compacted::Merged;
-use notes::{Findings, Listener, OpenClaim, Places, Tally};
+use id::Id;
+use notes::{Findings, Places, Tally};
 use partition::Objects;
 use quarantine::{Aside, read_quarantine};
 use scope::Scope;
@@ -38,8 +38,7 @@ pub use sent::{Sent, SentEvents};
 /// quarantine; in both layouts, also side by side below one prefix.
 ///
 /// - Each object of one event holds that event, under its own key.
-/// - The slots of each ledger have no gap; each claim is settled by data that has exactly the
-///   events of its entry, or given up, or open; no data is without a claim.
+/// - The slots of each log have no gap, and each line of a segment is an event of its partition.
 /// - No event is in two records: no `request_id` in two of one partition. In two partitions it is
 ///   two events, and told as [`FindingKind::AlsoElsewhere`].
 /// - Each event that was sent is in a record or in quarantine, and nothing else is.
@@ -55,8 +54,7 @@ pub use sent::{Sent, SentEvents};
 ///
 /// Depths are to be taken before the audit starts, and of the queue before its dead-letter queue:
 /// events move from there to the store, so none is overlooked in between, and one that is seen
-/// twice does no harm. What begins after a partition was listed is not looked at. A claim without
-/// data is looked at once more before it is reported.
+/// twice does no harm. What begins after a partition was listed is not looked at.
 ///
 /// # Costs
 ///
@@ -127,9 +125,7 @@ impl Audit {
             let merged = Merged { store, layout: &layout, partition: &partition.name };
             tally.stored.compacted += merged.read(&mut tally.findings).await?;
         }
-        look_again(store, &layout, &partitions, &mut tally).await?;
-
-        let Tally { stored, ids, mut findings, open } = tally;
+        let Tally { stored, ids, mut findings } = tally;
         let mut wanted = BTreeSet::new();
         let SetAside { on_days, beyond, reasons } = set_aside;
         let accounts = Accounts::new(ids, &partitions, on_days, beyond, &mut wanted, &mut findings);
@@ -141,15 +137,6 @@ impl Audit {
                 accounts.compare(events, dates, &mut wanted, &mut findings),
             ),
         };
-        let scope = |claim: &OpenClaim| {
-            partitions.get(&claim.partition).map(Scope::from).unwrap_or_default()
-        };
-        open.iter().for_each(|claim| findings.add(accounts.open_claim(claim, scope(claim))));
-        // What a consumer claimed was sent, whatever else is known.
-        let of_claim = |claim| OpenClaim::ids(claim).map(move |id| (id, scope(claim)));
-        let claimed: BTreeSet<_> = open.iter().flat_map(of_claim).collect();
-        let nowhere = claimed.into_iter().filter(|&(id, of)| !accounts.has(id, of)).count() as u64;
-        let missing = missing.max(nowhere);
         if !wanted.is_empty() {
             let places = places(store, &layout, &partitions, wanted).await?;
             name(places, &partitions, &sent, &mut findings);
@@ -167,7 +154,6 @@ impl Audit {
             stored: Stored {
                 partitions: partitions.len() as u64,
                 events: accounts.stored(),
-                open: open.len() as u64,
                 ..stored
             },
             quarantined: Quarantined { events: quarantined, reasons },
@@ -209,7 +195,7 @@ impl SetAside {
     }
 }
 
-/// All partitions of these days, of data and ledgers, merged ones and their claims among them.
+/// All partitions of these days, merged ones and their claims among them.
 async fn partitions_on(
     store: &PatientStore,
     layout: &Layout,
@@ -218,8 +204,7 @@ async fn partitions_on(
 ) -> Result<BTreeMap<String, Partition>> {
     let mut partitions = BTreeMap::new();
     let target = layout.compacted();
-    let (data, merged) = (layout.data_root(), target.data_root());
-    for root in [data, layout.ledger_root(), merged, target.ledger_root()] {
+    for root in [layout.data_root(), target.data_root(), layout.claim_root()] {
         let each = |found: Result<Partition, String>| match found {
             Ok(partition) if dates.contains(partition.day) => {
                 partitions.insert(partition.name.clone(), partition);
@@ -255,21 +240,4 @@ async fn places(
     };
     read_quarantine(store, layout, each).await?;
     Ok(places)
-}
-
-/// A claim may have been settled or given up since: only what is still open is reported.
-async fn look_again(
-    store: &PatientStore,
-    layout: &Layout,
-    partitions: &BTreeMap<String, Partition>,
-    tally: &mut Tally,
-) -> Result<()> {
-    for claim in std::mem::take(&mut tally.open) {
-        let Some(partition) = partitions.get(&claim.partition) else { continue };
-        let Some(entry) = store.head(&claim.key).await? else { continue };
-        let objects = Objects::new(store, layout, partition);
-        let (seen, _) = objects.slot(claim.slot, entry).await?;
-        tally.seen(&claim.partition, seen);
-    }
-    Ok(())
 }

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::id::Id;
 use super::report::{Finding, FindingKind, Stored};
 use super::scope::Scope;
-use crate::ledger::{Id, Slot};
 
 /// One event, as a reader finds it.
 pub(super) struct Record {
@@ -13,22 +13,13 @@ pub(super) struct Record {
     pub(super) name: String,
 }
 
-/// What one object, or one claim and its data, shows.
+/// What one object shows.
 #[derive(Default)]
 pub(super) struct Seen {
     /// Of the object that has the records.
     pub(super) key: String,
     pub(super) records: Vec<Record>,
     pub(super) findings: Vec<Finding>,
-    pub(super) claim: Option<Claim>,
-}
-
-/// What became of a claim.
-pub(super) enum Claim {
-    Settled,
-    GivenUp,
-    /// The slot, the ids that it claims, and when that was written.
-    Open(Slot, Vec<Id>, String),
 }
 
 impl Seen {
@@ -90,23 +81,6 @@ pub(super) struct Tally {
     /// One for each record, by partition.
     pub(super) ids: BTreeMap<String, Vec<Id>>,
     pub(super) findings: Findings,
-    /// To be looked at once more at the end.
-    pub(super) open: Vec<OpenClaim>,
-}
-
-pub(super) struct OpenClaim {
-    pub(super) partition: String,
-    pub(super) slot: Slot,
-    /// Of the entry.
-    pub(super) key: String,
-    pub(super) ids: Vec<Id>,
-    pub(super) written: String,
-}
-
-impl OpenClaim {
-    pub(super) fn ids(&self) -> impl Iterator<Item = Id> {
-        self.ids.iter().copied()
-    }
 }
 
 impl Listener for Tally {
@@ -121,15 +95,6 @@ impl Listener for Tally {
             }
         }
         seen.findings.into_iter().for_each(|finding| self.findings.add(finding));
-        match seen.claim {
-            None => {}
-            Some(Claim::Settled) => self.stored.settled += 1,
-            Some(Claim::GivenUp) => self.stored.given_up += 1,
-            Some(Claim::Open(slot, ids, written)) => {
-                let (partition, key) = (partition.to_owned(), seen.key);
-                self.open.push(OpenClaim { partition, slot, key, ids, written });
-            }
-        }
     }
 }
 

@@ -26,7 +26,7 @@ pub struct AuditReport {
     /// Messages on the queue: visible, in flight and delayed, of whatever day; none if the queue
     /// was not asked.
     pub on_the_way: Option<u64>,
-    /// Events that were sent, or claimed by a consumer, and are neither stored nor in quarantine.
+    /// Events that were sent, and are neither stored nor in quarantine.
     pub missing: u64,
     /// How many findings there are of each kind.
     pub counts: BTreeMap<FindingKind, u64>,
@@ -38,7 +38,7 @@ pub struct AuditReport {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Stored {
-    /// Partitions with an object or a claim.
+    /// Partitions with an object, or with one that a compaction claimed.
     pub partitions: u64,
     /// Objects that hold events.
     pub objects: u64,
@@ -46,12 +46,6 @@ pub struct Stored {
     pub records: u64,
     /// Different events: one `request_id` in two partitions is two.
     pub events: u64,
-    /// Claims whose data is there.
-    pub settled: u64,
-    /// Claims that were given up: a tombstone is there.
-    pub given_up: u64,
-    /// Claims without data.
-    pub open: u64,
     /// Objects that were merged for readers; their events are not counted again.
     pub compacted: u64,
 }
@@ -124,17 +118,17 @@ pub enum FindingKind {
     /// A `request_id` in more than one partition, of two days or types: each is an event of its
     /// own, and no fault.
     AlsoElsewhere,
-    /// An entry of a ledger, data, or a quarantined message that cannot be read, or is gone.
+    /// A segment, a claim of a compaction or a quarantined message that cannot be read, or is gone.
     Unreadable,
-    /// Slots of a ledger without an entry, and entries after them.
+    /// Slots of a log without a segment, and segments after them; the same of claims.
     SlotGap,
-    /// Data that does not hold the events that its entry says.
+    /// A merged object that does not hold the lines of the sources that its claim names.
     WrongData,
-    /// Data that no entry claims.
+    /// A merged object that no claim names.
     Unclaimed,
     /// What is no event, or not under the key of it.
     Foreign,
-    /// A claim without data: its writer is at work, or crashed and nobody needed to know.
+    /// A claim of a compaction without its object: the next compaction makes it.
     OpenClaim,
 }
 

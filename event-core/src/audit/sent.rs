@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::id::Id;
 use super::scope::Scope;
 use crate::dates::Dates;
 use crate::error::{Error, Result};
 use crate::event::{EVENT_TYPE, EventType, day_of};
-use crate::ledger::Id;
 use crate::message::Message;
 use crate::object::Object;
 

@@ -46,29 +46,17 @@ pub(crate) fn is_source(name: &str) -> bool {
 }
 
 /// What to claim next of the sources that no claim has, which are given with their sizes in
-/// bytes: as many as fit, and at least one that has an event. None if there is no such.
+/// bytes: as many as fit, and at least one. Empty if there is none.
 pub(super) fn next_lot(unclaimed: &BTreeMap<String, u64>, target: u64) -> Vec<String> {
-    let (mut lot, mut size, mut lines) = (Vec::new(), 0, false);
+    let (mut lot, mut size) = (Vec::new(), 0);
     for (name, &bytes) in unclaimed {
-        if !is_empty(name, bytes) {
-            if lines && size + bytes > target {
-                break;
-            }
-            lines = true;
+        if !lot.is_empty() && size + bytes > target {
+            break;
         }
         size += bytes;
         lot.push(name.clone());
     }
-    // Tombstones go with what comes later, rather than into an object without a line.
-    if !lines {
-        lot.clear();
-    }
     lot
-}
-
-fn is_empty(name: &str, bytes: u64) -> bool {
-    let compression = Compression::of_key(name).unwrap_or_default();
-    bytes == compression.empty_object().len() as u64
 }
 
 #[cfg(test)]
@@ -105,14 +93,5 @@ mod tests {
         assert_eq!(lot(&three, 8), ["a.json", "b.json"]);
         assert_eq!(lot(&three, 100).len(), 3);
         assert_eq!(lot(&[], 100), [""; 0]);
-    }
-
-    #[test]
-    fn tombstones_go_with_what_has_a_line() {
-        let (dead, live) = (("0000000000.ndjson", 0), ("0000000001.ndjson", 9));
-        assert_eq!(lot(&[dead], 1), [""; 0]);
-        assert_eq!(lot(&[("0000000000.ndjson.gz", 20), ("0000000001.ndjson.zst", 9)], 1), [""; 0]);
-        assert_eq!(lot(&[dead, live], 1).len(), 2);
-        assert_eq!(lot(&[live, ("0000000002.ndjson.zst", 9)], 1).len(), 2);
     }
 }

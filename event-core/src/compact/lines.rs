@@ -5,7 +5,7 @@ use futures_util::stream::{self, StreamExt, TryStreamExt};
 
 use crate::compression::Compression;
 use crate::error::Result;
-use crate::ledger::one_line;
+use crate::log::one_line;
 use crate::patient::PatientStore;
 
 /// Sources that are read at once.

@@ -14,7 +14,7 @@ use crate::compression::Compression;
 use crate::dates::Dates;
 use crate::error::{Error, ErrorKind, Result};
 use crate::layout::Layout;
-use crate::names::{Partition, slot_of_data, slot_of_entry};
+use crate::names::{Partition, slot_of_claim, slot_of_data};
 use crate::partitions::each_partition;
 use crate::patient::PatientStore;
 use crate::retry::Retry;
@@ -30,13 +30,13 @@ pub(crate) use lines::lines_of_sources;
 ///
 /// ```text
 /// compacted/store_events/event_type=sale_event/dt=2026_11_22/0000000000.ndjson.zst
-/// ledger/compacted/store_events/event_type=sale_event/dt=2026_11_22/0000000000.json
+/// compacted/_claims/store_events/event_type=sale_event/dt=2026_11_22/0000000000.json
 /// ```
 ///
-/// What is merged stays where it is, since it is what the ledgers prove. So a reader lists either
+/// What is merged stays where it is, since it is what writers read. So a reader lists either
 /// `store_events/`, which has every event at once, or `compacted/store_events/`, which has those
-/// of the days that were compacted, in few objects and without tombstones; in neither of them an
-/// event twice.
+/// of the days that were compacted, in few objects; neither contains
+/// duplicates.
 ///
 /// Each merged object is claimed first, by a numbered entry that names its sources: objects of the
 /// partition that no earlier entry names. Entries and objects are created once and never written
@@ -134,7 +134,7 @@ impl Compactor {
     pub async fn run(mut self, stop: &Shutdown) -> Result<CompactReport> {
         self.store = self.store.until(stop);
         let mut names = BTreeSet::new();
-        for root in [self.layout.data_root(), self.layout.compacted().ledger_root()] {
+        for root in [self.layout.data_root(), self.layout.claim_root()] {
             let each = |found: Result<Partition, String>| match found {
                 Ok(partition) if self.dates.contains(partition.day) => {
                     names.insert(partition.name);
@@ -165,12 +165,12 @@ impl Compactor {
     async fn compact(&self, partition: &str, done: &mut Compacted) -> Result<()> {
         let target = self.layout.compacted();
         let made = self.slots(&target.data_prefix(partition), slot_of_data).await?;
-        let claims = self.slots(&target.ledger_prefix(partition), slot_of_entry).await?;
+        let claims = self.slots(&self.layout.claim_prefix(partition), slot_of_claim).await?;
         let mut unclaimed = self.sources(partition).await?;
         let mut slot = 0;
         // No entry is created before all entries below it were read, so no source is in two.
         loop {
-            let key = target.ledger_key(partition, slot);
+            let key = self.layout.claim_key(partition, slot);
             if let Some(entry) = self.store.get(&key).await? {
                 let claim = Claim::decode(&entry)
                     .ok_or_else(|| fault(&key, "is no entry of a compaction"))?;

@@ -9,11 +9,11 @@ use futures_util::future::join_all;
 use tracing::{Instrument, debug_span};
 
 use crate::compression::Compression;
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
 use crate::handler::{Handler, Outcome};
 use crate::layout::Layout;
-use crate::ledger::{Fate, Held, Ledger};
+use crate::log::{CommitOutcome, Log, Pending};
 use crate::message::Message;
 use crate::queue::Delivery;
 use crate::reason::Reason;
@@ -27,113 +27,119 @@ use crate::store::ObjectStore;
 /// [`ConsumerOptions::batch`](super::ConsumerOptions::batch).
 ///
 /// ```text
-/// store_events/event_type=sale_event/dt=2026_11_22/0000000000.ndjson
-/// ledger/store_events/event_type=sale_event/dt=2026_11_22/0000000000.json
+/// store_events/_manifest.json
+/// store_events/event_type=sale_event/dt=2026_11_22/0000000000.ndjson.zst
 /// ```
 ///
-/// Objects are created once and never written again. Each is claimed by an entry of the ledger of
-/// its partition first, which says which events it is to hold, by the SHA-256 of their
-/// `request_id`. So an event is in one object at most, whoever crashes in between, however often
-/// it is delivered and to however many pods; an object without a line stands for a claim that was
-/// given up.
+/// The objects of a type and day are the numbered segments of a log. A segment is created once, by
+/// a put that fails where one is, and never written again; a writer puts one only after it has
+/// read all before it, and only with events that are in none of them. So an event is in one
+/// segment at most, whoever crashes in between, however often it is delivered and to however many
+/// pods.
 ///
 /// | the event's `request_id` is | outcome |
 /// |---|---|
-/// | in no entry | stored; [`Outcome::Ack`] |
+/// | in no segment | stored; [`Outcome::Ack`] |
 /// | stored, with the same bytes | [`Outcome::Duplicate`] |
 /// | stored, with other bytes | [`Outcome::Quarantine`] with [`Reason::CONFLICT`] |
-/// | claimed by another pod | waited for, until that is stored or given up |
 ///
 /// While the store fails, it tries again and keeps the messages, as
-/// [`StoreWriter`](super::StoreWriter) does.
+/// [`StoreWriter`](super::StoreWriter) does. Where a segment is missing or cannot be read, nothing
+/// of its partition is stored: its key is logged, and the events wait.
 ///
 /// # What is promised
 ///
 /// Of all deliveries with the same `request_id`, type and day, one record is ever stored, as long
-/// as nobody deletes from the store. A process keeps 15 bytes of memory for each event of the
-/// partitions that it meets, see [`remember`](Self::remember), and reads what their ledgers hold when
-/// it meets them for the first time.
+/// as nobody deletes from the store. A process keeps some ten bytes of memory for each event of the
+/// partitions that it meets, see [`remember`](Self::remember), and reads their segments when it
+/// meets them for the first time.
 ///
 /// A line holds the bytes of the event as they were received, but for line breaks between the
 /// tokens of the JSON text, which become spaces.
 ///
-/// All writers below one prefix must be batch writers: the two layouts do not know of each
-/// other's records.
+/// What all writers below a prefix must agree on is in its manifest, `_manifest.json`, which the first
+/// of them creates. All must be batch writers: the two layouts do not know of each other's records.
 pub struct BatchWriter {
-    ledger: Ledger,
+    log: Log,
 }
 
-/// When events are tried again whose ledger cannot be read: it takes a hand to mend that.
+/// When events are tried again whose log cannot be read: it needs manual repair.
 const AFTER_A_FAULT: Duration = Duration::from_secs(300);
 
 impl BatchWriter {
     /// A writer into this store.
     pub fn new(store: Arc<dyn ObjectStore>, layout: Layout) -> Self {
-        Self { ledger: Ledger::new(store, layout) }
+        Self { log: Log::new(store, layout) }
     }
 
     /// With this retry loop, as [`StoreWriter::retry`](super::StoreWriter::retry).
     #[must_use]
     pub fn retry(mut self, retry: Retry) -> Self {
-        self.ledger.retry = retry;
+        self.log.retry = retry;
         self
     }
 
-    /// Waits this long for what another pod has claimed and not stored, and gives that pod up
-    /// then. Less than a put may take makes pods give one another up for nothing. Default 30 s.
+    /// Remembers so many events, over all partitions: the partitions that were not used for longest
+    /// are forgotten first, and their segments read again when they are needed again. What is in
+    /// use is never forgotten. Default: 10 million, some 100 MB.
     #[must_use]
-    pub fn patience(mut self, patience: Duration) -> Self {
-        self.ledger.patience = patience;
+    pub fn remember(mut self, events: usize) -> Self {
+        self.log.remember = events;
         self
     }
 
-    /// Keeps so many ids in memory, over all partitions: those that were not used for longest are
-    /// forgotten first, and read again from the ledger when they are needed again. What is in use is
-    /// never forgotten. Default: 4 million, some 60 MB.
-    #[must_use]
-    pub fn remember(mut self, ids: usize) -> Self {
-        self.ledger.remember = ids;
-        self
-    }
-
-    /// Compresses what it writes from now on. Writers below one prefix need not agree, and what
-    /// was written before stays as it is. Default: [`Compression::None`].
+    /// Compresses like this. All writers below a prefix must agree: [`open`](Self::open) says if
+    /// its manifest has another. Default: as the manifest has it, and zstd for a new prefix.
     ///
     /// # Errors
     ///
     /// `Invalid` if it is not built in.
     pub fn compression(mut self, compression: Compression) -> Result<Self> {
         compression.compress(Vec::new())?;
-        self.ledger.compression = compression;
+        self.log.compression = Some(compression);
         Ok(self)
+    }
+
+    /// Reads the manifest of the prefix, or creates it where nothing is below the prefix yet. A writer
+    /// does this before it stores its first event; a program does it at start, to tell wrong
+    /// settings at once.
+    ///
+    /// # Errors
+    ///
+    /// `Invalid` if the manifest has other settings than this writer, if there is data without a
+    /// manifest, or if the store does not keep to create-only puts; that of a request that was not
+    /// answered before `stop` was requested.
+    pub async fn open(&self, stop: &Shutdown) -> Result<()> {
+        let manifest = self.log.manifest(Error::is_retryable, stop).await?;
+        manifest.compression()?.compress(Vec::new()).map(|_| ())
     }
 
     async fn store(
         &self,
         partition: &str,
-        held: Vec<(usize, Held)>,
+        pending: Vec<(usize, Pending)>,
         stop: &Shutdown,
     ) -> Vec<(usize, Outcome)> {
-        let (places, held): (Vec<_>, Vec<_>) = held.into_iter().unzip();
-        let span = debug_span!("store", partition, events = held.len());
-        let outcomes = match self.ledger.store(partition, &held, stop).instrument(span).await {
-            Ok(fates) => fates.into_iter().map(outcome).collect(),
+        let (places, pending): (Vec<_>, Vec<_>) = pending.into_iter().unzip();
+        let span = debug_span!("store", partition, events = pending.len());
+        let outcomes = match self.log.store(partition, &pending, stop).instrument(span).await {
+            Ok(outcomes) => outcomes.into_iter().map(outcome).collect(),
             Err(error) if error.kind() == ErrorKind::Invalid => {
-                tracing::error!(%error, events = held.len(), "not stored");
-                vec![Outcome::Retry(AFTER_A_FAULT); held.len()]
+                tracing::error!(%error, events = pending.len(), "not stored");
+                vec![Outcome::Retry(AFTER_A_FAULT); pending.len()]
             }
             // Given up because of the shutdown: another consumer can have them at once.
-            Err(_) => vec![Outcome::Retry(Duration::ZERO); held.len()],
+            Err(_) => vec![Outcome::Retry(Duration::ZERO); pending.len()],
         };
         places.into_iter().zip(outcomes).collect()
     }
 }
 
-fn outcome(fate: Fate) -> Outcome {
-    match fate {
-        Fate::Stored => Outcome::Ack,
-        Fate::Duplicate => Outcome::Duplicate,
-        Fate::Conflict => {
+fn outcome(outcome: CommitOutcome) -> Outcome {
+    match outcome {
+        CommitOutcome::Stored => Outcome::Ack,
+        CommitOutcome::Duplicate => Outcome::Duplicate,
+        CommitOutcome::Conflict => {
             let detail = "an event with the same request_id and other bytes is stored";
             Outcome::Quarantine(Reason::new(Reason::CONFLICT, detail))
         }
@@ -149,23 +155,23 @@ impl Handler for BatchWriter {
 
     async fn handle(&self, batch: &[Delivery], shutdown: &Shutdown) -> Vec<Outcome> {
         let mut outcomes = vec![Outcome::Retry(Duration::ZERO); batch.len()];
-        let mut partitions: BTreeMap<u64, (String, Vec<(usize, Held)>)> = BTreeMap::new();
+        let mut partitions: BTreeMap<u64, (String, Vec<(usize, Pending)>)> = BTreeMap::new();
         for (place, delivery) in batch.iter().enumerate() {
             match Event::parse(&delivery.message) {
                 Ok(event) => {
-                    let held = Held::new(&event.request_id, delivery.message.body.clone());
+                    let body = delivery.message.body.clone();
+                    let pending = self.log.pending(&event.request_id, body);
                     let number = Layout::partition_number(event.event_type, event.ts.date());
                     let there = partitions.entry(number);
-                    let there =
-                        there.or_insert_with(|| (self.ledger.partition(&event), Vec::new()));
-                    there.1.push((place, held));
+                    let there = there.or_insert_with(|| (self.log.partition(&event), Vec::new()));
+                    there.1.push((place, pending));
                 }
                 Err(reason) => outcomes[place] = Outcome::Quarantine(reason),
             }
         }
         let stores = partitions
             .values_mut()
-            .map(|(partition, held)| self.store(partition, std::mem::take(held), shutdown));
+            .map(|(partition, pending)| self.store(partition, std::mem::take(pending), shutdown));
         for (place, outcome) in join_all(stores).await.into_iter().flatten() {
             outcomes[place] = outcome;
         }

@@ -157,7 +157,7 @@ fn slots_are_listed_in_order() {
     let slots = [0, 1, 9, 10, 99, 100, 999_999, 1_000_000, u32::MAX - 1];
     let keys = slots.map(|slot| layout.batch_key("p", slot, Compression::Zstd));
     assert!(keys.is_sorted_by(|a, b| a < b), "{keys:?}");
-    let keys = slots.map(|slot| layout.ledger_key("p", slot));
+    let keys = slots.map(|slot| layout.claim_key("p", slot));
     assert!(keys.is_sorted_by(|a, b| a < b), "{keys:?}");
 }
 

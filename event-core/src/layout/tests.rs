@@ -143,7 +143,6 @@ fn prefixes_that_could_leave_their_place_are_refused() {
         "a b",
         "quarantine",
         "quarantine/x",
-        "ledger",
         "compacted/store_events",
         "ä",
         "reason=bad_msg",

@@ -118,7 +118,7 @@ async fn compact(world: &World) -> Verdict {
 /// Whether a reader of what was merged sees each event once, in its partition, byte for byte.
 async fn shows_each_event_once(world: &World) -> Verdict {
     let store = &*world.backends.store;
-    let listed = list_all(store, "compacted/").await.unwrap_or_default();
+    let listed = list_all(store, "compacted/store_events/").await.unwrap_or_default();
     let mut seen = BTreeMap::new();
     for key in listed.into_iter().map(|object| object.key) {
         let object = store.get(&key).await.ok().flatten().unwrap_or_default();

@@ -1,7 +1,6 @@
 //! The subject for objects of many events.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use event_core::{BatchWriter, Bytes, Compression, Handler, Layout, Message, ObjectStore, Retry};
@@ -11,21 +10,16 @@ use super::keys::partition_of;
 use super::subject::{Objects, Subject, each_in_its_place, nothing_else, stored_or_quarantined};
 use super::traffic::Traffic;
 
-/// [`BatchWriter`]: many events in one object, with a ledger. No two programs that start one after
-/// the other compress alike.
+/// [`BatchWriter`]: many events in one object.
 #[derive(Default)]
 pub struct EventBatches {
     /// The body of each event that is stored, by its name.
     live: Mutex<BTreeMap<String, Bytes>>,
-    starts: AtomicUsize,
 }
 
 impl Subject for EventBatches {
     fn handler(&self, store: Arc<dyn ObjectStore>, retry: Retry) -> Arc<dyn Handler> {
-        let start = self.starts.fetch_add(1, Ordering::Relaxed);
-        let compression = Compression::ALL[start % Compression::ALL.len()];
-        let writer = BatchWriter::new(store, Layout::default()).retry(retry);
-        Arc::new(writer.compression(compression).expect("all are built in"))
+        Arc::new(BatchWriter::new(store, Layout::default()).retry(retry))
     }
 
     fn is_audited(&self) -> bool {
@@ -37,28 +31,28 @@ impl Subject for EventBatches {
         traffic: &Traffic,
         key: &str,
         body: &Bytes,
-        _: &Objects,
+        objects: &Objects,
     ) -> Result<(), Violation> {
         let broken = |invariant, what| Err(Violation { invariant, what });
-        let (place, is_entry) = match key.split_once('/') {
-            Some(("ledger", rest)) => (rest, true),
-            _ => (key, false),
-        };
-        let Some((partition, object)) = place.rsplit_once('/') else {
+        if key == "store_events/_manifest.json" {
+            return Ok(());
+        }
+        let Some((partition, object)) = key.rsplit_once('/') else {
             return broken(Invariant::Keys, format!("{key} is in no partition"));
         };
         let (slot, kind) = object.split_once('.').unwrap_or_default();
         if slot.len() != 10 || !slot.bytes().all(|byte| byte.is_ascii_digit()) {
             return broken(Invariant::Keys, format!("{key} has no slot"));
         }
-        let compression = match (is_entry, kind) {
-            (true, "json") => return Ok(()),
-            (false, "ndjson") => Compression::None,
-            (false, "ndjson.gz") => Compression::Gzip,
-            (false, "ndjson.zst") => Compression::Zstd,
-            _ => return broken(Invariant::Keys, format!("{key} is of no known kind")),
-        };
-        let Ok(body) = compression.decompress(body.clone()) else {
+        if kind != "ndjson.zst" {
+            return broken(Invariant::Keys, format!("{key} is of no known kind"));
+        }
+        let slot: usize = slot.parse().unwrap_or(usize::MAX);
+        let before = objects.all.range(format!("{partition}/")..format!("{partition}0"));
+        if before.count() != slot {
+            return broken(Invariant::Keys, format!("{key} leaves a gap in its log"));
+        }
+        let Ok(body) = Compression::Zstd.decompress(body.clone()) else {
             return broken(Invariant::Bytes, format!("{key} cannot be read"));
         };
         let mut live = self.live.lock().unwrap();

@@ -184,8 +184,8 @@ impl Simulation {
 
     fn simulate(&self, seed: u64, keep_trace: bool) -> Run {
         let plan = Plan::draw(seed, self.only.as_deref());
-        // `MemQueue` marks its receipts with a number of the thread's own generator, and a ledger
-        // its claims.
+        // `MemQueue` marks its receipts with a number of the thread's own generator, and a log
+        // keys its hashes and names its prefix by it.
         fastrand::seed(seed);
         let mut rng = Rng::with_seed(seed.wrapping_add(1));
         let traffic = Traffic::draw(&plan, &mut rng);

@@ -86,10 +86,11 @@ impl PodStore {
             return ambiguous("no answer, on purpose");
         }
         // An event of its own. What is in quarantine is not looked at, since it was durable, and the
-        // ledger's protocol does not provide for deletes.
+        // protocol of logs does not provide for deletes.
         if mode == PutMode::Create
             && key.starts_with("store_events/")
             && key.ends_with(".json")
+            && !key.contains("/_")
             && self.service.head(key).await?.is_none()
             && world.strikes(Fault::GoneAgain)
         {

@@ -3,16 +3,16 @@
 use std::sync::Arc;
 
 use event_core::{
-    Audit, AuditReport, Books, Compression, Dates, Depth, Error, ErrorKind, FindingKind, Layout,
-    ObjectStore, Sent, SentEvents, Shutdown,
+    Audit, AuditReport, Books, Dates, Depth, Error, ErrorKind, FindingKind, Layout, Sent,
+    SentEvents, Shutdown,
 };
 use event_mem::MemStore;
 use event_tests::Faulty;
 
 use crate::odd::Odd;
-use crate::support::{SALES, batch, delete, event, events, keys, put_aside, read, singly, write};
-
-const LEDGER: &str = "ledger/store_events/event_type=sale_event/dt=2026_11_22";
+use crate::support::{
+    SALES, batch, delete, empty, event, events, keys, put_aside, read, singly, write,
+};
 
 fn audit(store: &MemStore) -> Audit {
     Audit::new(Arc::new(store.clone()), Layout::default())
@@ -34,9 +34,9 @@ fn depth(visible: u64) -> Depth {
 
 /// Six events: four in two batches of one day, one of the next day alone, one in quarantine.
 async fn sound() -> MemStore {
-    let store = MemStore::new();
-    batch(&store, Compression::Zstd, &events(&["a", "b"])).await;
-    batch(&store, Compression::None, &events(&["c", "d"])).await;
+    let store = empty().await;
+    batch(&store, &events(&["a", "b"])).await;
+    batch(&store, &events(&["c", "d"])).await;
     singly(&store, &[event("e", 23)]).await;
     put_aside(&store, &event("f", 22), "bad_msg").await;
     store
@@ -59,8 +59,8 @@ fn data(name: &str) -> String {
     format!("{SALES}/{name}")
 }
 
-fn entry(slot: u64) -> String {
-    format!("{LEDGER}/{slot:010}.json")
+fn segment(slot: u64) -> String {
+    data(&format!("{slot:010}.ndjson"))
 }
 
 #[tokio::test]
@@ -75,7 +75,7 @@ async fn sound_books_balance_in_both_layouts_side_by_side() {
         assert_eq!(report.sent, known.then_some(7));
         let stored = report.stored;
         assert_eq!((stored.partitions, stored.objects, stored.records), (2, 4, 6));
-        assert_eq!((stored.events, stored.settled), (6, 2));
+        assert_eq!(stored.events, 6);
         assert_eq!(report.quarantined.events, 1);
         assert_eq!(report.quarantined.reasons["bad_msg"], 1);
     }
@@ -177,118 +177,57 @@ async fn a_record_that_was_never_sent_is_named() {
 }
 
 #[tokio::test]
-async fn data_that_is_missing_leaves_its_claim_open_and_the_books_unbalanced() {
-    let store = sound().await;
-    delete(&store, &data("0000000001.ndjson")).await;
-    let report = report(audit(&store)).await;
-    assert_eq!((report.books, report.missing, report.stored.open), (Books::Unbalanced, 2, 1));
-    assert_eq!(report.findings[0].kind, FindingKind::OpenClaim);
-    assert_eq!(report.findings[0].keys, [entry(1)]);
-}
-
-#[tokio::test]
-async fn an_open_claim_whose_events_are_elsewhere_does_no_harm() {
-    let store = sound().await;
-    let claim = read(&store, &entry(1)).await;
-    write(&store, &entry(2), claim).await;
-    assert_eq!(found(&store).await, [(FindingKind::OpenClaim, vec![entry(2)])]);
-}
-
-#[tokio::test]
-async fn a_claim_that_was_given_up_does_no_harm() {
-    let store = sound().await;
-    let claim = read(&store, &entry(1)).await;
-    write(&store, &entry(2), claim).await;
-    write(&store, &data("0000000002.ndjson"), "").await;
-    assert_eq!(found(&store).await, []);
-    assert_eq!(report(audit(&store)).await.stored.given_up, 1);
-}
-
-#[tokio::test]
-async fn data_that_is_not_as_its_entry_says_is_named() {
-    let key = data("0000000001.ndjson");
-    let lines = read(&sound().await, &key).await;
-    let (first, second) = lines.split_once('\n').unwrap();
-    let other = first.replace("Games", "Gomes");
-    for damaged in [
-        format!("{second}{first}\n"),
-        format!("{first}\n"),
-        format!("{first}\n{second}{first}\n"),
-        format!("{other}\n{second}"),
-    ] {
-        let store = sound().await;
-        write(&store, &key, damaged.clone()).await;
-        let found = found(&store).await;
-        let wrong = (FindingKind::WrongData, vec![key.clone()]);
-        assert!(found.contains(&wrong), "{damaged}: {found:?}");
-    }
-}
-
-#[tokio::test]
-async fn an_entry_with_another_id_than_its_line_is_found() {
-    let store = sound().await;
-    let claim = read(&store, &entry(1)).await;
-    let at = claim.find(r#""events":""#).unwrap() + 10;
-    let other = if claim.as_bytes()[at] == b'0' { "1" } else { "0" };
-    write(&store, &entry(1), format!("{}{other}{}", &claim[..at], &claim[at + 1..])).await;
-    let wrong = (FindingKind::WrongData, vec![data("0000000001.ndjson")]);
-    assert_eq!(found(&store).await, [wrong]);
-}
-
-#[tokio::test]
-async fn data_without_a_claim_is_found() {
-    let store = sound().await;
-    delete(&store, &entry(1)).await;
-    let unclaimed = (FindingKind::Unclaimed, vec![data("0000000001.ndjson")]);
-    assert_eq!(found(&store).await, [unclaimed]);
-
-    let store = sound().await;
-    write(&store, &data("0000000001.ndjson.gz"), "not gzip").await;
-    let kinds: Vec<_> = found(&store).await.into_iter().map(|(kind, _)| kind).collect();
-    assert_eq!(kinds, [FindingKind::Unclaimed, FindingKind::Unreadable]);
-}
-
-#[tokio::test]
 async fn what_cannot_be_read_is_found_and_ends_nothing() {
     let store = sound().await;
+    delete(&store, &segment(0)).await;
     write(&store, &data("0000000000.ndjson.zst"), "not zstd").await;
-    write(&store, &entry(1), "{}").await;
     for key in keys(&store, "quarantine/").await {
         write(&store, &key, "{").await;
     }
     let report = report(audit(&store)).await;
-    assert_eq!(report.counts[&FindingKind::Unreadable], 3, "{report:?}");
+    assert_eq!(report.counts[&FindingKind::Unreadable], 2, "{report:?}");
     assert_eq!(report.stored.records, 3, "{report:?}");
 }
 
 #[tokio::test]
-async fn slots_without_an_entry_are_found() {
+async fn slots_without_a_segment_are_found() {
+    for missing in [0, 1] {
+        let store = sound().await;
+        batch(&store, &events(&["x"])).await;
+        delete(&store, &segment(missing)).await;
+        let found = found(&store).await;
+        let after = (FindingKind::SlotGap, vec![segment(missing + 1)]);
+        assert!(found.contains(&after), "{found:?}");
+    }
     let store = sound().await;
-    batch(&store, Compression::None, &events(&["x"])).await;
-    delete(&store, &entry(1)).await;
-    delete(&store, &data("0000000001.ndjson")).await;
-    let found = found(&store).await;
-    assert!(found.contains(&(FindingKind::SlotGap, vec![entry(2)])), "{found:?}");
-
-    let store = sound().await;
-    write(&store, &format!("{LEDGER}/4294967294.json"), "{}").await;
+    let lines = read(&store, &segment(1)).await;
+    write(&store, &segment(4_294_967_294), lines).await;
     assert_eq!(report(audit(&store)).await.counts[&FindingKind::SlotGap], 1);
+}
+
+#[tokio::test]
+async fn a_second_segment_in_a_slot_is_found() {
+    let store = sound().await;
+    let key = data("0000000001.ndjson.gz");
+    write(&store, &key, "not gzip").await;
+    let expected =
+        [(FindingKind::Foreign, vec![key.clone()]), (FindingKind::Unreadable, vec![key])];
+    assert_eq!(found(&store).await, expected);
 }
 
 #[tokio::test]
 async fn an_event_in_two_records_is_named_with_both() {
     // In one partition and two slots, and in both layouts.
     let twice = sound().await;
-    let line = read(&twice, &data("0000000001.ndjson")).await;
-    write(&twice, &data("0000000002.ndjson"), line).await;
-    write(&twice, &entry(2), read(&twice, &entry(1)).await).await;
-    let keys = ["0000000001.ndjson", "0000000002.ndjson"].map(data).to_vec();
+    let line = read(&twice, &segment(1)).await;
+    write(&twice, &segment(2), line).await;
+    let keys = [1, 2].map(segment).to_vec();
     let both = (FindingKind::Duplicate, keys);
     assert_eq!(found(&twice).await, [both.clone(), both]);
 
     let layouts = sound().await;
     singly(&layouts, &events(&["c"])).await;
-    let both = (FindingKind::Duplicate, vec![data("c.json"), data("0000000001.ndjson")]);
+    let both = (FindingKind::Duplicate, vec![segment(1), data("c.json")]);
     assert_eq!(found(&layouts).await, [both]);
 }
 
@@ -315,15 +254,10 @@ async fn what_is_no_event_of_its_place_is_found() {
 #[tokio::test]
 async fn what_is_in_the_wrong_place_is_found() {
     let store = sound().await;
-    for (from, to) in [
-        (entry(1), entry(0).replace("11_22", "11_24")),
-        (data("0000000001.ndjson"), data("0000000000.ndjson").replace("11_22", "11_24")),
-    ] {
-        let object = read(&store, &from).await;
-        delete(&store, &from).await;
-        write(&store, &to, object).await;
-    }
-    let key = data("0000000000.ndjson").replace("11_22", "11_24");
+    let key = segment(0).replace("11_22", "11_24");
+    let object = read(&store, &segment(1)).await;
+    delete(&store, &segment(1)).await;
+    write(&store, &key, object).await;
     let foreign = (FindingKind::Foreign, vec![key]);
     assert_eq!(found(&store).await, [foreign.clone(), foreign]);
 
@@ -386,31 +320,12 @@ async fn an_audit_can_be_spawned() {
 /// A listing of a directory is not of one moment: it may have what came later, and not what came
 /// before that.
 #[tokio::test]
-async fn an_entry_that_a_listing_missed_is_no_gap() {
+async fn a_segment_that_a_listing_missed_is_no_gap() {
     let store = sound().await;
-    let odd = Odd { hidden: Some(entry(0)), ..Odd::from(&store) };
-    let audit = Audit::new(Arc::new(odd), Layout::default()).sent(sent(&ALL));
-    let report = report(audit).await;
-    assert_eq!((report.books, report.findings), (Books::Balanced, vec![]));
-}
-
-/// Settles a claim between the listing of the ledger and the end of the audit.
-#[tokio::test]
-async fn a_claim_that_is_settled_meanwhile_is_not_open() {
-    let store = sound().await;
-    let key = data("0000000001.ndjson");
-    let lines = store.get(&key).await.unwrap().unwrap();
-    delete(&store, &key).await;
-    let (inner, late) = (store.clone(), key.clone());
-    // By the time that the next partition is read.
-    let settling = Faulty::new(store, move |call| {
-        if call.operation == "list" && call.number > 12 {
-            let put = inner.put(&late, lines.clone(), event_core::PutMode::Create);
-            futures_util::FutureExt::now_or_never(put).unwrap().unwrap();
-        }
-        None
-    });
-    let audit = Audit::new(Arc::new(settling), Layout::default()).sent(sent(&ALL));
+    batch(&store, &events(&["g"])).await;
+    let odd = Odd { hidden: Some(segment(1)), ..Odd::from(&store) };
+    let sent = sent(&["a", "b", "c", "d", "e", "f", "g"]);
+    let audit = Audit::new(Arc::new(odd), Layout::default()).sent(sent);
     let report = report(audit).await;
     assert_eq!((report.books, report.findings), (Books::Balanced, vec![]));
 }

@@ -14,10 +14,10 @@ use event_mem::MemStore;
 use fastrand::Rng;
 
 use crate::odd::Odd;
-use crate::support::{batch, delete, event, events, keys, read, singly, write};
+use crate::support::{batch, delete, empty, event, events, keys, read, singly, write};
 
 const COMPACTED: &str = "compacted/store_events/event_type=sale_event/dt=2026_11_22";
-const CLAIMS: &str = "ledger/compacted/store_events/event_type=sale_event/dt=2026_11_22";
+const CLAIMS: &str = "compacted/_claims/store_events/event_type=sale_event/dt=2026_11_22";
 const SALES: &str = crate::support::SALES;
 
 fn compactor(store: impl ObjectStore) -> Compactor {
@@ -39,7 +39,7 @@ async fn found(store: &MemStore) -> Vec<FindingKind> {
 /// How often a reader of merged objects sees each event.
 async fn seen(store: &MemStore) -> BTreeMap<String, usize> {
     let mut seen = BTreeMap::new();
-    for key in keys(store, "compacted/").await {
+    for key in keys(store, "compacted/store_events/").await {
         let object = store.get(&key).await.unwrap().unwrap();
         let lines = Compression::of_key(&key).unwrap().decompress(object).unwrap();
         for line in std::str::from_utf8(&lines).unwrap().lines() {
@@ -55,17 +55,11 @@ fn once(ids: &[&str]) -> BTreeMap<String, usize> {
     ids.iter().map(|id| ((*id).to_owned(), 1)).collect()
 }
 
-/// Both layouts in one partition, a tombstone, and another day.
+/// Both layouts in one partition, and another day.
 async fn mixed() -> MemStore {
-    let store = MemStore::new();
-    batch(&store, Compression::Zstd, &events(&["a", "b"])).await;
-    batch(&store, Compression::Gzip, &events(&["c"])).await;
-    let ledger = CLAIMS.replace("compacted/", "");
-    write(&store, &format!("{ledger}/0000000002.json"), {
-        read(&store, &format!("{ledger}/0000000001.json")).await.replace("gzip", "none")
-    })
-    .await;
-    write(&store, &format!("{SALES}/0000000002.ndjson"), "").await;
+    let store = empty().await;
+    batch(&store, &events(&["a", "b"])).await;
+    batch(&store, &events(&["c"])).await;
     singly(&store, &events(&["_d", "e"])).await;
     singly(&store, &[event("f", 23)]).await;
     store
@@ -82,7 +76,7 @@ async fn all_events_are_in_one_object_of_their_partition_each_once() {
     assert_eq!(keys(&store, "store_events/").await, before);
     assert_eq!(keys(&store, COMPACTED).await, [format!("{COMPACTED}/0000000000.ndjson")]);
     let sales = report.partitions["event_type=sale_event/dt=2026_11_22"];
-    assert_eq!((report.partitions.len(), sales.objects, sales.sources), (2, 1, 5));
+    assert_eq!((report.partitions.len(), sales.objects, sales.sources), (2, 1, 4));
     assert_eq!(found(&store).await, []);
     assert!(compact(&store).await.partitions.is_empty());
 }
@@ -102,7 +96,7 @@ async fn objects_are_no_larger_than_is_asked_for() {
     let store = mixed().await;
     let compactor = compactor(store.clone()).target_bytes(1).compression(Compression::Zstd);
     compactor.unwrap().run(&Shutdown::never()).await.unwrap();
-    assert_eq!(keys(&store, "compacted/").await.len(), 5);
+    assert_eq!(keys(&store, "compacted/store_events/").await.len(), 5);
     assert_eq!(seen(&store).await, once(&MIXED));
     assert_eq!(found(&store).await, []);
 }
@@ -228,7 +222,7 @@ async fn no_reader_sees_an_event_twice_whoever_crashes_and_in_the_end_each_once(
                 ids.push(id);
             }
             // Objects are created once, so nothing else can change what is seen.
-            let there = keys(&store, "compacted/").await;
+            let there = keys(&store, "compacted/store_events/").await;
             if there != objects {
                 objects = there;
                 let seen = seen(&store).await;

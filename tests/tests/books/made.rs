@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use event_core::{Compression, Dates, Message};
+use event_core::{Dates, Message};
 use event_mem::MemStore;
 use event_tests::twins;
 use fastrand::Rng;
 
-use crate::support::{batch, keys, put_aside, singly};
+use crate::support::{batch, empty, keys, put_aside, singly};
 
 pub(crate) const KINDS: [&str; 2] = ["sale_event", "inventory_event"];
 pub(crate) const DAYS: [&str; 3] = ["2026-11-22", "2026-11-23", "2026-12-01"];
@@ -59,7 +59,7 @@ async fn came(store: &MemStore, prefix: &str, step: impl Future<Output = ()>) ->
 
 /// Books of some twenty events: stored in either layout or in both, put aside, or nowhere.
 pub(crate) async fn books(rng: &mut Rng) -> (MemStore, Vec<Known>) {
-    let store = MemStore::new();
+    let store = empty().await;
     let mut ids = twins();
     rng.shuffle(&mut ids);
     let mut events = Vec::new();
@@ -90,7 +90,7 @@ pub(crate) async fn books(rng: &mut Rng) -> (MemStore, Vec<Known>) {
             let many = rng.usize(1..=here.len());
             let mut chunk: Vec<_> = here.drain(..many).collect();
             let messages: Vec<_> = chunk.iter().map(|event| event.message(1)).collect();
-            let put = batch(&store, Compression::ALL[rng.usize(..3)], &messages);
+            let put = batch(&store, &messages);
             let [key] = &came(&store, "store_events/", put).await[..] else {
                 panic!("{messages:?}")
             };

@@ -13,7 +13,7 @@ use event_tests::AnyOrder;
 use fastrand::Rng;
 
 use crate::made::{DAYS, Known, books, sale};
-use crate::support::{batch, delete, keys, put_aside, singly, write};
+use crate::support::{SALES, batch, delete, empty, keys, put_aside, singly, write};
 
 fn dates(rng: &mut Rng) -> Dates {
     let mut day = || (rng.bool()).then(|| DAYS[rng.usize(..3)].parse().unwrap());
@@ -138,19 +138,15 @@ async fn damage(store: &MemStore, rng: &mut Rng) {
     }
 }
 
-/// Claims and stores a batch once more, in the next slot of its partition.
+/// Stores a segment once more, in the next slot of its partition.
 async fn repeat(store: &MemStore, rng: &mut Rng) {
-    let claims = keys(store, "ledger/store_events/").await;
-    let Some(claim) = claims.get(rng.usize(..=claims.len())) else { return };
-    let (partition, name) = claim.rsplit_once('/').unwrap();
-    let data_of = |claim: &str| claim["ledger/".len()..claim.len() - "json".len()].to_owned();
-    let Some(data) = keys(store, &data_of(claim)).await.pop() else { return };
-    let next = claims.iter().filter(|claim| claim.starts_with(partition)).count();
-    let next = claim.replace(name, &format!("{next:010}.json"));
-    for (from, to) in [(claim, &next), (&data, &data.replace(&data_of(claim), &data_of(&next)))] {
-        let object = store.get(from).await.unwrap().unwrap();
-        write(store, to, object).await;
-    }
+    let mut segments = keys(store, "store_events/event_type").await;
+    segments.retain(|key| key.ends_with(".ndjson"));
+    let Some(segment) = segments.get(rng.usize(..=segments.len())) else { return };
+    let (partition, _) = segment.rsplit_once('/').unwrap();
+    let next = segments.iter().filter(|key| key.starts_with(partition)).count();
+    let object = store.get(segment).await.unwrap().unwrap();
+    write(store, &format!("{partition}/{next:010}.ndjson"), object).await;
 }
 
 /// What has no `request_id` goes by its bytes, each of them.
@@ -177,14 +173,14 @@ async fn messages_that_differ_in_a_byte_count_as_many() {
 /// However many there are of one kind, the first of another are listed as well, and named.
 #[tokio::test]
 async fn the_first_hundred_of_each_kind_are_listed() {
-    let store = MemStore::new();
+    let store = empty().await;
     let messages = |of_kind: &str, count: usize| -> Vec<_> {
         (0..count).map(|number| sale(format!("{of_kind}{number}"))).collect()
     };
     let (strange, twice) = (messages("strange", 130), messages("twice", 120));
     singly(&store, &strange).await;
     singly(&store, &twice).await;
-    batch(&store, Compression::None, &twice).await;
+    batch(&store, &twice).await;
     let mut sent = SentEvents::default();
     twice.iter().chain(&messages("lost", 110)).for_each(|message| sent.add_body(&message.body));
     let report = report(store, Dates::default(), &Sent::Events(sent)).await;
@@ -205,24 +201,23 @@ async fn the_first_hundred_of_each_kind_are_listed() {
     }
 }
 
-/// A gap is told once, however many entries there are after it.
+/// A gap is told once, however many segments there are after it.
 #[tokio::test]
-async fn each_gap_of_a_ledger_is_told_once() {
-    const LEDGER: &str = "ledger/store_events/event_type=sale_event/dt=2026_11_22";
-    let store = MemStore::new();
+async fn each_gap_of_a_log_is_told_once() {
+    let store = empty().await;
+    let segment = |slot| format!("{SALES}/{slot:010}.ndjson");
     for slot in 0..9 {
-        batch(&store, Compression::None, &[sale(format!("r{slot}"))]).await;
+        batch(&store, &[sale(format!("r{slot}"))]).await;
     }
     for slot in [1, 2, 5] {
-        delete(&store, &format!("{LEDGER}/{slot:010}.json")).await;
+        delete(&store, &segment(slot)).await;
     }
     let any = AnyOrder::new(store, 1);
     let report = report(any, Dates::default(), &Sent::Unknown).await;
     let gaps = report.findings.iter().filter(|finding| finding.kind == FindingKind::SlotGap);
     let keys: Vec<_> = gaps.map(|gap| gap.keys.concat()).collect();
-    assert_eq!(keys, [3, 6].map(|slot| format!("{LEDGER}/{slot:010}.json")));
-    assert_eq!(report.counts[&FindingKind::Unclaimed], 3);
-    assert_eq!((report.stored.settled, report.stored.events), (6, 9));
+    assert_eq!(keys, [3, 6].map(segment));
+    assert_eq!((report.stored.objects, report.stored.events), (6, 6));
 }
 
 #[tokio::test(start_paused = true)]
@@ -268,15 +263,15 @@ async fn lines(store: &MemStore, key: &str) -> String {
 
 /// Each merged object is what its claim names, in that order; each object is in one claim.
 async fn is_compacted(store: &MemStore) {
-    const CLAIMS: &str = "ledger/compacted/";
+    const CLAIMS: &str = "compacted/_claims/";
     let mut claimed = Vec::new();
-    let merged = keys(store, "compacted/").await;
+    let merged = keys(store, "compacted/store_events/").await;
     let claims = keys(store, CLAIMS).await;
     assert_eq!(merged.len(), claims.len());
     for (object, claim) in merged.iter().zip(&claims) {
-        let slot = claim.strip_prefix("ledger/").and_then(|slot| slot.strip_suffix(".json"));
+        let slot = claim.strip_suffix(".json").map(|slot| slot.replace("_claims/", ""));
         let object_slot = object.split_once(".ndjson").map(|(slot, _)| slot);
-        assert_eq!(slot, object_slot);
+        assert_eq!(slot.as_deref(), object_slot);
         let body = store.get(claim).await.unwrap().unwrap();
         let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
         let (partition, _) = claim[CLAIMS.len()..].rsplit_once('/').unwrap();
@@ -289,7 +284,7 @@ async fn is_compacted(store: &MemStore) {
         assert_eq!(lines(store, object).await, expected, "{object}");
     }
     claimed.sort();
-    assert_eq!(claimed, keys(store, "store_events/").await);
+    assert_eq!(claimed, keys(store, "store_events/event_type").await);
 }
 
 #[tokio::test(start_paused = true)]
@@ -300,7 +295,7 @@ async fn a_compaction_has_each_object_once_in_the_order_of_its_claim() {
         compact(&store, rng).await;
         is_compacted(&store).await;
         // Whoever makes an object anew makes the same one.
-        let merged = keys(&store, "compacted/").await;
+        let merged = keys(&store, "compacted/store_events/").await;
         let lost = &merged[rng.usize(..merged.len())];
         let object = store.get(lost).await.unwrap();
         delete(&store, lost).await;

@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use event_core::{
-    Audit, AuditReport, Books, Compression, Dates, FindingKind, Layout, Message, Sent, SentEvents,
-    Shutdown,
+    Audit, AuditReport, Books, Dates, FindingKind, Layout, Message, Sent, SentEvents, Shutdown,
 };
 use event_mem::MemStore;
 
-use crate::support::{batch, delete, event, keys, put_aside, singly};
+use crate::support::{batch, delete, empty, event, keys, put_aside, singly};
 
 const SALES_22: &str = "store_events/event_type=sale_event/dt=2026_11_22/a.json";
 const SALES_23: &str = "store_events/event_type=sale_event/dt=2026_11_23/a.json";
@@ -24,7 +23,7 @@ fn three() -> [Message; 3] {
 }
 
 async fn stored() -> MemStore {
-    let store = MemStore::new();
+    let store = empty().await;
     singly(&store, &three()).await;
     store
 }
@@ -70,7 +69,7 @@ async fn one_request_id_in_three_partitions_is_three_events_and_no_fault() {
 #[tokio::test]
 async fn two_records_in_one_partition_are_a_duplicate_wherever_else_there_is_one() {
     let store = stored().await;
-    batch(&store, Compression::None, &[event("a", 22)]).await;
+    batch(&store, &[event("a", 22)]).await;
     let report = report(&store, Sent::Count(3)).await;
     assert_eq!((report.books, report.missing), (Books::Unbalanced, 0));
     assert_eq!((report.stored.events, report.stored.records), (3, 4));

@@ -41,10 +41,26 @@ async fn handle(handler: impl Handler, messages: &[Message]) {
     assert_eq!(outcomes, vec![Outcome::Ack; messages.len()]);
 }
 
-/// Stores these as one batch for each partition.
-pub(crate) async fn batch(store: &MemStore, compression: Compression, messages: &[Message]) {
-    let writer = BatchWriter::new(Arc::new(store.clone()), Layout::default());
-    handle(writer.compression(compression).unwrap(), messages).await;
+/// A store with the manifest of the layout of many events in one object, plain.
+pub(crate) async fn empty() -> MemStore {
+    compressed(Compression::None).await
+}
+
+/// The same, compressed like this.
+pub(crate) async fn compressed(compression: Compression) -> MemStore {
+    let store = MemStore::new();
+    let writer = writer(&store).compression(compression).unwrap();
+    writer.open(&Shutdown::never()).await.unwrap();
+    store
+}
+
+fn writer(store: &MemStore) -> BatchWriter {
+    BatchWriter::new(Arc::new(store.clone()), Layout::default())
+}
+
+/// Stores these as one segment for each partition.
+pub(crate) async fn batch(store: &MemStore, messages: &[Message]) {
+    handle(writer(store), messages).await;
 }
 
 /// Stores each of these as an object of its own.

@@ -8,6 +8,7 @@ mod consumer;
 mod contention;
 mod drain;
 mod leases;
+mod log;
 mod logs;
 mod pipeline;
 mod poison;

@@ -171,11 +171,6 @@ impl fmt::Display for Table<'_> {
             "stored         {:>9} events in {} records, {} objects, {} partitions",
             stored.events, stored.records, stored.objects, stored.partitions
         )?;
-        writeln!(
-            f,
-            "claims         {:>9} settled, {} given up, {} open",
-            stored.settled, stored.given_up, stored.open
-        )?;
         writeln!(f, "compacted      {:>9} objects", stored.compacted)?;
         writeln!(f, "quarantined    {:>9} events that are not stored", report.quarantined.events)?;
         for (reason, objects) in &report.quarantined.reasons {

@@ -41,7 +41,7 @@ enum Command {
     Status(Status),
     /// Prove that each event that was sent is stored once, in quarantine, or a dead letter
     ///
-    /// Reads every object of the days that are given, in both layouts, and the ledgers; writes
+    /// Reads every object of the days that are given, in both layouts; writes
     /// nothing. Without --sent and --sent-file nobody knows what was sent, and the books are held
     /// against themselves alone.
     #[command(after_help = audit::EXIT_STATUS)]

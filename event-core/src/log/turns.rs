@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::row::Slot;
+use super::index::Slot;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Turns {

@@ -1,4 +1,4 @@
-//! Many events in one object, on a store in memory: what the ledger and the compression cost.
+//! Many events in one object, on a store in memory: what the log and the compression cost.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -33,12 +33,12 @@ fn writer(store: &Arc<MemStore>) -> BatchWriter {
     BatchWriter::new(store.clone(), Layout::default())
 }
 
-fn ledger(c: &mut Criterion) {
+fn log(c: &mut Criterion) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
     let runtime = runtime.expect("a current-thread runtime starts");
     let never = Shutdown::never();
     let mut events = valid();
-    let mut group = c.benchmark_group("ledger");
+    let mut group = c.benchmark_group("log");
     group.throughput(Throughput::Elements(COUNT as u64));
 
     for compression in Compression::ALL {
@@ -73,5 +73,5 @@ fn ledger(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, ledger);
+criterion_group!(benches, log);
 criterion_main!(benches);

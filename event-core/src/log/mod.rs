@@ -1,0 +1,249 @@
+//! Many events in one object, each exactly once: a log of create-only segments for each partition.
+//!
+//! The segments of a partition are numbered from 0 without a gap. A segment is created once, by a
+//! put that fails where one is, and never written again. A writer puts a segment only at the head
+//! of a row whose segments it has all read, and only with events that are in none of them. So
+//! whichever put wins a slot, whoever crashes, however late a put arrives: no event is in two
+//! segments. No clock has a say in that, and nobody waits for anybody.
+
+mod commit;
+mod index;
+mod manifest;
+#[cfg(test)]
+mod model;
+mod reads;
+mod rows;
+mod segment;
+mod turns;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::sync::OnceCell;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use crate::compression::Compression;
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::Event;
+use crate::layout::Layout;
+use crate::retry::{Retry, Retryable};
+use crate::shutdown::Shutdown;
+use crate::store::{ObjectStore, PutMode, PutOutcome};
+use commit::{Answer, Commit, Request, Segment};
+use index::{Fingerprint, FingerprintKey, SLOTS};
+use rows::{Rows, SharedRow};
+use segment::PendingByFingerprint;
+use turns::Turns;
+
+pub(crate) use commit::CommitOutcome;
+pub(crate) use index::Slot;
+pub(crate) use manifest::Manifest;
+pub(crate) use segment::{lines_of, one_line};
+
+/// The logs of all partitions below a prefix, as one process knows them.
+pub(crate) struct Log {
+    store: Arc<dyn ObjectStore>,
+    layout: Layout,
+    pub(crate) retry: Retry,
+    /// As it was set; the manifest's, if it was not.
+    pub(crate) compression: Option<Compression>,
+    /// Events that are kept in memory, over all partitions that are not in use.
+    pub(crate) remember: usize,
+    manifest: OnceCell<Manifest>,
+    fingerprints: FingerprintKey,
+    rows: Rows,
+}
+
+/// An event that a writer holds and has not stored.
+pub(crate) struct Pending {
+    identity: Box<str>,
+    line: Bytes,
+    fingerprint: Fingerprint,
+}
+
+/// One commit, and what its requests are about.
+struct Work<'a> {
+    commit: Commit,
+    partition: &'a str,
+    pending: &'a [Pending],
+    by_fingerprint: PendingByFingerprint<'a>,
+    compression: Compression,
+    stop: &'a Shutdown,
+}
+
+/// Where a commit lets others go to the head.
+enum Next {
+    Done(Vec<CommitOutcome>),
+    /// Read a segment below the head.
+    Compare(Slot),
+    /// The object under this key is gone.
+    Contradiction(String),
+}
+
+impl Log {
+    pub(crate) fn new(store: Arc<dyn ObjectStore>, layout: Layout) -> Self {
+        Self {
+            store,
+            layout,
+            retry: Retry::default(),
+            compression: None,
+            remember: 10_000_000,
+            manifest: OnceCell::new(),
+            fingerprints: FingerprintKey::random(),
+            rows: Rows::default(),
+        }
+    }
+
+    /// An event with this identity and these bytes.
+    pub(crate) fn pending(&self, identity: &str, body: Bytes) -> Pending {
+        let fingerprint = self.fingerprints.of(identity);
+        Pending { identity: identity.into(), line: one_line(body), fingerprint }
+    }
+
+    /// The partition that an event belongs to.
+    pub(crate) fn partition(&self, event: &Event<'_>) -> String {
+        self.layout.partition(event)
+    }
+
+    /// The manifest of the prefix, which is made if nothing is below the prefix yet.
+    pub(crate) async fn manifest(
+        &self,
+        retryable: Retryable,
+        stop: &Shutdown,
+    ) -> Result<&Manifest> {
+        let Self { store, layout, compression, retry, .. } = self;
+        let open = || manifest::open(&**store, layout, *compression, retry, retryable, stop);
+        self.manifest.get_or_try_init(open).await
+    }
+
+    /// Stores events of one partition, and says what became of each once that is durable. Tries
+    /// until `stop` is requested.
+    pub(crate) async fn store(
+        &self,
+        partition: &str,
+        pending: &[Pending],
+        stop: &Shutdown,
+    ) -> Result<Vec<CommitOutcome>> {
+        let compression = self.manifest(|_| true, stop).await?.compression()?;
+        let commit = Commit::new(pending.iter().map(|event| event.fingerprint).collect());
+        let by_fingerprint = PendingByFingerprint::new(pending);
+        let mut work = Work { commit, partition, pending, by_fingerprint, compression, stop };
+        let row = self.rows.of(partition, self.remember);
+        let mut pauses = 0;
+        loop {
+            // One commit at a time moves the head; what it leaves behind is read without it.
+            let next = {
+                let mut head = row.head.lock().await;
+                self.load(&row, &mut head, &work).await?;
+                self.advance(&mut work, &row, &mut head.turns).await?
+            };
+            let missing = match next {
+                Next::Done(outcomes) => return Ok(outcomes),
+                Next::Compare(slot) => {
+                    let answer = answer(self.read_row(slot..slot + 1, &work).await?);
+                    let missing = work.commit.is_contradicted_by(&answer);
+                    work.commit.answer(&mut row.known(), answer);
+                    missing.then(|| self.key(slot, &work))
+                }
+                Next::Contradiction(key) => Some(key),
+            };
+            if let Some(key) = missing {
+                self.pause(&key, pauses, stop).await?;
+                pauses += 1;
+            }
+        }
+    }
+
+    /// Goes on until others may go to the head.
+    async fn advance(
+        &self,
+        work: &mut Work<'_>,
+        row: &SharedRow,
+        turns: &mut Turns,
+    ) -> Result<Next> {
+        loop {
+            let request = work.commit.request(&row.known());
+            let Some(request) = request else {
+                return Ok(Next::Done(work.commit.outcomes().unwrap_or_default()));
+            };
+            let asked = Instant::now();
+            let (slot, answer) = match request {
+                Request::Read(slot) if !work.commit.needs_the_head() => {
+                    return Ok(Next::Compare(slot));
+                }
+                Request::Read(slot) => {
+                    if let Some(turn) = turns.not_before().filter(|_| work.commit.is_probe()) {
+                        wait(turn, work.stop).await?;
+                    }
+                    (slot, self.read_ahead(slot, work, turns).await?)
+                }
+                Request::Create(slot, places) => {
+                    let answer = self.create(slot, &places, work).await?;
+                    match answer {
+                        Answer::Created => turns.won(asked, Instant::now()),
+                        _ => turns.lost(),
+                    }
+                    (slot, answer)
+                }
+            };
+            let contradiction = work.commit.is_contradicted_by(&answer);
+            work.commit.answer(&mut row.known(), answer);
+            if contradiction {
+                return Ok(Next::Contradiction(self.key(slot, work)));
+            }
+        }
+    }
+
+    /// Reads the segment at the head, and with it those after it that are likely to be there.
+    async fn read_ahead(&self, slot: Slot, work: &Work<'_>, turns: &mut Turns) -> Result<Answer> {
+        let segments = self.read_row(slot..slot + turns.ahead(), work).await?;
+        turns.found(segments.len() as Slot);
+        Ok(answer(segments))
+    }
+
+    async fn create(&self, slot: Slot, places: &[usize], work: &Work<'_>) -> Result<Answer> {
+        let key = self.key(slot, work);
+        if slot >= SLOTS {
+            return Err(segment::invalid(&key, "there are too many segments in its partition"));
+        }
+        let lines = places.iter().map(|&place| &work.pending[place].line);
+        let object = segment::encode(work.compression, lines)?;
+        let put = || self.store.put(&key, object.clone(), PutMode::Create);
+        Ok(match self.retry.one(|_| true, work.stop, put).await? {
+            PutOutcome::Written => Answer::Created,
+            PutOutcome::Exists => Answer::Exists,
+        })
+    }
+
+    fn key(&self, slot: Slot, work: &Work<'_>) -> String {
+        self.layout.batch_key(work.partition, slot, work.compression)
+    }
+
+    /// Waits longer each time, for what only a person or a cache that expires can mend.
+    async fn pause(&self, key: &str, pauses: u32, stop: &Shutdown) -> Result<()> {
+        tracing::error!(key, pauses, "a segment is missing: nothing of its partition is stored");
+        tokio::select! {
+            biased;
+            () = stop.requested() => Err(stopped(key)),
+            () = sleep(self.retry.pace(pauses)) => Ok(()),
+        }
+    }
+}
+
+fn answer(segments: Vec<Segment>) -> Answer {
+    if segments.is_empty() { Answer::Nothing } else { Answer::Segments(segments) }
+}
+
+/// Lets other writers go first.
+async fn wait(until: Instant, stop: &Shutdown) -> Result<()> {
+    tokio::select! {
+        biased;
+        () = stop.requested() => Err(stopped("a turn of this writer")),
+        () = sleep_until(until) => Ok(()),
+    }
+}
+
+fn stopped(what: &str) -> Error {
+    let message = format!("stopped while waiting for {what}");
+    Error::new(ErrorKind::Transient, "log", message)
+}

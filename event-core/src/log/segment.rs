@@ -1,0 +1,169 @@
+//! A segment: lines, each one event, compressed together.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use bytes::Bytes;
+use serde::Deserializer as _;
+use serde::de::{IgnoredAny, MapAccess, Visitor};
+
+use super::index::FingerprintKey;
+use super::{Pending, commit};
+use crate::compression::Compression;
+use crate::error::{Error, Result};
+
+/// The lines of a segment, uncompressed.
+pub(super) struct Lines(Bytes);
+
+impl Lines {
+    pub(super) fn read(key: &str, compression: Compression, object: Bytes) -> Result<Self> {
+        compression.decompress(object).map(Self).map_err(|error| invalid(key, &error.to_string()))
+    }
+
+    /// What a commit needs to know of them. `pending` is what it holds.
+    pub(super) fn compare(
+        &self,
+        key: &str,
+        fingerprints: FingerprintKey,
+        pending: &PendingByFingerprint<'_>,
+    ) -> Result<commit::Segment> {
+        let mut segment = commit::Segment::default();
+        for (number, line) in lines_of(&self.0).enumerate() {
+            let identity = identity_of(line)
+                .ok_or_else(|| invalid(key, &format!("line {} has no identity", number + 1)))?;
+            let fingerprint = fingerprints.of(&identity);
+            segment.fingerprints.push(fingerprint);
+            for (place, pending) in pending.of(fingerprint) {
+                if *pending.identity == *identity {
+                    segment.matches.push((place, pending.line == line));
+                }
+            }
+        }
+        Ok(segment)
+    }
+}
+
+/// What a commit holds, to look up by fingerprint.
+pub(super) struct PendingByFingerprint<'a> {
+    pending: &'a [Pending],
+    /// Places in order of their fingerprints.
+    places: Vec<usize>,
+}
+
+impl<'a> PendingByFingerprint<'a> {
+    pub(super) fn new(pending: &'a [Pending]) -> Self {
+        let mut places: Vec<_> = (0..pending.len()).collect();
+        places.sort_unstable_by_key(|&place| pending[place].fingerprint);
+        Self { pending, places }
+    }
+
+    fn of(
+        &self,
+        fingerprint: super::index::Fingerprint,
+    ) -> impl Iterator<Item = (usize, &'a Pending)> + '_ {
+        let first =
+            self.places.partition_point(|&place| self.pending[place].fingerprint < fingerprint);
+        let alike = self.places[first..].iter().map(|&place| (place, &self.pending[place]));
+        alike.take_while(move |(_, pending)| pending.fingerprint == fingerprint)
+    }
+}
+
+/// The object that holds these lines.
+pub(super) fn encode<'a>(
+    compression: Compression,
+    lines: impl Iterator<Item = &'a Bytes> + Clone,
+) -> Result<Bytes> {
+    let size = lines.clone().map(|line| line.len() + 1).sum();
+    let mut object = Vec::with_capacity(size);
+    for line in lines {
+        object.extend_from_slice(line);
+        object.push(b'\n');
+    }
+    compression.compress(object)
+}
+
+/// The lines of an object, without their ends.
+pub(crate) fn lines_of(lines: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let lines = lines.split_inclusive(|&byte| byte == b'\n');
+    lines.map(|line| line.strip_suffix(b"\n").unwrap_or(line))
+}
+
+/// A line break can only be between the tokens of a JSON text, where a space means the same.
+pub(crate) fn one_line(body: Bytes) -> Bytes {
+    // Almost always there is none, and these two look at many bytes at once.
+    if !body.contains(&b'\n') && !body.contains(&b'\r') {
+        return body;
+    }
+    body.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }).collect()
+}
+
+pub(super) fn invalid(key: &str, fault: &str) -> Error {
+    let message = format!(
+        "{key} is not a valid segment ({fault}): nothing of its partition is stored until it is repaired"
+    );
+    Error::invalid("log", message)
+}
+
+/// The identity of a stored event. Of a line that was valid when it was stored it reads no more
+/// than it must: up to the field.
+fn identity_of(line: &[u8]) -> Option<Cow<'_, str>> {
+    let mut found = None;
+    // The error is that of the rest of the line, which is not read.
+    let _ = serde_json::Deserializer::from_slice(line).deserialize_map(Find(&mut found));
+    found
+}
+
+const IDENTITY: &str = "request_id";
+
+struct Find<'a, 'de>(&'a mut Option<Cow<'de, str>>);
+
+impl<'de> Visitor<'de> for Find<'_, 'de> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(Text(key)) = map.next_key()? {
+            if key == IDENTITY {
+                *self.0 = Some(map.next_value::<Text<'de>>()?.0);
+                return Ok(());
+            }
+            map.next_value::<IgnoredAny>()?;
+        }
+        Ok(())
+    }
+}
+
+/// A text that is borrowed from the line where it holds no escapes.
+#[derive(serde::Deserialize)]
+#[serde(transparent)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_identity_of_a_line_is_found_wherever_it_stands() {
+        for line in [
+            r#"{"request_id": "a\n", "x": 1}"#,
+            r#"{"x": {"request_id": "b"}, "y": [1, "}"], "request_id": "a\n"}"#,
+            r#" { "x" : null , "\u0072equest_id" : "a\n" } "#,
+        ] {
+            assert_eq!(identity_of(line.as_bytes()).as_deref(), Some("a\n"), "{line}");
+        }
+        for line in ["", "[]", "{}", r#"{"request_id": 1}"#, r#"{"x": "#, "{\"x\": \"\u{0}\"}"] {
+            assert_eq!(identity_of(line.as_bytes()), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn lines_end_with_a_line_break_or_with_the_object() {
+        let lines = |text: &'static str| lines_of(text.as_bytes()).collect::<Vec<_>>();
+        assert_eq!(lines(""), [b""; 0]);
+        assert_eq!(lines("a\nb\n"), [b"a", b"b"]);
+        assert_eq!(lines("a\nb"), [b"a", b"b"]);
+    }
+}

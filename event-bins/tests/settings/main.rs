@@ -5,6 +5,7 @@
 
 mod aws;
 mod service;
+mod stopping;
 
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;

@@ -1,0 +1,39 @@
+//! How a pod ends that is told to stop while it waits for its services.
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Command, Stdio};
+
+use crate::with_credentials;
+
+/// Before a message was touched: a job of a number of messages is not done. That the services are
+/// away is one warning, at once.
+#[cfg(unix)]
+#[test]
+fn a_pod_that_is_stopped_before_its_total_is_reached_ends_with_4() {
+    for (name, variable, total, status) in [
+        ("event-producer", "TOT_MSGS_TO_PRODUCE", None, 4),
+        ("event-producer", "TOT_MSGS_TO_PRODUCE", Some("5"), 4),
+        ("event-producer", "TOT_MSGS_TO_PRODUCE", Some("unlimited"), 0),
+        ("event-consumer", "TOT_MSGS_TO_PROCESS", None, 4),
+        ("event-consumer", "TOT_MSGS_TO_PROCESS", Some("unlimited"), 0),
+    ] {
+        let mut pod = with_credentials(name);
+        pod.env("STORE_EVENTS_BKT", "events").env("AWS_ENDPOINT_URL", "http://127.0.0.1:1");
+        pod.envs(total.map(|total| (variable, total)));
+        let mut pod = pod.stderr(Stdio::piped()).spawn().unwrap();
+        let mut log = BufReader::new(pod.stderr.take().unwrap());
+        let mut text = String::new();
+        while !text.contains("trying again") {
+            assert_ne!(log.read_line(&mut text).unwrap(), 0, "{text}");
+        }
+        let id = pod.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        log.read_to_string(&mut text).unwrap();
+        assert_eq!(pod.wait().unwrap().code(), Some(status), "{name} {total:?}: {text}");
+        assert_eq!(text.matches("trying again").count(), 1, "{text}");
+        assert!(text.contains("WARN"), "{text}");
+        let last = text.lines().last().unwrap();
+        let says_so = last.contains("told to stop after 0 of") && last.contains(variable);
+        assert_eq!(says_so, status == 4, "{last}");
+    }
+}

@@ -72,8 +72,13 @@ fn no_two_partitions_share_a_number_and_numbers_are_never_that_of_no_event() {
 
 #[test]
 fn no_two_days_or_types_share_a_key() {
-    let days = date(1999, 12, 25).series(jiff::Span::new().days(1)).take(800);
-    let all = days.flat_map(|day| EventType::ALL.map(|kind| (kind, day)));
+    let days = || date(1999, 12, 25).series(jiff::Span::new().days(1)).take(800);
+    for day in days() {
+        // To the last moment of the day by the clock on the wall.
+        let dt = format!("/dt={:04}_{:02}_{:02}/", day.year(), day.month(), day.day());
+        assert!(key(EventType::Sale, day, "r1").contains(&dt), "{day}");
+    }
+    let all = days().flat_map(|day| EventType::ALL.map(|kind| (kind, day)));
     all_differ(all.map(|of| (key(of.0, of.1, "r1"), of)));
 }
 

@@ -65,6 +65,17 @@ async fn a_batch_over_the_limits_is_refused_whole() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn attributes_count_towards_the_bytes_of_a_batch() {
+    let message = Message::new("1").with_attribute("a", "b");
+    let bytes = message.size();
+    for (most, is_taken) in [(2 * bytes, true), (2 * bytes - 1, false)] {
+        let queue = queue(|o| o.limits.batch_bytes = most);
+        let sent = queue.send(&vec![message.clone(); 2]).await;
+        assert!(sent.iter().all(|outcome| outcome.is_ok() == is_taken), "{most}: {sent:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_message_that_is_too_large_is_refused_alone() {
     let queue = queue(|o| (o.limits.batch_bytes, o.limits.message_bytes) = (10, 8));
     let batch = ["1234567", "123456789", "8"].map(Message::new);

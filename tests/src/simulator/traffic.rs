@@ -178,7 +178,7 @@ fn typed(body: impl Into<Bytes>, kind: &str) -> Message {
 fn event(id: &str, day: &str, qty: u64, remark: &str) -> String {
     let id = serde_json::Value::from(id);
     format!(
-        r#"{{"request_id": {id}, "store_id": 8, "cust_id": 538, "category": "Games", "sku": 42515, "price": 64.08, "qty": {qty}, "discount": 4.9, "gift_wrap": false, "variant": "black", "priority_shipping": true, "ts": "{day}T22:16:48.469759", "remark": "{remark}"}}"#
+        r#"{{"request_id": {id}, "store_id": 8, "cust_id": 538, "category": "Games", "sku": 42515, "price": 64.08, "qty": {qty}, "discount": 4.9, "gift_wrap": false, "variant": "black", "priority_shipping": true, "ts": "{day}T23:59:59.999999", "remark": "{remark}"}}"#
     )
 }
 

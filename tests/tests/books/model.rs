@@ -120,9 +120,10 @@ async fn an_audit_by_number_counts_each_event_once() {
     }
 }
 
-/// Damages up to four objects, as a hand or a disk does.
+/// Damages a few objects or many, as a hand or a disk does.
 async fn damage(store: &MemStore, rng: &mut Rng) {
-    for _ in 0..rng.u8(..5) {
+    let most = if rng.bool() { 5 } else { 20 };
+    for _ in 0..rng.u8(..most) {
         let keys = keys(store, "").await;
         let key = &keys[rng.usize(..keys.len())];
         match rng.u8(..5) {
@@ -181,12 +182,21 @@ async fn the_first_hundred_of_each_kind_are_listed() {
     singly(&store, &strange).await;
     singly(&store, &twice).await;
     batch(&store, &twice).await;
+    for number in 0..105 {
+        write(&store, &format!("{SALES}/notes{number}.txt"), "no event").await;
+    }
     let mut sent = SentEvents::default();
     twice.iter().chain(&messages("lost", 110)).for_each(|message| sent.add_body(&message.body));
     let report = report(store, Dates::default(), &Sent::Events(sent)).await;
-    let kinds =
-        [(FindingKind::Missing, 110), (FindingKind::NeverSent, 130), (FindingKind::Duplicate, 120)];
+    let kinds = [
+        (FindingKind::Missing, 110),
+        (FindingKind::NeverSent, 130),
+        (FindingKind::Duplicate, 120),
+        (FindingKind::Foreign, 105),
+    ];
     assert_eq!(report.counts, kinds.into());
+    // What holds no event is no object of events.
+    assert_eq!((report.stored.objects, report.stored.records), (251, 370));
     for (kind, _) in kinds {
         let listed: Vec<_> =
             report.findings.iter().filter(|finding| finding.kind == kind).collect();
@@ -194,7 +204,7 @@ async fn the_first_hundred_of_each_kind_are_listed() {
         let keys = listed.iter().map(|finding| finding.keys.len());
         let places = match kind {
             FindingKind::Missing => 0,
-            FindingKind::NeverSent => 1,
+            FindingKind::NeverSent | FindingKind::Foreign => 1,
             _ => 2,
         };
         assert!(keys.into_iter().all(|keys| keys == places), "{kind}");

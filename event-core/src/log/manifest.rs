@@ -138,8 +138,8 @@ pub(crate) async fn open(
 
 fn differs(key: &str, setting: &str, there: &str, given: &str) -> Error {
     invalid(format!(
-        "{key} says {setting} {there:?}, and {given:?} was given: give none or {there:?}, or \
-         another prefix"
+        "{key} says {setting} {there:?}, and {given:?} was given: leave it out or give {there:?}, \
+         or take another prefix"
     ))
 }
 

@@ -57,7 +57,7 @@ async fn main() -> Result<()> {
         })
         .collect();
     for case in cases {
-        let mut replay = Replay::open(&case)?;
+        let mut replay = Replay::open(&case)?.any_lines();
         loop {
             let batch = replay.next_batch(100).await?;
             if batch.is_empty() {

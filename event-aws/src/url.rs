@@ -104,6 +104,8 @@ mod tests {
             "http://user:hunter2@a",
             "http://user:hunter2/3@a",
             "user:hunter2@a:80",
+            "http://user:at@hunter2@a",
+            "user:at@hunter2@a:80",
             "http://user:hunter2@a b",
         ] {
             let error = endpoint("AWS_ENDPOINT_URL", text).unwrap_err().to_string();

@@ -161,11 +161,14 @@ async fn the_dead_letter_queue_is_that_of_the_policy() {
 async fn one_at_fault_does_not_take_its_batch_with_it() {
     let refused = r#"{"__type": "com.amazonaws.sqs#InvalidMessageContents", "message": "no"}"#;
     let accepted =
-        [sent("0", OK), sent("2", OK)].map(|sent| format!(r#"{{"Successful": [{sent}]}}"#));
+        [sent("1", OK), sent("3", OK)].map(|sent| format!(r#"{{"Successful": [{sent}]}}"#));
     let answers = [(400, refused), (200, &accepted[0]), (400, refused), (200, &accepted[1])];
     let (queue, script) = queue(&answers).await;
-    let outcomes = queue.send(&vec![Message::new("{}"); 3]).await;
-    assert_eq!(kinds(&outcomes), [None, Some(ErrorKind::Invalid), None]);
+    // The first one is refused here, so that those sent are elsewhere in the request.
+    let bodies = [&*"x".repeat(2000), "{}", "{}", "{}"].map(|body| Message::new(body.to_owned()));
+    let outcomes = queue.send(&bodies).await;
+    use ErrorKind::{Invalid, TooLarge};
+    assert_eq!(kinds(&outcomes), [Some(TooLarge), None, Some(Invalid), None]);
     assert_eq!(requests(&script).len(), 4);
 }
 
@@ -192,6 +195,22 @@ async fn a_time_too_long_fails_alone_and_others_are_rounded_up() {
     let request = &requests(&script)[0];
     assert!(request.contains(r#""VisibilityTimeout":1}"#), "{request}");
     assert!(request.contains(r#""VisibilityTimeout":2}"#), "{request}");
+}
+
+#[tokio::test]
+async fn an_outcome_is_that_of_its_receipt_after_a_time_too_long() {
+    let answer = r#"{"Successful": [{"Id": "1"}], "Failed": [{"Id": "2", "Code": "InternalError",
+        "SenderFault": false}]}"#;
+    let (queue, script) = queue(&[(200, answer)]).await;
+    let change = |receipt, secs| (Receipt::new(receipt), Duration::from_secs(secs));
+    let changes = [change("long", 43_201), change("a", 1), change("b", 2)];
+    let outcomes = queue.change_visibility(&changes).await;
+    assert_eq!(kinds(&outcomes), [Some(ErrorKind::Invalid), None, Some(ErrorKind::Transient)]);
+    let request = &requests(&script)[0];
+    for entry in [r#""Id":"1","ReceiptHandle":"a""#, r#""Id":"2","ReceiptHandle":"b""#] {
+        assert!(request.contains(entry), "{entry} is not in {request}");
+    }
+    assert!(!request.contains("long"), "{request}");
 }
 
 #[tokio::test]

@@ -98,10 +98,16 @@ fn other_places_have_regions_of_other_forms() {
 #[tokio::test]
 async fn what_an_endpoint_cannot_have_is_refused() {
     let own = ("AWS_ENDPOINT_URL", "http://own");
+    let [of_sqs, of_s3] =
+        [("AWS_ENDPOINT_URL_SQS", "http://sqs"), ("AWS_ENDPOINT_URL_S3", "http://s3")];
+    let fips = ("AWS_USE_FIPS_ENDPOINT", "true");
     let token = ("AWS_WEB_IDENTITY_TOKEN_FILE", "/token");
     for (variables, profiles, text) in [
         (&[own, ("AWS_USE_DUALSTACK_ENDPOINT", "true")][..], "", "AWS_USE_DUALSTACK_ENDPOINT"),
         (&[own], "[default]\nuse_fips_endpoint = true", "FIPS"),
+        (&[of_sqs, fips], "", "FIPS, and http://sqs is given"),
+        (&[of_s3, fips], "", "FIPS, and http://s3 is given"),
+        (&[of_sqs], "[default]\nuse_dualstack_endpoint = true", "dual stack, and http://sqs is"),
         (&[token, ("AWS_ENDPOINT_URL", "")], "", "AWS_ENDPOINT_URL is empty"),
         (
             &[("AWS_PROFILE", "a")],

@@ -101,8 +101,10 @@ where
 
 #[cfg(test)]
 mod tests {
+    use std::future::pending;
+
     use event_core::ErrorKind;
-    use tokio::time::Instant;
+    use tokio::time::{Instant, timeout};
 
     use super::*;
 
@@ -149,5 +151,19 @@ mod tests {
         let away = patiently(&shutdown, || async { Err::<(), _>(error(ErrorKind::Transient)) });
         assert!(away.await.is_none());
         assert_eq!(start.elapsed(), Duration::from_secs(1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_shutdown_ends_the_wait_for_an_answer_beyond_the_patience() {
+        const LATE: Duration = PATIENCE.saturating_mul(2);
+        let (trigger, shutdown) = Shutdown::new();
+        tokio::spawn(async move {
+            sleep(LATE).await;
+            trigger.shutdown();
+        });
+        let start = Instant::now();
+        let silent = timeout(LATE * 2, patiently(&shutdown, pending::<Result<()>>));
+        assert!(silent.await.expect("an end").is_none());
+        assert_eq!(start.elapsed(), LATE);
     }
 }

@@ -1,5 +1,6 @@
 //! Whether a pod lives, and whether what it needs is there.
 
+use std::future::Future;
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -115,6 +116,11 @@ impl Readiness {
         let Some(needs) = self.needs.get() else {
             return Err("starting".to_owned());
         };
+        self.recent(needs.ask()).await
+    }
+
+    /// The last answer while it is believed, else that to this.
+    async fn recent(&self, ask: impl Future<Output = Result<(), Error>>) -> Result<(), String> {
         // Held while asking, so that probes at the same time share one answer.
         let mut last = self.last.lock().await;
         if let Some((asked, answer)) = &*last
@@ -122,7 +128,7 @@ impl Readiness {
         {
             return answer.clone();
         }
-        let answer = match timeout(PROBE, needs.ask()).await {
+        let answer = match timeout(PROBE, ask).await {
             Ok(answer) => answer.map_err(|error| error.to_string()),
             Err(_) => Err(format!("no answer within {PROBE:?}")),
         };
@@ -146,6 +152,9 @@ impl Needs {
 
 #[cfg(test)]
 mod tests {
+    use std::future::pending;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
     use event_core::ErrorKind;
     use tokio::time::advance;
@@ -172,5 +181,38 @@ mod tests {
         assert_eq!(readiness.check().await, Err("starting".to_owned()));
         trigger.shutdown();
         assert_eq!(readiness.check().await, Err("draining".to_owned()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_bad_answer_is_believed_as_long_as_a_good_one() {
+        let failed = Error::new(ErrorKind::Transient, "depth", "on purpose");
+        for answer in [Ok(()), Err(failed)] {
+            let (readiness, asked) = (Readiness::new(Shutdown::never()), AtomicUsize::new(0));
+            let check = || {
+                readiness.recent(async {
+                    asked.fetch_add(1, Ordering::Relaxed);
+                    answer.clone()
+                })
+            };
+            let expected = answer.clone().map_err(|error| error.to_string());
+            assert_eq!(check().await, expected);
+            advance(BELIEVED - Duration::from_millis(1)).await;
+            assert_eq!(check().await, expected);
+            assert_eq!(asked.load(Ordering::Relaxed), 1, "{answer:?}");
+            advance(Duration::from_millis(1)).await;
+            assert_eq!(check().await, expected);
+            assert_eq!(asked.load(Ordering::Relaxed), 2, "{answer:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_is_believed_as_any_other_answer() {
+        let readiness = Readiness::new(Shutdown::never());
+        let fault = readiness.recent(pending()).await.unwrap_err();
+        assert!(fault.contains("no answer within 3s"), "{fault}");
+        advance(BELIEVED - Duration::from_millis(1)).await;
+        assert_eq!(readiness.recent(async { Ok(()) }).await, Err(fault));
+        advance(Duration::from_millis(1)).await;
+        assert_eq!(readiness.recent(async { Ok(()) }).await, Ok(()));
     }
 }

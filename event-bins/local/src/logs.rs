@@ -160,7 +160,11 @@ mod tests {
 
     #[test]
     fn filters_of_spans_stay_as_they_are() {
-        for text in ["[put{key=a}]", "warn,event_core[put]=debug"] {
+        for text in [
+            "[put{key=a}]",
+            "warn,event_core[put]=debug",
+            "warn,event_core[handle{messages=3}]=debug",
+        ] {
             assert_eq!(filter(text, "info").err(), None, "{text}");
         }
     }

@@ -182,5 +182,16 @@ mod tests {
     #[test]
     fn a_damaged_object_is_an_error() {
         assert!(Compression::Gzip.decompress("no gzip".into()).is_err());
+        let member = Compression::Gzip.compress(b"{}\n".to_vec()).unwrap();
+        let with_rubbish = [&member[..], b"rubbish"].concat();
+        assert!(Compression::Gzip.decompress(with_rubbish.into()).is_err());
+    }
+
+    #[cfg(feature = "gzip")]
+    #[test]
+    fn an_object_of_several_gzip_members_is_read_whole() {
+        let member = |line: &str| Compression::Gzip.compress(line.into()).unwrap();
+        let members = [member("{}\n"), member("[]\n")].concat();
+        assert_eq!(Compression::Gzip.decompress(members.into()).unwrap(), "{}\n[]\n");
     }
 }

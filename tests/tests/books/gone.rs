@@ -123,15 +123,22 @@ async fn what_is_in_quarantine_of_another_day_is_not_missing() {
 /// What says less of an event takes nothing from what is known.
 #[tokio::test]
 async fn a_repetition_without_a_time_leaves_the_day_of_what_was_sent() {
-    let mut sent = SentEvents::default();
-    sent.add_body(&event("r1", 22).body);
-    sent.add_body(br#"{"request_id": "r1"}"#);
-    sent.add_request_id("r1").unwrap();
-    for (on, count) in [("2026-11-22", 1), ("2026-11-23", 0)] {
-        let day = Some(on.parse().unwrap());
-        let audit = audit(MemStore::new()).dates(Dates::new(day, day).unwrap());
-        let report = report(audit.sent(Sent::Events(sent.clone()))).await;
-        assert_eq!((report.sent, report.missing), (Some(count), count), "{on}");
+    for whole_first in [true, false] {
+        let mut sent = SentEvents::default();
+        if whole_first {
+            sent.add_body(&event("r1", 22).body);
+        }
+        sent.add_body(br#"{"request_id": "r1"}"#);
+        sent.add_request_id("r1").unwrap();
+        if !whole_first {
+            sent.add_body(&event("r1", 22).body);
+        }
+        for (on, count) in [("2026-11-22", 1), ("2026-11-23", 0)] {
+            let day = Some(on.parse().unwrap());
+            let audit = audit(MemStore::new()).dates(Dates::new(day, day).unwrap());
+            let report = report(audit.sent(Sent::Events(sent.clone()))).await;
+            assert_eq!((report.sent, report.missing), (Some(count), count), "{on}");
+        }
     }
 }
 

@@ -70,7 +70,10 @@ pub(super) async fn unsafe_keys_are_refused(backend: Arc<dyn StoreBackend>) {
     assert_eq!(shelf.body(&longest).await, Some("longest".into()));
 
     let too_long = shelf.key(&sized(&shelf, MAX_KEY_BYTES + 1));
-    for key in ["", &too_long] {
+    // By its bytes, of which these letters have two each.
+    let wide = shelf.key(&(("é".repeat(49) + "/").repeat(11) + "x"));
+    assert!(wide.len() > MAX_KEY_BYTES && wide.chars().count() < MAX_KEY_BYTES);
+    for key in ["", &too_long, &wide] {
         for mode in [PutMode::Create, PutMode::Overwrite] {
             expect_invalid("put", shelf.store.put(key, Bytes::new(), mode).await);
         }

@@ -73,6 +73,8 @@ pub(crate) struct ConsumerNumbers {
     delete_linger: Option<Time>,
     total: Option<Number>,
     grace: Option<Time>,
+    max_panics: Option<u32>,
+    receive_grace: Option<Time>,
 }
 
 impl ConsumerNumbers {
@@ -98,6 +100,8 @@ impl ConsumerNumbers {
             delete_linger: time(self.delete_linger, defaults.delete_linger),
             total: self.total.map(Number::wide),
             grace: time(self.grace, defaults.grace),
+            max_panics: self.max_panics.unwrap_or(defaults.max_panics),
+            receive_grace: time(self.receive_grace, defaults.receive_grace),
         }
     }
 

@@ -83,21 +83,23 @@ impl ObjectArgs {
     }
 
     /// Looks, before the first message is touched, whether these settings are those that the
-    /// prefix was made with; a new prefix is made with them.
+    /// prefix was made with; a new prefix is made with them. Each request is made once.
     ///
     /// # Errors
     ///
-    /// `Invalid` if they differ, or as [`BatchWriter::open`] says.
+    /// `Invalid` if they differ, or as [`BatchWriter::open`] says; that of a request that failed.
     pub async fn check(
         &self,
         store: Arc<dyn ObjectStore>,
         layout: Layout,
-        stop: &Shutdown,
+        retry: Retry,
     ) -> Result<(), Error> {
         match self.object_layout {
             ObjectLayout::Event => Ok(()),
             ObjectLayout::Batch => {
-                self.batch_writer(store, layout, Retry::default())?.open(stop).await
+                let (stop, stopped) = Shutdown::new();
+                stop.shutdown();
+                self.batch_writer(store, layout, retry)?.open(&stopped).await
             }
         }
     }

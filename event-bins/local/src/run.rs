@@ -68,7 +68,11 @@ pub(crate) async fn run(args: &Args) -> Result<Ended, Error> {
 
     let started = Instant::now();
     let (store, prefix) = (Arc::clone(&local.store), args.s3_prefix.clone());
-    args.objects.check(store, prefix, &consumers_stop).await?;
+    match args.objects.check(store, prefix, local.retry.clone()).await {
+        Err(error) if error.is_about_entry() => return Err(error),
+        // A store that fails is for the writers to wait for.
+        _ => {}
+    }
     let mut consumers = local.consumers(args, grace, &consumers_stop)?;
     let mut producers = local.producers(args, grace, &events, &producers_stop);
     let sent = all(&mut producers).await;

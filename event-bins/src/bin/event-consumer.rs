@@ -115,7 +115,7 @@ impl Args {
     }
 
     /// Looks that all is there before the first message is touched.
-    async fn connect(&self, aws: &Aws, shutdown: &Shutdown) -> Result<(SqsQueue, S3Store)> {
+    async fn connect(&self, aws: &Aws, retry: &Retry) -> Result<(SqsQueue, S3Store)> {
         let queue = self.queue.connect(aws).await?;
         let store = S3Store::new(aws, &self.store_events_bkt);
         let owner = self.store_events_bkt_owner.as_deref().filter(|owner| !owner.is_empty());
@@ -130,7 +130,7 @@ impl Args {
             // The manifest of the prefix shows as much.
             ObjectLayout::Batch => {
                 let (store, prefix) = (Arc::new(store.clone()), self.s3_prefix.clone());
-                self.objects.check(store, prefix, shutdown).await?;
+                self.objects.check(store, prefix, retry.clone()).await?;
             }
         }
         Ok((queue, store))
@@ -151,7 +151,11 @@ async fn run(args: Args, shutdown: Shutdown) -> Result<(), Failure> {
     let watched =
         args.pod.watch(ConsumerMetrics::new(&aws), args.longest_pause(), &shutdown).await?;
 
-    let Some(found) = patiently(&shutdown, || args.connect(&aws, &shutdown)).await else {
+    // What fails for writer and engine, as every put in an outage, is told once.
+    let outages = Outages::default();
+    let retry = Retry::default().outages(outages.clone());
+    let retry = retry.observed_by(Arc::clone(&watched.observer));
+    let Some(found) = patiently(&shutdown, || args.connect(&aws, &retry)).await else {
         return stopped(0);
     };
     let (queue, store) = found.map_err(|error| Failure::at_start(&error))?;
@@ -159,10 +163,6 @@ async fn run(args: Args, shutdown: Shutdown) -> Result<(), Failure> {
     tracing::info!(queue = queue.url(), bucket = store.bucket(), "consuming");
 
     let store: Arc<dyn ObjectStore> = Arc::new(store);
-    // What fails for both, as every put in an outage, is told once.
-    let outages = Outages::default();
-    let retry = Retry::default().outages(outages.clone());
-    let retry = retry.observed_by(Arc::clone(&watched.observer));
     let writer = args.objects.writer(Arc::clone(&store), args.s3_prefix.clone(), retry);
     let writer = writer.map_err(|error| Failure::at_start(&error))?;
     let quarantine = Quarantine::new(store, args.s3_prefix.clone());

@@ -8,22 +8,8 @@ use proptest::prelude::*;
 use super::*;
 
 fn key(event_type: EventType, day: Date, request_id: &str) -> String {
-    let event = Event {
-        event_type,
-        request_id: request_id.into(),
-        store_id: 1,
-        cust_id: 1,
-        category: "".into(),
-        sku: 1,
-        price: 1.0,
-        qty: 1,
-        discount: 0.0,
-        gift_wrap: false,
-        variant: "".into(),
-        priority_shipping: false,
-        ts: day.at(23, 59, 59, 999_999_999),
-        is_return: false,
-    };
+    let ts = day.at(23, 59, 59, 999_999_999);
+    let event = Event { event_type, ts, ..tests::event(request_id) };
     let (layout, partition) = (Layout::default(), Layout::default().partition(&event));
     let key = layout.event_key(&event);
     assert!(key.starts_with(&layout.data_prefix(&partition)), "{key} is not in {partition}");

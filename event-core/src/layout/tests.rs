@@ -1,7 +1,7 @@
 use super::*;
 use proptest::prelude::*;
 
-fn event(request_id: &str) -> Event<'_> {
+pub(super) fn event(request_id: &str) -> Event<'_> {
     Event {
         event_type: EventType::Inventory,
         request_id: request_id.into(),

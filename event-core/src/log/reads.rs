@@ -41,28 +41,33 @@ impl Log {
             let page = self.retry.one(|_| true, work.stop, list).await?;
             let slots = page.objects.iter().filter_map(|object| slot_of(object, &prefix, work));
             let slots = slots.collect::<Result<Vec<_>>>()?;
-            if let Some((missing, _)) = (first..).zip(&slots).find(|(slot, there)| slot != *there) {
-                // A listing need not be of one moment, but this read begins after a later slot was
-                // seen.
-                if self.read(missing, work).await?.is_none() {
-                    self.pause(&self.key(missing, work), pauses, work.stop).await?;
-                    pauses += 1;
-                }
+            // A listing need not be of one moment, so each slot up to the last that it has is read,
+            // listed or not. These reads begin after a later slot was seen: none may find nothing.
+            let end = slots.last().map_or(first, |last| last + 1);
+            if let Some(missing) = self.take_up(first..end, row, work).await? {
+                self.pause(&self.key(missing, work), pauses, work.stop).await?;
+                pauses += 1;
                 continue;
             }
-            let end = first + slots.len() as Slot;
-            let mut reads = self.reads(first..end, work);
-            while let Some((slot, segment)) = reads.try_next().await? {
-                let Some(segment) = segment else {
-                    return Err(invalid(&self.key(slot, work), "it was listed and is gone"));
-                };
-                row.known().push(segment.fingerprints);
-            }
-            drop(reads);
             after = page.objects.into_iter().last().map(|object| object.key);
             head.is_loaded = !page.more;
         }
         Ok(())
+    }
+
+    /// Takes these slots up into the row; answers the first that is empty, and takes up none beyond.
+    async fn take_up(
+        &self,
+        slots: Range<Slot>,
+        row: &SharedRow,
+        work: &Work<'_>,
+    ) -> Result<Option<Slot>> {
+        let mut reads = self.reads(slots, work);
+        while let Some((slot, segment)) = reads.try_next().await? {
+            let Some(segment) = segment else { return Ok(Some(slot)) };
+            row.known().push(segment.fingerprints);
+        }
+        Ok(None)
     }
 
     /// The segments in these slots, up to the first that is empty: what is after that one may have

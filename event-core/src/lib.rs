@@ -16,34 +16,27 @@
 
 pub mod codec;
 
-mod audit;
-mod backoff;
 mod batch;
-mod compact;
 mod compression;
 mod consumer;
-mod dates;
 mod error;
-mod event;
 mod handler;
 mod layout;
 mod log;
+mod maintain;
 mod message;
 mod meter;
 #[cfg(test)]
 mod mocks;
-mod names;
 mod object;
 mod observe;
-mod outage;
-mod partitions;
-mod patient;
 mod producer;
-mod quarantine;
 mod queue;
 mod reason;
 mod retry;
+mod schema;
 mod shutdown;
+mod sink;
 mod source;
 mod store;
 mod timer;
@@ -51,29 +44,26 @@ mod timer;
 pub use async_trait::async_trait;
 pub use bytes::Bytes;
 
-pub use audit::{
-    Audit, AuditReport, Books, Finding, FindingKind, Quarantined, Sent, SentEvents, Stored,
-};
-pub use backoff::{IdleBackoff, RetryBackoff, RetryBudget};
 pub use batch::{Batch, BatchLimits, Batcher, FlushReason};
-pub use compact::{CompactReport, Compacted, Compactor};
 pub use compression::Compression;
-pub use consumer::{BatchWriter, Consumer, ConsumerOptions, ConsumerReport, StoreWriter};
-pub use dates::Dates;
+pub use consumer::{Consumer, ConsumerOptions, ConsumerReport};
 pub use error::{Error, ErrorKind, Result};
-pub use event::{EVENT_TYPE, Event, EventType};
 pub use handler::{Handler, Outcome};
 pub use layout::Layout;
+pub use maintain::{
+    Audit, AuditReport, Books, CompactReport, Compacted, Compactor, Dates, Finding, FindingKind,
+    Quarantined, Sent, SentEvents, Stored,
+};
 pub use message::{AttributeValue, Attributes, Message};
 pub use meter::{Meter, MeteredQueue, MeteredStore, Requests};
 pub use observe::Observer;
-pub use outage::Outages;
 pub use producer::{Producer, ProducerOptions, ProducerReport};
-pub use quarantine::Quarantine;
 pub use queue::{Delivery, Depth, MessageId, Queue, QueueLimits, Receipt, ReceiveRequest};
 pub use reason::Reason;
-pub use retry::{Retry, Retryable};
+pub use retry::{IdleBackoff, Outages, Retry, RetryBackoff, RetryBudget, Retryable};
+pub use schema::retail::{EVENT_TYPE, Event, EventType};
 pub use shutdown::{Shutdown, ShutdownTrigger};
+pub use sink::{BatchWriter, Quarantine, StoreWriter};
 pub use source::EventSource;
 pub use store::{
     ListRequest, MAX_KEY_BYTES, ObjectMeta, ObjectStore, Page, PutMode, PutOutcome, list_all,

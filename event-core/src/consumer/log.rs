@@ -2,7 +2,7 @@
 //! message, and that seldom.
 
 use crate::error::{Error, Result};
-use crate::outage::Outages;
+use crate::retry::Outages;
 
 const NOT_EXTENDED: &str = "messages may be received again while they are handled";
 const NOT_DELETED: &str = "messages that are done will be received again";

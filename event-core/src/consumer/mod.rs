@@ -1,6 +1,5 @@
 //! The consumer: takes messages from a queue, has them handled, and settles each of them.
 
-mod batch_writer;
 mod capacity;
 mod drain;
 mod engine;
@@ -10,21 +9,18 @@ mod options;
 mod poison;
 mod pollers;
 mod requests;
-mod store_writer;
 
 use std::sync::Arc;
 
 use crate::error::Result;
 use crate::handler::Handler;
 use crate::observe::Observer;
-use crate::quarantine::Quarantine;
 use crate::queue::Queue;
 use crate::retry::Retry;
 use crate::shutdown::Shutdown;
+use crate::sink::Quarantine;
 
-pub use batch_writer::BatchWriter;
 pub use options::ConsumerOptions;
-pub use store_writer::StoreWriter;
 
 /// Moves messages from a [`Queue`] through a [`Handler`], each to its end: deleted once its
 /// effect is durable, quarantined, or given back.

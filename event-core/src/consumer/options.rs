@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use crate::backoff::IdleBackoff;
 use crate::batch::BatchLimits;
 use crate::error::{Error, Result};
 use crate::queue::QueueLimits;
+use crate::retry::IdleBackoff;
 
 /// How a consumer works. All take effect when it starts to run.
 ///

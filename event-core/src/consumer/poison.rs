@@ -4,9 +4,9 @@ use std::any::Any;
 use std::collections::BTreeMap;
 
 use crate::error::{Error, ErrorKind};
-use crate::outage::Outages;
 use crate::queue::{Delivery, MessageId};
 use crate::reason::Reason;
+use crate::retry::Outages;
 
 const PANICKED: &str = "the handler panicked";
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::options::ConsumerOptions;
-use crate::backoff::IdleBackoff;
+use crate::retry::IdleBackoff;
 
 /// One poller while the queue is idle; one more for each poll that came back full, one fewer for
 /// each that did not.

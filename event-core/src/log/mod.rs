@@ -24,9 +24,9 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::compression::Compression;
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::Event;
 use crate::layout::Layout;
 use crate::retry::{Retry, Retryable};
+use crate::schema::retail::Event;
 use crate::shutdown::Shutdown;
 use crate::store::{ObjectStore, PutMode, PutOutcome};
 use commit::{Answer, Commit, Request, Segment};

@@ -10,7 +10,7 @@ use super::rows::{Head, SharedRow};
 use super::segment::{Lines, invalid};
 use super::{Log, Work};
 use crate::error::Result;
-use crate::names::slot_of_data;
+use crate::layout::names::slot_of_data;
 use crate::store::{ListRequest, ObjectMeta};
 
 /// Segments read at once, at most.

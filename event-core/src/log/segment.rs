@@ -11,6 +11,7 @@ use super::index::FingerprintKey;
 use super::{Pending, commit};
 use crate::compression::Compression;
 use crate::error::{Error, Result};
+use crate::schema::Text;
 
 /// The lines of a segment, uncompressed.
 pub(super) struct Lines(Bytes);
@@ -135,11 +136,6 @@ impl<'de> Visitor<'de> for Find<'_, 'de> {
         Ok(())
     }
 }
-
-/// A text that is borrowed from the line where it holds no escapes.
-#[derive(serde::Deserialize)]
-#[serde(transparent)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 #[cfg(test)]
 mod tests {

@@ -16,11 +16,11 @@ use crate::batch::{BatchLimits, Batcher};
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::Message;
 use crate::observe::Observer;
-use crate::quarantine::Quarantine;
 use crate::queue::Queue;
 use crate::reason::Reason;
 use crate::retry::{PATIENCE, Retry};
 use crate::shutdown::{Shutdown, ShutdownTrigger};
+use crate::sink::Quarantine;
 use crate::source::EventSource;
 use crate::timer::wait_until;
 

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::observe::Observer;
-use crate::quarantine::Quarantine;
 use crate::queue::Queue;
 use crate::retry::Retry;
 use crate::shutdown::Shutdown;
+use crate::sink::Quarantine;
 use crate::source::EventSource;
 
 /// Moves messages from an [`EventSource`] to a [`Queue`].

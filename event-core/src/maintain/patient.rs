@@ -230,7 +230,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn each_partition_is_told_once_and_what_is_in_none_by_its_key() {
-        use crate::partitions::each_partition;
+        use crate::maintain::partitions::each_partition;
         let of = |kind: &str, day: &str| format!("event_type={kind}_event/dt={day}");
         let partitions: BTreeSet<_> = [
             of("inventory", "2026_11_22"),
@@ -258,7 +258,7 @@ mod tests {
         for size in 1..4 {
             let (store, _) = paged(&all, size);
             let (mut found, mut odd) = (Vec::new(), Vec::new());
-            let each = |told: Result<crate::names::Partition, String>| match told {
+            let each = |told: Result<crate::layout::names::Partition, String>| match told {
                 Ok(partition) => found.push(partition.name),
                 Err(key) => odd.push(key),
             };

@@ -10,7 +10,6 @@ use tracing::{Instrument, debug_span};
 
 use crate::compression::Compression;
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::Event;
 use crate::handler::{Handler, Outcome};
 use crate::layout::Layout;
 use crate::log::{CommitOutcome, Log, Pending};
@@ -18,6 +17,7 @@ use crate::message::Message;
 use crate::queue::Delivery;
 use crate::reason::Reason;
 use crate::retry::Retry;
+use crate::schema::retail::Event;
 use crate::shutdown::Shutdown;
 use crate::store::ObjectStore;
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::compression::Compression;
-use crate::names::slot_of_data;
+use crate::layout::names::slot_of_data;
 use crate::object::Object;
 
 /// What one merged object is made of. Sources never change, so nor does what is made of them,

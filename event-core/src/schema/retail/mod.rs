@@ -1,12 +1,8 @@
 //! The event: what a valid message says, and what is wrong with one that is not.
 
-mod envelope;
 mod fields;
-mod readable;
-mod shape;
 #[cfg(test)]
 mod tests;
-mod timestamp;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -14,7 +10,8 @@ use std::fmt;
 use jiff::civil::{Date, DateTime};
 use serde::{Deserialize, Serialize};
 
-use self::fields::{Fields, Text};
+use self::fields::Fields;
+use super::{Text, envelope, out_of_range, timestamp};
 use crate::message::Message;
 use crate::reason::Reason;
 
@@ -238,8 +235,4 @@ fn need<T>(name: &str, field: Option<T>) -> Result<T, Reason> {
 /// The day of an event with this `ts`, if it can be read.
 pub(crate) fn day_of(ts: &str) -> Option<Date> {
     timestamp::read(ts).ok().map(DateTime::date)
-}
-
-fn out_of_range(detail: fmt::Arguments<'_>) -> Reason {
-    Reason::new(Reason::OUT_OF_RANGE, detail.to_string())
 }

@@ -7,11 +7,11 @@ use futures_util::TryStreamExt;
 
 use super::notes::Findings;
 use super::report::{Finding, FindingKind};
-use crate::compact::{Claim, lines_of_sources};
 use crate::error::Result;
 use crate::layout::Layout;
-use crate::names::{slot_of_claim, slot_of_data};
-use crate::patient::PatientStore;
+use crate::layout::names::{slot_of_claim, slot_of_data};
+use crate::maintain::compact::{Claim, lines_of_sources};
+use crate::maintain::patient::PatientStore;
 
 /// The merged objects of one partition, and the entries that claim them.
 pub(super) struct Merged<'a> {

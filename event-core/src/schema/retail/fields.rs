@@ -7,9 +7,10 @@ use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::readable::{self, Fault};
-use super::shape::{Members, Shape, same_name};
 use crate::reason::Reason;
+use crate::schema::Text;
+use crate::schema::readable::{self, Fault};
+use crate::schema::shape::{Members, Shape, same_name};
 
 /// The fields as they may come: anything may be missing, so that the most telling fault is named.
 #[derive(Default)]
@@ -32,12 +33,6 @@ pub(super) struct Fields<'a> {
     /// A known number may be one that readers refuse.
     odd_number: bool,
 }
-
-/// A text that is borrowed from the body where it holds no escapes. An `Option<Cow<str>>` would
-/// always be copied: serde borrows a `Cow` only where it is the field itself.
-#[derive(Deserialize)]
-#[serde(transparent)]
-pub(super) struct Text<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
 
 /// A field that is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

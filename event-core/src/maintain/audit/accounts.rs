@@ -7,8 +7,8 @@ use super::notes::{Findings, Places};
 use super::report::{Books, Finding, FindingKind};
 use super::scope::Scope;
 use super::sent::{Sent, SentEvents};
-use crate::dates::Dates;
-use crate::names::Partition;
+use crate::layout::names::Partition;
+use crate::maintain::dates::Dates;
 use crate::queue::Depth;
 
 /// The different events that are somewhere: one `request_id` in two partitions is two events.

@@ -11,12 +11,12 @@ use futures_util::TryStreamExt;
 use serde::Serialize;
 
 use crate::compression::Compression;
-use crate::dates::Dates;
 use crate::error::{Error, ErrorKind, Result};
 use crate::layout::Layout;
-use crate::names::{Partition, slot_of_claim, slot_of_data};
-use crate::partitions::each_partition;
-use crate::patient::PatientStore;
+use crate::layout::names::{Partition, slot_of_claim, slot_of_data};
+use crate::maintain::dates::Dates;
+use crate::maintain::partitions::each_partition;
+use crate::maintain::patient::PatientStore;
 use crate::retry::Retry;
 use crate::shutdown::Shutdown;
 use crate::store::{ObjectStore, PutOutcome};

@@ -1,5 +1,7 @@
 //! The only retry loop: every request that an engine repeats, it repeats here.
 
+mod backoff;
+mod outage;
 #[cfg(test)]
 mod tests;
 
@@ -10,11 +12,13 @@ use std::time::Duration;
 use fastrand::Rng;
 use tokio::time::{Instant, sleep};
 
-use crate::backoff::{RetryBackoff, RetryBudget};
 use crate::error::{Error, ErrorKind, Result};
 use crate::observe::Observer;
-use crate::outage::{Outages, Struggle};
 use crate::shutdown::Shutdown;
+use outage::Struggle;
+
+pub use backoff::{IdleBackoff, RetryBackoff, RetryBudget};
+pub use outage::Outages;
 
 /// Repeats requests with backoff, within a budget shared by all who hold a clone.
 ///

@@ -1,8 +1,8 @@
 //! Which partitions there are.
 
 use crate::error::Result;
-use crate::names::{Partition, is_hidden};
-use crate::patient::PatientStore;
+use crate::layout::names::{Partition, is_hidden};
+use crate::maintain::patient::PatientStore;
 
 /// Calls this with each partition that has a key below a root, or with a key that is in none: by
 /// one request for each of them, however much is in it. Of a folder that is no partition the first

@@ -9,13 +9,13 @@ use tokio::sync::Semaphore;
 use tracing::{Instrument, debug_span};
 
 use crate::error::{Error, ErrorKind};
-use crate::event::Event;
 use crate::handler::{Handler, Outcome};
 use crate::layout::Layout;
 use crate::message::Message;
 use crate::queue::Delivery;
 use crate::reason::Reason;
 use crate::retry::Retry;
+use crate::schema::retail::Event;
 use crate::shutdown::Shutdown;
 use crate::store::{ObjectStore, PutMode, PutOutcome};
 

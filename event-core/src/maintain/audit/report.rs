@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::dates::Dates;
+use crate::maintain::dates::Dates;
 
 /// What an audit counted and found; as JSON, one object with these names.
 #[derive(Clone, Debug, Serialize)]

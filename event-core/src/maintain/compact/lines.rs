@@ -6,7 +6,7 @@ use futures_util::stream::{self, StreamExt, TryStreamExt};
 use crate::compression::Compression;
 use crate::error::Result;
 use crate::log::one_line;
-use crate::patient::PatientStore;
+use crate::maintain::patient::PatientStore;
 
 /// Sources that are read at once.
 const READS: usize = 16;

@@ -13,12 +13,12 @@ mod sent;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::dates::Dates;
 use crate::error::Result;
 use crate::layout::Layout;
-use crate::names::Partition;
-use crate::partitions::each_partition;
-use crate::patient::PatientStore;
+use crate::layout::names::Partition;
+use crate::maintain::dates::Dates;
+use crate::maintain::partitions::each_partition;
+use crate::maintain::patient::PatientStore;
 use crate::queue::Depth;
 use crate::retry::Retry;
 use crate::shutdown::Shutdown;

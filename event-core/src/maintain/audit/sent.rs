@@ -7,11 +7,11 @@ use serde_json::Value;
 
 use super::id::Id;
 use super::scope::Scope;
-use crate::dates::Dates;
 use crate::error::{Error, Result};
-use crate::event::{EVENT_TYPE, EventType, day_of};
+use crate::maintain::dates::Dates;
 use crate::message::Message;
 use crate::object::Object;
+use crate::schema::retail::{EVENT_TYPE, EventType, day_of};
 
 /// What was sent, as far as it is known.
 #[derive(Clone, Debug, Default)]
@@ -168,8 +168,8 @@ impl Identity {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{EVENT_TYPE, Event};
     use crate::message::Message;
+    use crate::schema::retail::{EVENT_TYPE, Event};
     use jiff::civil::date;
 
     fn names(sent: &SentEvents, dates: Dates) -> Vec<&str> {

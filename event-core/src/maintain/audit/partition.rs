@@ -9,12 +9,12 @@ use super::notes::{Listener, Record, Seen};
 use super::report::{Finding, FindingKind};
 use crate::compression::Compression;
 use crate::error::Result;
-use crate::event::{EVENT_TYPE, Event};
 use crate::layout::Layout;
+use crate::layout::names::{Partition, slot_of_data};
 use crate::log::{Slot, lines_of};
+use crate::maintain::patient::PatientStore;
 use crate::message::{Attributes, Message};
-use crate::names::{Partition, slot_of_data};
-use crate::patient::PatientStore;
+use crate::schema::retail::{EVENT_TYPE, Event};
 
 /// Objects that are read at once.
 pub(super) const READS: usize = 16;

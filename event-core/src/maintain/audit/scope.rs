@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use jiff::civil::Date;
 
-use crate::event::EventType;
-use crate::names::Partition;
+use crate::layout::names::Partition;
+use crate::schema::retail::EventType;
 
 /// The type and the day of an event. With its `request_id` they are its identity; of what was sent,
 /// or quarantined, they may not be known.

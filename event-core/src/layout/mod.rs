@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod identities;
+pub(crate) mod names;
 #[cfg(test)]
 mod tests;
 
@@ -12,9 +13,9 @@ use sha2::{Digest, Sha256};
 
 use crate::compression::Compression;
 use crate::error::{Error, Result};
-use crate::event::{EVENT_TYPE, Event, EventType};
 use crate::message::{AttributeValue, Message};
 use crate::reason::Reason;
+use crate::schema::retail::{EVENT_TYPE, Event, EventType};
 
 /// The key layout of a store: one object for each event or for many, one for each quarantined
 /// message.

@@ -14,8 +14,8 @@ use super::sent::Identity;
 use crate::codec;
 use crate::error::Result;
 use crate::layout::Layout;
-use crate::names::is_of_longer_prefix;
-use crate::patient::PatientStore;
+use crate::layout::names::is_of_longer_prefix;
+use crate::maintain::patient::PatientStore;
 use crate::reason::Reason;
 use crate::store::ObjectMeta;
 

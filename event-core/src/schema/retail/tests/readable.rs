@@ -1,8 +1,8 @@
 //! What readers of the stored events take.
 
 use super::*;
-use crate::event::fields::Known;
-use crate::event::readable;
+use crate::schema::readable;
+use crate::schema::retail::fields::Known;
 
 /// The body with this text as one more field.
 fn with(field: &str) -> String {

@@ -3,7 +3,7 @@
 use jiff::civil::Date;
 
 use crate::compression::Compression;
-use crate::event::EventType;
+use crate::schema::retail::EventType;
 
 /// A partition, read back from its name.
 #[derive(Clone, Debug, PartialEq, Eq)]

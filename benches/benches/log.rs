@@ -6,7 +6,8 @@ use std::time::SystemTime;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use event_benches::valid;
 use event_core::{
-    BatchWriter, Compression, Delivery, EventSource, Handler, Layout, MessageId, Receipt, Shutdown,
+    BatchWriter, Compression, Delivery, EventSource, Handler, Layout, MessageId, Receipt, Retail,
+    Shutdown,
 };
 use event_mem::{MemStore, Synthetic};
 use tokio::runtime::Runtime;
@@ -25,12 +26,13 @@ fn next_batch(runtime: &Runtime, events: &mut Synthetic) -> Vec<Delivery> {
         message,
         receive_count: 1,
         sent_at: SystemTime::UNIX_EPOCH,
+        event: None,
     };
     batch.into_iter().map(delivery).collect()
 }
 
 fn writer(store: &Arc<MemStore>) -> BatchWriter {
-    BatchWriter::new(store.clone(), Layout::default())
+    BatchWriter::new(store.clone(), Layout::default(), Arc::new(Retail::default()))
 }
 
 fn log(c: &mut Criterion) {

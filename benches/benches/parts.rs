@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use event_benches::{messages, synthetic};
-use event_core::{BatchLimits, Batcher, Event, EventSource, Layout, Message, Reason, codec};
+use event_core::{
+    BatchLimits, Batcher, Event, EventSource, Layout, Message, Reason, Retail, Schema, codec,
+};
 use tokio::time::Instant;
 
 const COUNT: usize = 1000;
@@ -30,7 +32,8 @@ fn hostile() -> Message {
 
 fn parts(c: &mut Criterion) {
     let messages = messages(COUNT);
-    let events: Vec<_> = messages.iter().filter_map(|message| Event::parse(message).ok()).collect();
+    let identify = |message| Retail::default().identify(message).ok();
+    let events: Vec<_> = messages.iter().filter_map(identify).collect();
     let mut group = c.benchmark_group("parts");
     group.throughput(Throughput::Elements(COUNT as u64));
 
@@ -58,7 +61,7 @@ fn parts(c: &mut Criterion) {
         b.iter(|| events.iter().map(|event| layout.event_key(event).len()).sum::<usize>());
     });
     group.bench_function("quarantine_key_and_line", |b| {
-        let (layout, reason) = (Layout::default(), Reason::new(Reason::BAD_MSG, "detail"));
+        let (layout, reason) = (Layout::default(), Reason::new(Retail::BAD_MSG, "detail"));
         b.iter(|| {
             for message in &messages {
                 black_box(layout.quarantine_key(message, &reason));

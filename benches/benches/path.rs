@@ -12,7 +12,7 @@ use criterion::{Criterion, Throughput, criterion_group};
 use event_benches::{messages, synthetic};
 use event_core::{
     Consumer, ConsumerReport, Layout, Message, ObjectStore, Producer, ProducerOptions, Quarantine,
-    Shutdown, StoreWriter,
+    Retail, Shutdown, StoreWriter,
 };
 use event_mem::{MemQueue, MemStore};
 use tokio::runtime::Runtime;
@@ -23,7 +23,7 @@ async fn whole_path() -> ConsumerReport {
     let queue = MemQueue::default();
     let store: Arc<dyn ObjectStore> = Arc::new(MemStore::new());
     let quarantine = Quarantine::new(Arc::clone(&store), Layout::default());
-    let writer = StoreWriter::new(store, Layout::default());
+    let writer = StoreWriter::new(store, Layout::default(), Arc::new(Retail::default()));
     let consumer = Consumer::new(Arc::new(queue.clone()), Arc::new(writer), quarantine);
     let options = ProducerOptions { total: Some(COUNT), ..ProducerOptions::default() };
     let producer = Producer::new(Arc::new(queue.clone()), synthetic()).options(options);

@@ -9,7 +9,8 @@ use std::time::SystemTime;
 use event_aws::AwsOptions;
 use event_bins::metrics::{ConsumerMetrics, ProducerMetrics};
 use event_core::{
-    Delivery, Error, ErrorKind, FlushReason, Message, MessageId, Observer, Outcome, Reason, Receipt,
+    Delivery, Error, ErrorKind, FlushReason, Message, MessageId, Observer, Outcome, Reason,
+    Receipt, Retail,
 };
 
 const README: &str = include_str!("../README.md");
@@ -63,6 +64,7 @@ fn observe(observer: &impl Observer) {
         receipt: Receipt::new("receipt"),
         receive_count: 1,
         sent_at: SystemTime::now(),
+        event: None,
     };
     observer.sent(&[message]);
     observer.received(std::slice::from_ref(&delivery));
@@ -73,7 +75,7 @@ fn observe(observer: &impl Observer) {
     observer.undeleted(7);
     observer.released(6);
     observer.handled(&delivery, &Outcome::Ack);
-    observer.handled(&delivery, &Outcome::Quarantine(Reason::new(Reason::BAD_MSG, "")));
+    observer.handled(&delivery, &Outcome::Quarantine(Reason::new(Retail::BAD_MSG, "")));
     observer.retried(&Error::new(ErrorKind::Throttled, "put", "on purpose"), 1);
 }
 

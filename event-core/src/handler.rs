@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::message::Message;
 use crate::queue::Delivery;
 use crate::reason::Reason;
 use crate::shutdown::Shutdown;
@@ -51,14 +50,17 @@ pub trait Handler: Send + Sync + 'static {
     /// Handles a batch, which is never empty; one outcome for each delivery, in order.
     async fn handle(&self, batch: &[Delivery], shutdown: &Shutdown) -> Vec<Outcome>;
 
-    /// Whose batch a message belongs in: messages of different groups do not share one, unless the
-    /// queue brings one of them again on its own. For handlers that write a file for each day, say;
-    /// any number that is the same for the same file will do. Default: all are one group.
+    /// Looks at a delivery when it arrives, before it waits for others. Answers whose batch it
+    /// belongs in: deliveries of different groups do not share one, unless the queue brings one of
+    /// them again on its own. For handlers that write a file for each day, say; any number that is the
+    /// same for the same file will do. What was found out of the message may be left in
+    /// [`Delivery::event`], so that [`handle`](Self::handle) need not look again. Default: nothing is
+    /// left, and all are one group.
     ///
-    /// It is called once for each delivery and should be quick. A message for which it panics is
+    /// It is called once for each delivery and should be quick. A delivery for which it panics is
     /// of the default group.
-    fn group(&self, message: &Message) -> u64 {
-        let _ = message;
+    fn look(&self, delivery: &mut Delivery) -> u64 {
+        let _ = delivery;
         0
     }
 }

@@ -15,6 +15,7 @@
 //! `event-mem` for everything in memory or in a directory.
 
 pub mod codec;
+pub mod schema;
 
 mod batch;
 mod compression;
@@ -34,7 +35,6 @@ mod producer;
 mod queue;
 mod reason;
 mod retry;
-mod schema;
 mod shutdown;
 mod sink;
 mod source;
@@ -62,6 +62,7 @@ pub use queue::{Delivery, Depth, MessageId, Queue, QueueLimits, Receipt, Receive
 pub use reason::Reason;
 pub use retry::{IdleBackoff, Outages, Retry, RetryBackoff, RetryBudget, Retryable};
 pub use schema::retail::{EVENT_TYPE, Event, EventType};
+pub use schema::{Fields, Identified, Partition, PartitionBy, Retail, Schema, SchemaSettings};
 pub use shutdown::{Shutdown, ShutdownTrigger};
 pub use sink::{BatchWriter, Quarantine, StoreWriter};
 pub use source::EventSource;

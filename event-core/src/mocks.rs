@@ -67,5 +67,6 @@ pub(crate) fn delivery(message: Message) -> Delivery {
         receipt: Receipt::new("receipt"),
         receive_count: 1,
         sent_at: std::time::UNIX_EPOCH,
+        event: None,
     }
 }

@@ -7,6 +7,8 @@ use async_trait::async_trait;
 
 use crate::error::Result;
 use crate::message::Message;
+use crate::reason::Reason;
+use crate::schema::Identified;
 
 /// A queue with visibility timeouts, as SQS is one.
 ///
@@ -152,6 +154,8 @@ pub struct Delivery {
     pub receive_count: u32,
     /// When the queue accepted the message.
     pub sent_at: SystemTime,
+    /// What a handler [found out](crate::Handler::look) of the message. None from a queue.
+    pub event: Option<std::result::Result<Identified, Reason>>,
 }
 
 /// The queue's name for a message.

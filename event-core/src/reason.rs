@@ -21,11 +21,7 @@ pub struct Reason {
 }
 
 impl Reason {
-    /// The producer itself marked the event as bad, with a field `bad_msg`.
-    pub const BAD_MSG: &'static str = "bad_msg";
-    /// There is no `store_id`.
-    pub const MISSING_STORE_ID: &'static str = "missing_store_id";
-    /// Another field that every event has is not there.
+    /// A field that every event has is not there.
     pub const MISSING_FIELD: &'static str = "missing_field";
     /// The body is not a JSON text.
     pub const NOT_JSON: &'static str = "not_json";
@@ -50,7 +46,7 @@ impl Reason {
     pub const MIXED_TYPES: &'static str = "mixed_types";
     /// The body is an envelope of SNS or EventBridge around an event.
     pub const ENVELOPE: &'static str = "envelope";
-    /// The attribute `event_type` is missing or names no known type.
+    /// The type of the event is missing, or names no known one.
     pub const UNKNOWN_EVENT_TYPE: &'static str = "unknown_event_type";
     /// Another event with the same identity and other bytes is already stored.
     pub const CONFLICT: &'static str = "conflict";
@@ -86,12 +82,6 @@ impl Reason {
     pub fn detail(&self) -> &str {
         &self.detail
     }
-
-    /// True for the events that a producer makes invalid on purpose: those with `bad_msg`, or
-    /// without `store_id`. About one in ten of the reference stream is.
-    pub fn is_intended(&self) -> bool {
-        matches!(&*self.code, Self::BAD_MSG | Self::MISSING_STORE_ID)
-    }
 }
 
 impl fmt::Display for Reason {
@@ -124,19 +114,5 @@ mod tests {
     #[test]
     fn a_reason_prints_its_code_and_its_detail() {
         assert_eq!(Reason::new("no_stock", "sku 7").to_string(), "no_stock: sku 7");
-    }
-
-    #[test]
-    fn only_what_producers_make_invalid_on_purpose_is_intended() {
-        for (code, intended) in [
-            (Reason::BAD_MSG, true),
-            (Reason::MISSING_STORE_ID, true),
-            (Reason::MISSING_FIELD, false),
-            (Reason::NOT_JSON, false),
-            (Reason::CONFLICT, false),
-            (Reason::REFUSED, false),
-        ] {
-            assert_eq!(Reason::new(code, "").is_intended(), intended, "{code}");
-        }
     }
 }

@@ -15,7 +15,7 @@
 //! Time is tokio's: a test that pauses the clock decides when a message becomes visible again.
 //!
 //! ```
-//! use event_core::{EventSource, Layout, Event, ObjectStore, PutMode, Queue, ReceiveRequest};
+//! use event_core::{EventSource, Layout, ObjectStore, PutMode, Queue, ReceiveRequest, Retail, Schema};
 //! use event_mem::{MemQueue, MemStore, Synthetic, SyntheticOptions};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
@@ -30,7 +30,8 @@
 //! let limits = queue.limits();
 //! let request = ReceiveRequest { max: 10, wait: limits.max_wait, visibility: limits.visibility };
 //! for delivery in queue.receive(request).await? {
-//!     let event = Event::parse(&delivery.message).expect("no event is invalid at a rate of 0.0");
+//!     let event = Retail::default().identify(&delivery.message);
+//!     let event = event.expect("no event is invalid at a rate of 0.0");
 //!     let key = Layout::default().event_key(&event);
 //!     store.put(&key, delivery.message.body.clone(), PutMode::Create).await?;
 //!     queue.delete(&[delivery.receipt]).await.remove(0)?;

@@ -171,7 +171,7 @@ fn asks_for_all(names: &[String]) -> bool {
 }
 
 fn received(delivery: &Delivery) -> Option<wire::Incoming<'_>> {
-    let Delivery { message, id, receipt, receive_count, sent_at } = delivery;
+    let Delivery { message, id, receipt, receive_count, sent_at, .. } = delivery;
     let sent = sent_at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let attributes = &message.attributes;
     Some(wire::Incoming {

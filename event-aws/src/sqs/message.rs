@@ -188,6 +188,7 @@ pub(super) fn incoming(message: SqsMessage, subject: &Subject) -> Option<Deliver
         // Both are asked for with each receive, and SQS always answers them.
         receive_count: count.map_or(1, |count| u32::try_from(count).unwrap_or(u32::MAX)),
         sent_at: sent.unwrap_or_else(SystemTime::now),
+        event: None,
     })
 }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use event_aws::{S3Store, SqsQueue};
 use event_core::{
-    Consumer, ConsumerOptions, Event, Layout, Message, ObjectStore, Producer, Quarantine, Shutdown,
-    StoreWriter, codec, list_all,
+    Consumer, ConsumerOptions, Layout, Message, ObjectStore, Producer, Quarantine, Retail, Schema,
+    Shutdown, StoreWriter, codec, list_all,
 };
 use event_mem::Scripted;
 
@@ -21,7 +21,7 @@ pub(crate) async fn the_capture_is_stored_byte_for_byte(queue: SqsQueue, store: 
     // A bucket of several tests: each below a prefix of its own.
     let layout = Layout::new("path/store_events").unwrap();
     let quarantine = Quarantine::new(store.clone(), layout.clone());
-    let writer = StoreWriter::new(store.clone(), layout.clone());
+    let writer = StoreWriter::new(store.clone(), layout.clone(), Arc::new(Retail::default()));
     let options = ConsumerOptions { total: Some(1000), ..ConsumerOptions::default() };
     let consumer = Consumer::new(queue.clone(), Arc::new(writer), quarantine).options(options);
     let producer = Producer::new(queue.clone(), Scripted::new(messages.clone()));
@@ -35,7 +35,8 @@ pub(crate) async fn the_capture_is_stored_byte_for_byte(queue: SqsQueue, store: 
     let mut expected: BTreeMap<_, _> = messages
         .iter()
         .filter_map(|message| {
-            Some((layout.event_key(&Event::parse(message).ok()?), message.body.clone()))
+            let event = Retail::default().identify(message).ok()?;
+            Some((layout.event_key(&event), message.body.clone()))
         })
         .collect();
     for object in list_all(&*store, "path/").await.unwrap() {

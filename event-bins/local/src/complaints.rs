@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use event_core::{Event, Message};
+use event_core::{Event, Message, Retail};
 
 use crate::source::nothing_to_send;
 
@@ -50,7 +50,7 @@ impl Complaints {
             format!("the message has {} bytes, the queue takes {largest}", message.size())
         } else {
             match Event::parse(message) {
-                Err(reason) if !reason.is_intended() => reason.to_string(),
+                Err(reason) if !Retail::is_intended(&reason) => reason.to_string(),
                 _ => return None,
             }
         };

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use event_core::{
     BatchLimits, BatchWriter, Compression, ConsumerOptions, Error, Handler, Layout, ObjectStore,
-    Retry, Shutdown, StoreWriter,
+    Retail, Retry, Shutdown, StoreWriter,
 };
 
 use crate::cli::seconds;
@@ -77,7 +77,9 @@ impl ObjectArgs {
         retry: Retry,
     ) -> Result<Arc<dyn Handler>, Error> {
         Ok(match self.object_layout {
-            ObjectLayout::Event => Arc::new(StoreWriter::new(store, layout).retry(retry)),
+            ObjectLayout::Event => {
+                Arc::new(StoreWriter::new(store, layout, Arc::new(Retail::default())).retry(retry))
+            }
             ObjectLayout::Batch => Arc::new(self.batch_writer(store, layout, retry)?),
         })
     }
@@ -110,7 +112,7 @@ impl ObjectArgs {
         layout: Layout,
         retry: Retry,
     ) -> Result<BatchWriter, Error> {
-        let writer = BatchWriter::new(store, layout).retry(retry);
+        let writer = BatchWriter::new(store, layout, Arc::new(Retail::default())).retry(retry);
         match self.batch_compression {
             Some(compression) => writer.compression(compression),
             None => Ok(writer),

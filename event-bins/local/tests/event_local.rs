@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use event_core::{Event, Message, codec};
+use event_core::{Event, Message, Retail, Schema, codec};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -111,7 +111,8 @@ fn the_capture_is_stored_once_byte_for_byte_however_often_it_is_replayed() {
             let Ok(event) = Event::parse(&message) else {
                 continue;
             };
-            let key = event_core::Layout::default().event_key(&event);
+            let found = Retail::default().identify(&message).unwrap();
+            let key = event_core::Layout::default().event_key(&found);
             assert_eq!(files[&key], message.body, "{key}");
             cents += (event.price * 100.0).round() as u64;
         }

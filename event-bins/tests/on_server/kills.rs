@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use event_benches::server::{Delays, QUEUE, State};
-use event_core::{Audit, Books, Layout, Queue, QueueLimits, Sent, Shutdown};
+use event_core::{Audit, Books, Layout, Queue, QueueLimits, Retail, Sent, Shutdown};
 use event_mem::MemQueueOptions;
 use tokio::time::{sleep, timeout};
 
@@ -86,7 +86,11 @@ async fn a_hundred_kills_lose_nothing_and_store_nothing_twice() {
     // Of each it is known when it was sent, so none is another than those that were.
     let known = there.send_to_durable.len();
     assert_eq!((there.stored, known, there.twice, there.quarantined), (EVENTS, EVENTS, 0, 0));
-    let audit = Audit::new(Arc::new(server.store().clone()), Layout::default());
+    let audit = Audit::new(
+        Arc::new(server.store().clone()),
+        Layout::default(),
+        Arc::new(Retail::default()),
+    );
     let audit = audit.sent(Sent::Count(EVENTS as u64));
     let report = audit.run(&Shutdown::never()).await.unwrap();
     assert_eq!(report.books, Books::Balanced, "{report:?}");

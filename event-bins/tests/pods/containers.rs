@@ -4,8 +4,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use event_aws::AwsOptions;
-use event_core::Event;
-use event_core::Reason;
+use event_core::{Event, Retail};
 use event_tests::endpoint::localstack;
 use event_tests::testcontainers::runners::SyncRunner;
 use event_tests::testcontainers::{Container, GenericImage, ImageExt};
@@ -99,7 +98,7 @@ pub(crate) fn path() {
         clients.holds_exactly(&sent).await;
         assert_eq!(clients.left().await, (0, 0));
         let reasons = sent.iter().filter_map(|message| Event::parse(message).err());
-        let bad = reasons.filter(|reason| reason.code() == Reason::BAD_MSG).count();
+        let bad = reasons.filter(|reason| reason.code() == Retail::BAD_MSG).count();
         assert!(bad > 100, "{bad}");
         let quarantined = event_core::list_all(&clients.store, "quarantine/").await.unwrap();
         assert_eq!(quarantined.len(), bad);

@@ -5,7 +5,9 @@ use std::process::{Command, Output};
 
 use aws_sdk_sqs::types::QueueAttributeName;
 use event_aws::{Aws, AwsOptions, S3Store, SqsQueue};
-use event_core::{Bytes, Event, EventSource, Layout, Message, ObjectStore, Queue, codec, list_all};
+use event_core::{
+    Bytes, EventSource, Layout, Message, ObjectStore, Queue, Retail, Schema, codec, list_all,
+};
 use event_mem::{Synthetic, SyntheticOptions};
 use serde_json::Value;
 
@@ -100,7 +102,7 @@ impl Clients {
     pub(crate) async fn holds_exactly(&self, messages: &[Message]) {
         let mut expected: BTreeMap<String, Bytes> = BTreeMap::new();
         for message in messages {
-            if let Ok(event) = Event::parse(message) {
+            if let Ok(event) = Retail::default().identify(message) {
                 expected.insert(Layout::default().event_key(&event), message.body.clone());
             }
         }

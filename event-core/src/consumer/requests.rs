@@ -13,7 +13,6 @@ use super::capacity::Room;
 use super::leases::Extension;
 use crate::error::{Error, ErrorKind, Result};
 use crate::handler::Outcome;
-use crate::message::Message;
 use crate::queue::{Delivery, Receipt, ReceiveRequest};
 use crate::reason::Reason;
 use crate::retry::PATIENCE;
@@ -71,15 +70,15 @@ impl Consumer {
             () = end.comes() => Ok(Vec::new()),
         };
         let answer = answer.map(|deliveries| {
-            let grouped = |delivery: Delivery| (self.group(&delivery.message), delivery);
-            deliveries.into_iter().map(grouped).collect()
+            let look = |mut delivery| (self.look(&mut delivery), delivery);
+            deliveries.into_iter().map(look).collect()
         });
         Done::Received { room, answer }
     }
 
-    /// The group of a message. A panic is left to the handler, where it costs no other message.
-    fn group(&self, message: &Message) -> u64 {
-        catch_unwind(AssertUnwindSafe(|| self.handler.group(message))).unwrap_or_default()
+    /// The group of a delivery. A panic is left to the handler, where it costs no other message.
+    fn look(&self, delivery: &mut Delivery) -> u64 {
+        catch_unwind(AssertUnwindSafe(|| self.handler.look(delivery))).unwrap_or_default()
     }
 
     /// Has a batch handled, and what is to be quarantined made durable. `later` is when to try

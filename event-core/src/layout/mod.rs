@@ -6,25 +6,22 @@ pub(crate) mod names;
 #[cfg(test)]
 mod tests;
 
-use std::fmt::Write;
-
-use jiff::civil::Date;
 use sha2::{Digest, Sha256};
 
 use crate::compression::Compression;
 use crate::error::{Error, Result};
 use crate::message::{AttributeValue, Message};
 use crate::reason::Reason;
-use crate::schema::retail::{EVENT_TYPE, Event, EventType};
+use crate::schema::Identified;
 
 /// The key layout of a store: one object for each event or for many, one for each quarantined
 /// message.
 ///
 /// ```text
-/// store_events/event_type=sale_event/dt=2026_11_22/<request_id>.json
+/// store_events/event_type=sale_event/dt=2026_11_22/<identity>.json
 /// store_events/event_type=sale_event/dt=2026_11_22/0000000000.ndjson.zst
 /// store_events/_manifest.json
-/// quarantine/store_events/reason=bad_msg/event_type=sale_event/<sha-256 of the message>.json
+/// quarantine/store_events/reason=bad_msg/<sha-256 of the message>.json
 /// compacted/store_events/event_type=sale_event/dt=2026_11_22/0000000000.ndjson.zst
 /// ```
 ///
@@ -32,13 +29,12 @@ use crate::schema::retail::{EVENT_TYPE, Event, EventType};
 /// prefix has a fixed number of segments and no prefix has one that begins as theirs do, so layouts
 /// with other prefixes share a store, one prefix inside of another too, and no key.
 ///
-/// Keys are built from untrusted input. Of each value only `A-Z a-z 0-9 _ -` go in as they are;
-/// every other byte is written as `%` and two hexadecimal digits, and a value that would take
-/// more than 120 bytes is cut and closed with `~` and its SHA-256. A `_` at the start of a
-/// `request_id` is written `%5f`, since Athena, Hive and Spark
+/// Keys are built from untrusted input. Of an identity only `A-Z a-z 0-9 _ -` go in as they are;
+/// every other byte is written as `%` and two hexadecimal digits, and one that would take more than
+/// 120 bytes is cut and closed with `~` and its SHA-256; [`Partition`](crate::Partition) tells how values of
+/// partitions are written. A `_` at the start of an identity is written `%5f`, since Athena, Hive and Spark
 /// [pass over](https://docs.aws.amazon.com/athena/latest/ug/tables-location-format.html) objects
-/// whose name starts with one. So two values never share a key, no value holds a `/` or a `.`, and
-/// no key exceeds the 1,024 bytes that
+/// whose name starts with one. So two events never share a key, no value holds a `/`, and no key exceeds the 1,024 bytes that
 /// [S3 allows](https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
@@ -53,17 +49,15 @@ impl Layout {
     /// The prefix that objects merged for readers are under.
     pub const COMPACTED_PREFIX: &'static str = "compacted";
     /// What the segments of keys begin with, and those of a prefix do not.
-    const OF_KEYS: [&'static str; 3] = ["event_type=", "dt=", "reason="];
-    /// Stands for a message without an event type, as Hive, Athena, Spark and DuckDB read it.
-    const NO_EVENT_TYPE: &'static str = "__HIVE_DEFAULT_PARTITION__";
+    const OF_KEYS: [&'static str; 4] = ["event_type=", "dt=", "hr=", "reason="];
     /// The longest prefix: leaves room for the rest of the key.
-    const MAX_PREFIX: usize = 400;
+    const MAX_PREFIX: usize = 256;
     /// The longest encoded value that is kept whole. Most file systems end a name at 255 bytes.
     const MAX_VALUE: usize = 120;
 
     /// A layout below `prefix`: one or more segments of `A-Z a-z 0-9 _ - . =`, parted by `/`,
     /// none of them starting with a dot or a `_`, which readers pass over, or as those of keys do
-    /// (`event_type=`, `dt=`, `reason=`), and not below `quarantine` or `compacted`.
+    /// (`event_type=`, `dt=`, `hr=`, `reason=`), and not below `quarantine` or `compacted`.
     pub fn new(prefix: &str) -> Result<Self> {
         let allowed = |c: char| c.is_ascii_alphanumeric() || "_-.=".contains(c);
         let mut segments = prefix.split('/');
@@ -82,7 +76,7 @@ impl Layout {
             let message = format!(
                 "S3_PREFIX is {prefix:?}: give segments of letters, digits, '_', '-', '.' and '=' parted \
                  by single '/', at most {} bytes, none starting with '.' or '_', which is hidden from readers, \
-                 or with 'event_type=', 'dt=' or 'reason=', which keys have, not below 'quarantine' or \
+                 or with 'event_type=', 'dt=', 'hr=' or 'reason=', which keys have, not below 'quarantine' or \
                  'compacted', for example 'store_events'",
                 Self::MAX_PREFIX
             );
@@ -96,14 +90,14 @@ impl Layout {
         &self.prefix
     }
 
-    /// The key of an event: a function of its type, its own day and its identity, and of nothing
-    /// else, so that a second delivery, on any pod at any time, finds the first.
-    pub fn event_key(&self, event: &Event<'_>) -> String {
-        let id = &event.request_id;
+    /// The key of an event: a function of its partition and its identity, and of nothing else, so
+    /// that a second delivery, on any pod at any time, finds the first.
+    pub fn event_key(&self, event: &Identified) -> String {
+        let Identified { identity: id, partition } = event;
         let mut key = String::with_capacity(self.prefix.len() + id.len() + 64);
         key.push_str(&self.prefix);
         key.push('/');
-        push_partition(&mut key, event);
+        key.push_str(partition.name());
         key.push('/');
         match id.strip_prefix('_') {
             Some(rest) => push_cut(&mut key, "%5f", rest, id),
@@ -111,21 +105,6 @@ impl Layout {
         }
         key.push_str(".json");
         key
-    }
-
-    /// The partition of an event: a function of its type and its own day.
-    pub(crate) fn partition(&self, event: &Event<'_>) -> String {
-        let mut partition = String::with_capacity(64);
-        push_partition(&mut partition, event);
-        partition
-    }
-
-    /// A number for the partition of events of this type and day, which no other partition has.
-    pub(crate) fn partition_number(event_type: EventType, day: Date) -> u64 {
-        let [year, month, day] =
-            [i64::from(day.year()), i64::from(day.month()), i64::from(day.day())];
-        // Years of valid events have four digits. 0 stands for what is no event.
-        (event_type as u64 + 1) * 100_000_000 + (year * 10_000 + month * 100 + day).unsigned_abs()
     }
 
     /// The layout of what is merged for readers: as this one, below a prefix of its own.
@@ -181,9 +160,6 @@ impl Layout {
         let mut key = self.quarantine_root();
         key.push_str("reason=");
         push_value(&mut key, reason.code());
-        key.push_str("/event_type=");
-        let event_type = message.attributes.value(EVENT_TYPE);
-        push_value(&mut key, event_type.unwrap_or(Self::NO_EVENT_TYPE));
         key.push('/');
         push_hex(&mut key, &message_digest(message));
         key.push_str(".json");
@@ -220,13 +196,6 @@ fn message_digest(message: &Message) -> [u8; 32] {
     }
     part(&message.body);
     hash.finalize().into()
-}
-
-fn push_partition(key: &mut String, event: &Event<'_>) {
-    let (kind, date) = (event.event_type, event.ts.date());
-    let (year, month, day) = (date.year(), date.month(), date.day());
-    // Writing to a String cannot fail.
-    let _ = write!(key, "event_type={kind}/dt={year:04}_{month:02}_{day:02}");
 }
 
 fn push_value(key: &mut String, value: &str) {

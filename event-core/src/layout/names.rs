@@ -1,39 +1,13 @@
-//! Names in the store, read back: partitions, and what is in them.
-
-use jiff::civil::Date;
+//! Names in the store, read back.
 
 use crate::compression::Compression;
-use crate::schema::retail::EventType;
-
-/// A partition, read back from its name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Partition {
-    pub(crate) name: String,
-    pub(crate) event_type: EventType,
-    pub(crate) day: Date,
-}
-
-impl Partition {
-    /// None if no event belongs to a partition of this name.
-    pub(crate) fn parse(name: &str) -> Option<Self> {
-        const DAY: &str = "%Y_%m_%d";
-        let (kind, text) = name.strip_prefix("event_type=")?.split_once("/dt=")?;
-        let event_type = EventType::ALL.into_iter().find(|known| known.as_str() == kind)?;
-        let day = Date::strptime(DAY, text).ok()?;
-        // One day has one name.
-        let same = day.strftime(DAY).to_string() == text;
-        same.then(|| Self { name: name.to_owned(), event_type, day })
-    }
-}
 
 /// Whether a path below the quarantine of a prefix is in that of a longer prefix: it has more
-/// segments than `reason=…/event_type=…/<digest>.json`, and ends with these.
+/// segments than `reason=…/<digest>.json`, and ends with these.
 pub(crate) fn is_of_longer_prefix(path: &str) -> bool {
     let mut last = path.rsplit('/');
-    let (_, event_type, reason) = (last.next(), last.next(), last.next());
-    event_type.is_some_and(|segment| segment.starts_with("event_type="))
-        && reason.is_some_and(|segment| segment.starts_with("reason="))
-        && last.next().is_some()
+    let (_, reason) = (last.next(), last.next());
+    reason.is_some_and(|segment| segment.starts_with("reason=")) && last.next().is_some()
 }
 
 /// What readers of Hive partitions pass over, such as the object that a consumer proves its
@@ -63,24 +37,6 @@ fn slot(digits: &str) -> Option<u32> {
 mod tests {
     use super::*;
     use crate::layout::Layout;
-    use jiff::civil::date;
-
-    #[test]
-    fn only_the_name_that_the_layout_gives_is_that_of_a_partition() {
-        let partition = Partition::parse("event_type=sale_event/dt=2026_01_02").unwrap();
-        assert_eq!((partition.event_type, partition.day), (EventType::Sale, date(2026, 1, 2)));
-        for name in [
-            "",
-            "event_type=sale_event",
-            "event_type=other/dt=2026_01_02",
-            "event_type=sale_event/dt=2026_1_2",
-            "event_type=sale_event/dt=2026_02_30",
-            "event_type=sale_event/dt=2026_01_02/x",
-            "event_type=sale_event/dt=2026-01-02",
-        ] {
-            assert_eq!(Partition::parse(name), None, "{name}");
-        }
-    }
 
     #[test]
     fn the_quarantine_of_a_longer_prefix_is_told_from_that_of_a_shorter_one() {
@@ -96,7 +52,7 @@ mod tests {
             }
         }
         // A stray object, which an audit is to name.
-        for stray in ["x", "b/x", "reason=x/y", "b/c/d/e", "b/event_type=x/reason=y/z"] {
+        for stray in ["x", "b/x", "reason=x/y", "b/c/d/e", "b/reason=y/x/z"] {
             assert!(!is_of_longer_prefix(stray), "{stray}");
         }
     }

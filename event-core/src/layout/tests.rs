@@ -1,27 +1,15 @@
 use super::*;
+use crate::schema::{Partition, PartitionBy};
 use proptest::prelude::*;
 
-pub(super) fn event(request_id: &str) -> Event<'_> {
-    Event {
-        event_type: EventType::Inventory,
-        request_id: request_id.into(),
-        store_id: 1,
-        cust_id: 1,
-        category: "".into(),
-        sku: 1,
-        price: 1.0,
-        qty: 1,
-        discount: 0.0,
-        gift_wrap: false,
-        variant: "".into(),
-        priority_shipping: false,
-        ts: jiff::civil::datetime(2026, 1, 2, 3, 4, 5, 0),
-        is_return: false,
-    }
+pub(super) fn event(identity: &str) -> Identified {
+    let time = jiff::civil::datetime(2026, 1, 2, 3, 4, 5, 0);
+    let partition = Partition::new(Some("inventory_event"), time, PartitionBy::Day);
+    Identified { identity: identity.into(), partition }
 }
 
 #[test]
-fn an_event_has_the_references_key() {
+fn an_event_has_the_key_of_the_original_demo() {
     assert_eq!(
         Layout::default().event_key(&event("fbcb6bb3-3652-4287-b51e-118f96d8480e")),
         "store_events/event_type=inventory_event/dt=2026_01_02/fbcb6bb3-3652-4287-b51e-118f96d8480e.json"
@@ -39,18 +27,6 @@ fn hostile_identities_stay_in_their_partition() {
     assert_eq!(key("_a_b"), format!("{dir}%5fa_b.json"));
     assert_eq!(key("%5fa_b"), format!("{dir}%255fa_b.json"));
     assert_eq!(key("é"), format!("{dir}%c3%a9.json"));
-}
-
-#[test]
-fn a_quarantine_key_names_reason_and_type() {
-    let reason = Reason::new(Reason::BAD_MSG, "");
-    let message = Message::new("x").with_attribute(EVENT_TYPE, "../../etc");
-    let key = Layout::default().quarantine_key(&message, &reason);
-    assert!(
-        key.starts_with("quarantine/store_events/reason=bad_msg/event_type=%2e%2e%2f%2e%2e%2fetc/")
-    );
-    let untyped = Layout::default().quarantine_key(&Message::new("x"), &reason);
-    assert!(untyped.contains("/event_type=__HIVE_DEFAULT_PARTITION__/"));
 }
 
 #[test]
@@ -76,13 +52,13 @@ fn a_value_is_kept_whole_up_to_120_bytes_and_cut_to_them_beyond() {
 
 #[test]
 fn a_quarantine_key_is_that_of_the_whole_message() {
-    let reason = Reason::new(Reason::BAD_MSG, "");
+    let reason = Reason::new("bad_msg", "");
     let key = |message: &Message| Layout::default().quarantine_key(message, &reason);
     let message = Message::new("body").with_attribute("ab", "cd");
     // Objects under it are found again only if it never changes.
     assert_eq!(
         key(&message),
-        "quarantine/store_events/reason=bad_msg/event_type=__HIVE_DEFAULT_PARTITION__/\
+        "quarantine/store_events/reason=bad_msg/\
          db283aefdb025872105ad4175213a3aaf0c2165044d488e83235aaf54ea85e2b.json"
     );
     for other in [
@@ -98,7 +74,7 @@ fn a_quarantine_key_is_that_of_the_whole_message() {
 
 #[test]
 fn the_types_of_attributes_are_part_of_a_quarantine_key() {
-    let reason = Reason::new(Reason::BAD_MSG, "");
+    let reason = Reason::new("bad_msg", "");
     let with = |value: AttributeValue| Message::new("b").with_attribute("x", value);
     let text = |text: &'static str| AttributeValue::from(text);
     let number = |value| text(value).with_type("Number").unwrap();
@@ -126,7 +102,7 @@ fn a_prefix_is_kept_as_it_was_given_up_to_its_longest() {
     assert_eq!(Layout::new("a/b_c").unwrap().prefix(), "a/b_c");
     let segment = "p".repeat(200);
     assert!(Layout::new(&segment).is_ok() && Layout::new(&format!("{segment}p")).is_err());
-    let longest = format!("{segment}/{}", "p".repeat(199));
+    let longest = format!("{segment}/{}", "p".repeat(55));
     assert!(Layout::new(&longest).is_ok() && Layout::new(&format!("{longest}p")).is_err());
 }
 
@@ -160,17 +136,24 @@ fn prefixes_that_could_leave_their_place_are_refused() {
 
 proptest! {
     #[test]
-    fn keys_keep_to_the_grammar_and_the_length(id in ".{0,300}", code in ".{0,300}", kind in ".{0,300}") {
-        let layout = Layout::new(&"p".repeat(200)).unwrap();
-        let message = Message::new("x").with_attribute(EVENT_TYPE, kind);
+    fn keys_keep_to_the_grammar_and_the_length(id in ".{0,300}", code in ".{0,300}", city in ".{0,300}") {
+        let layout = Layout::new(&format!("{}/{}", "p".repeat(200), "p".repeat(55))).unwrap();
+        let mut widest = event(&id);
+        for field in ["a", "b", "c"].map(|name| name.repeat(32)) {
+            widest.partition = widest.partition.with(&field, &city);
+        }
+        let slot = layout.compacted().batch_key(widest.partition.name(), 7, Compression::Zstd);
         let keys = [
             layout.event_key(&event(&id)),
-            layout.quarantine_key(&message, &Reason::new(code, "")),
+            layout.quarantine_key(&Message::new("x"), &Reason::new(code, "")),
+            layout.event_key(&widest),
+            layout.claim_key(widest.partition.name(), 7),
+            slot,
         ];
-        for (key, segments) in keys.into_iter().zip([3, 4]) {
+        for (key, segments) in keys.into_iter().zip([4, 4, 7, 9, 8]) {
             prop_assert!(key.len() <= 1024);
             prop_assert_eq!(key.matches('/').count(), segments);
-            prop_assert!(!key.contains("..") && key.bytes().all(|b| b.is_ascii_graphic()));
+            prop_assert!(!key.split('/').any(|of| of == "..") && key.bytes().all(|b| b.is_ascii_graphic()));
             prop_assert!(key.split('/').all(|segment| segment.len() <= 255));
         }
     }

@@ -26,7 +26,7 @@ use crate::compression::Compression;
 use crate::error::{Error, ErrorKind, Result};
 use crate::layout::Layout;
 use crate::retry::{Retry, Retryable};
-use crate::schema::retail::Event;
+use crate::schema::Schema;
 use crate::shutdown::Shutdown;
 use crate::store::{ObjectStore, PutMode, PutOutcome};
 use commit::{Answer, Commit, Request, Segment};
@@ -44,6 +44,7 @@ pub(crate) use segment::{lines_of, one_line};
 pub(crate) struct Log {
     store: Arc<dyn ObjectStore>,
     layout: Layout,
+    schema: Arc<dyn Schema>,
     pub(crate) retry: Retry,
     /// As it was set; the manifest's, if it was not.
     pub(crate) compression: Option<Compression>,
@@ -81,10 +82,15 @@ enum Next {
 }
 
 impl Log {
-    pub(crate) fn new(store: Arc<dyn ObjectStore>, layout: Layout) -> Self {
+    pub(crate) fn new(
+        store: Arc<dyn ObjectStore>,
+        layout: Layout,
+        schema: Arc<dyn Schema>,
+    ) -> Self {
         Self {
             store,
             layout,
+            schema,
             retry: Retry::default(),
             compression: None,
             remember: 10_000_000,
@@ -98,11 +104,6 @@ impl Log {
     pub(crate) fn pending(&self, identity: &str, body: Bytes) -> Pending {
         let fingerprint = self.fingerprints.of(identity);
         Pending { identity: identity.into(), line: one_line(body), fingerprint }
-    }
-
-    /// The partition that an event belongs to.
-    pub(crate) fn partition(&self, event: &Event<'_>) -> String {
-        self.layout.partition(event)
     }
 
     /// The manifest of the prefix, which is made if nothing is below the prefix yet.

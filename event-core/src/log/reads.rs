@@ -99,7 +99,7 @@ impl Log {
         let object = self.retry.one(|_| true, work.stop, || self.store.get(&key)).await?;
         let Some(object) = object else { return Ok(None) };
         let lines = Lines::read(&key, work.compression, object)?;
-        lines.compare(&key, self.fingerprints, &work.by_fingerprint).map(Some)
+        lines.compare(&key, &*self.schema, self.fingerprints, &work.by_fingerprint).map(Some)
     }
 }
 

@@ -1,17 +1,12 @@
 //! A segment: lines, each one event, compressed together.
 
-use std::borrow::Cow;
-use std::fmt;
-
 use bytes::Bytes;
-use serde::Deserializer as _;
-use serde::de::{IgnoredAny, MapAccess, Visitor};
 
 use super::index::FingerprintKey;
 use super::{Pending, commit};
 use crate::compression::Compression;
 use crate::error::{Error, Result};
-use crate::schema::Text;
+use crate::schema::Schema;
 
 /// The lines of a segment, uncompressed.
 pub(super) struct Lines(Bytes);
@@ -25,12 +20,14 @@ impl Lines {
     pub(super) fn compare(
         &self,
         key: &str,
+        schema: &dyn Schema,
         fingerprints: FingerprintKey,
         pending: &PendingByFingerprint<'_>,
     ) -> Result<commit::Segment> {
         let mut segment = commit::Segment::default();
         for (number, line) in lines_of(&self.0).enumerate() {
-            let identity = identity_of(line)
+            let identity = schema
+                .identity_of(line)
                 .ok_or_else(|| invalid(key, &format!("line {} has no identity", number + 1)))?;
             let fingerprint = fingerprints.of(&identity);
             segment.fingerprints.push(fingerprint);
@@ -105,55 +102,9 @@ pub(super) fn invalid(key: &str, fault: &str) -> Error {
     Error::invalid("log", message)
 }
 
-/// The identity of a stored event. Of a line that was valid when it was stored it reads no more
-/// than it must: up to the field.
-fn identity_of(line: &[u8]) -> Option<Cow<'_, str>> {
-    let mut found = None;
-    // The error is that of the rest of the line, which is not read.
-    let _ = serde_json::Deserializer::from_slice(line).deserialize_map(Find(&mut found));
-    found
-}
-
-const IDENTITY: &str = "request_id";
-
-struct Find<'a, 'de>(&'a mut Option<Cow<'de, str>>);
-
-impl<'de> Visitor<'de> for Find<'_, 'de> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(Text(key)) = map.next_key()? {
-            if key == IDENTITY {
-                *self.0 = Some(map.next_value::<Text<'de>>()?.0);
-                return Ok(());
-            }
-            map.next_value::<IgnoredAny>()?;
-        }
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_identity_of_a_line_is_found_wherever_it_stands() {
-        for line in [
-            r#"{"request_id": "a\n", "x": 1}"#,
-            r#"{"x": {"request_id": "b"}, "y": [1, "}"], "request_id": "a\n"}"#,
-            r#" { "x" : null , "\u0072equest_id" : "a\n" } "#,
-        ] {
-            assert_eq!(identity_of(line.as_bytes()).as_deref(), Some("a\n"), "{line}");
-        }
-        for line in ["", "[]", "{}", r#"{"request_id": 1}"#, r#"{"x": "#, "{\"x\": \"\u{0}\"}"] {
-            assert_eq!(identity_of(line.as_bytes()), None, "{line}");
-        }
-    }
 
     #[test]
     fn lines_end_with_a_line_break_or_with_the_object() {

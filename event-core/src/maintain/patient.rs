@@ -245,7 +245,8 @@ mod tests {
         let foreign: BTreeSet<_> = [
             "r/a".to_owned(),
             "r/event_type=sale_event/a".to_owned(),
-            "r/event_type=other/dt=2026_11_22/a".to_owned(),
+            "r/event_type=a b/dt=2026_11_22/a".to_owned(),
+            "r/dt=2026_11_22/a".to_owned(),
             "r/event_type=sale_event/z".to_owned(),
             "r/event_type=sale_event/dt=2026_11_220/a".to_owned(),
             "r/event_type=sale_event/dt=2026_11_22x/a".to_owned(),
@@ -253,16 +254,16 @@ mod tests {
         ]
         .into();
         // Beside a key that is told, or outside of the root.
-        let others = ["r/event_type=other/dt=2026_11_22/b", "r", "r0/a", "s/b"].map(str::to_owned);
+        let others = ["r/event_type=a b/dt=2026_11_22/b", "r", "r0/a", "s/b"].map(str::to_owned);
         let all = in_them.chain(hidden).chain(foreign.clone()).chain(others).collect();
         for size in 1..4 {
             let (store, _) = paged(&all, size);
             let (mut found, mut odd) = (Vec::new(), Vec::new());
-            let each = |told: Result<crate::layout::names::Partition, String>| match told {
-                Ok(partition) => found.push(partition.name),
+            let each = |told: Result<crate::schema::Partition, String>| match told {
+                Ok(partition) => found.push(partition.name().to_owned()),
                 Err(key) => odd.push(key),
             };
-            each_partition(&store, "r/", each).await.unwrap();
+            each_partition(&store, "r/", &["event_type".into(), "dt".into()], each).await.unwrap();
             assert!(found.iter().eq(&partitions), "{found:?}");
             assert!(odd.iter().eq(&foreign), "{odd:?}");
         }

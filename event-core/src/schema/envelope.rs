@@ -1,46 +1,31 @@
 //! Events that came in the envelope of another service.
 
-use serde::Deserialize;
+use std::collections::BTreeMap;
+
 use serde::de::IgnoredAny;
 
 use crate::message::Message;
-use crate::object::Object;
 use crate::reason::Reason;
 
-/// What tells an envelope: its keys, and no `request_id` beside them.
-#[derive(Deserialize)]
-struct Marks {
-    request_id: Option<IgnoredAny>,
-    #[serde(rename = "Type")]
-    kind: Option<IgnoredAny>,
-    #[serde(rename = "TopicArn")]
-    topic: Option<IgnoredAny>,
-    #[serde(rename = "Message")]
-    message: Option<IgnoredAny>,
-    #[serde(rename = "detail-type")]
-    detail_type: Option<IgnoredAny>,
-    source: Option<IgnoredAny>,
-    detail: Option<IgnoredAny>,
-}
-
 /// `reason`, or a more telling one if the message is no event but an envelope around one, as SNS and
-/// EventBridge make them.
+/// EventBridge make them: it has their keys, and no `identity` beside them.
 #[cold]
-pub(super) fn named(message: &Message, reason: Reason) -> Reason {
-    around(&message.body).unwrap_or(reason)
+pub(super) fn named(message: &Message, identity: &str, reason: Reason) -> Reason {
+    around(&message.body, identity).unwrap_or(reason)
 }
 
-fn around(body: &[u8]) -> Option<Reason> {
-    let Object::<Marks>(marks) = serde_json::from_slice(body).ok()?;
-    if marks.request_id.is_some() {
+fn around(body: &[u8], identity: &str) -> Option<Reason> {
+    let keys: BTreeMap<String, IgnoredAny> = serde_json::from_slice(body).ok()?;
+    let has = |of: &[&str]| of.iter().all(|key| keys.contains_key(*key));
+    if has(&[identity]) {
         return None;
     }
-    let detail = if marks.kind.and(marks.topic).and(marks.message).is_some() {
+    let detail = if has(&["Type", "TopicArn", "Message"]) {
         "this is a notification of SNS around a message: switch on raw message delivery \
-         (RawMessageDelivery) for the subscription, which passes on the attribute event_type too"
-    } else if marks.detail_type.and(marks.source).and(marks.detail).is_some() {
+         (RawMessageDelivery) for the subscription, which passes on the attributes too"
+    } else if has(&["detail-type", "source", "detail"]) {
         "this is an event of EventBridge around another: send its detail alone (InputPath \
-         $.detail), through a function that sets the attribute event_type, which a rule cannot set"
+         $.detail), through a function that sets the attributes, which a rule cannot set"
     } else {
         return None;
     };

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::Text;
+use super::body::Text;
 use super::shape::{Members, Shape};
 use crate::reason::Reason;
 

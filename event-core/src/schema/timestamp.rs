@@ -14,15 +14,15 @@ const YEARS: std::ops::RangeInclusive<i16> = 1970..=2099;
 ///
 /// ISO 8601 knows more, of which one or the other refuses each: `:60`, an hour alone, a lower-case
 /// `t` or `z`, a comma, basic format, weeks, seconds in an offset, and the zone in brackets of RFC 9557.
-pub(super) fn read(text: &str) -> Result<DateTime, Reason> {
+pub(super) fn read(field: &str, text: &str) -> Result<DateTime, Reason> {
     let Some(time) = parse(text.as_bytes()) else {
         return Err(out_of_range(format_args!(
-            "ts {text:?} is not a date and time like 2026-11-22T22:16:48.469759"
+            "{field} {text:?} is not a date and time like 2026-11-22T22:16:48.469759"
         )));
     };
     if !YEARS.contains(&time.year()) {
         return Err(out_of_range(format_args!(
-            "ts {text:?} is not in the years {} to {}",
+            "{field} {text:?} is not in the years {} to {}",
             YEARS.start(),
             YEARS.end()
         )));

@@ -1,6 +1,8 @@
 //! The handler that writes many events into one object.
 
 use std::collections::BTreeMap;
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,16 +10,16 @@ use async_trait::async_trait;
 use futures_util::future::join_all;
 use tracing::{Instrument, debug_span};
 
+use super::identified;
 use crate::compression::Compression;
 use crate::error::{Error, ErrorKind, Result};
 use crate::handler::{Handler, Outcome};
 use crate::layout::Layout;
 use crate::log::{CommitOutcome, Log, Pending};
-use crate::message::Message;
 use crate::queue::Delivery;
 use crate::reason::Reason;
 use crate::retry::Retry;
-use crate::schema::retail::Event;
+use crate::schema::{Identified, Partition, Schema};
 use crate::shutdown::Shutdown;
 use crate::store::ObjectStore;
 
@@ -61,15 +63,16 @@ use crate::store::ObjectStore;
 /// of them creates. All must be batch writers: the two layouts do not know of each other's records.
 pub struct BatchWriter {
     log: Log,
+    schema: Arc<dyn Schema>,
 }
 
 /// When events are tried again whose log cannot be read: it needs manual repair.
 const AFTER_A_FAULT: Duration = Duration::from_secs(300);
 
 impl BatchWriter {
-    /// A writer into this store.
-    pub fn new(store: Arc<dyn ObjectStore>, layout: Layout) -> Self {
-        Self { log: Log::new(store, layout) }
+    /// A writer of events of this schema into this store.
+    pub fn new(store: Arc<dyn ObjectStore>, layout: Layout, schema: Arc<dyn Schema>) -> Self {
+        Self { log: Log::new(store, layout, Arc::clone(&schema)), schema }
     }
 
     /// With this retry loop, as [`StoreWriter::retry`](super::StoreWriter::retry).
@@ -116,11 +119,12 @@ impl BatchWriter {
 
     async fn store(
         &self,
-        partition: &str,
+        partition: Partition,
         pending: Vec<(usize, Pending)>,
         stop: &Shutdown,
     ) -> Vec<(usize, Outcome)> {
         let (places, pending): (Vec<_>, Vec<_>) = pending.into_iter().unzip();
+        let partition = partition.name();
         let span = debug_span!("store", partition, events = pending.len());
         let outcomes = match self.log.store(partition, &pending, stop).instrument(span).await {
             Ok(outcomes) => outcomes.into_iter().map(outcome).collect(),
@@ -140,7 +144,7 @@ fn outcome(outcome: CommitOutcome) -> Outcome {
         CommitOutcome::Stored => Outcome::Ack,
         CommitOutcome::Duplicate => Outcome::Duplicate,
         CommitOutcome::Conflict => {
-            let detail = "an event with the same request_id and other bytes is stored";
+            let detail = "an event with the same identity and other bytes is stored";
             Outcome::Quarantine(Reason::new(Reason::CONFLICT, detail))
         }
     }
@@ -148,30 +152,35 @@ fn outcome(outcome: CommitOutcome) -> Outcome {
 
 #[async_trait]
 impl Handler for BatchWriter {
-    /// One for each type and day.
-    fn group(&self, message: &Message) -> u64 {
-        Event::type_and_day(message).map_or(0, |(kind, day)| Layout::partition_number(kind, day))
+    /// A group for each partition.
+    fn look(&self, delivery: &mut Delivery) -> u64 {
+        let event = delivery.event.insert(self.schema.identify(&delivery.message));
+        let mut hash = DefaultHasher::new();
+        event.as_ref().ok().map(|event| &event.partition).hash(&mut hash);
+        hash.finish()
     }
 
     async fn handle(&self, batch: &[Delivery], shutdown: &Shutdown) -> Vec<Outcome> {
         let mut outcomes = vec![Outcome::Retry(Duration::ZERO); batch.len()];
-        let mut partitions: BTreeMap<u64, (String, Vec<(usize, Pending)>)> = BTreeMap::new();
+        let mut partitions: BTreeMap<Partition, Vec<(usize, Pending)>> = BTreeMap::new();
         for (place, delivery) in batch.iter().enumerate() {
-            match Event::parse(&delivery.message) {
+            match identified(&*self.schema, delivery) {
                 Ok(event) => {
-                    let body = delivery.message.body.clone();
-                    let pending = self.log.pending(&event.request_id, body);
-                    let number = Layout::partition_number(event.event_type, event.ts.date());
-                    let there = partitions.entry(number);
-                    let there = there.or_insert_with(|| (self.log.partition(&event), Vec::new()));
-                    there.1.push((place, pending));
+                    let Identified { identity, partition } = &*event;
+                    let pending = self.log.pending(identity, delivery.message.body.clone());
+                    match partitions.get_mut(partition) {
+                        Some(there) => there.push((place, pending)),
+                        None => {
+                            partitions.insert(partition.clone(), vec![(place, pending)]);
+                        }
+                    }
                 }
                 Err(reason) => outcomes[place] = Outcome::Quarantine(reason),
             }
         }
         let stores = partitions
-            .values_mut()
-            .map(|(partition, pending)| self.store(partition, std::mem::take(pending), shutdown));
+            .into_iter()
+            .map(|(partition, pending)| self.store(partition, pending, shutdown));
         for (place, outcome) in join_all(stores).await.into_iter().flatten() {
             outcomes[place] = outcome;
         }
@@ -182,12 +191,15 @@ impl Handler for BatchWriter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mocks::MockStore;
+    use crate::message::Message;
+    use crate::mocks::{MockStore, delivery};
+    use crate::schema::Retail;
 
     /// Batches of two partitions make twice the objects; of none, what is no event is together.
     #[test]
     fn events_share_a_group_if_and_only_if_they_share_a_partition() {
-        let writer = BatchWriter::new(Arc::new(MockStore::new()), Layout::default());
+        let schema = Arc::new(Retail::default());
+        let writer = BatchWriter::new(Arc::new(MockStore::new()), Layout::default(), schema);
         let days =
             ["2026-11-22", "2026-11-23", "2026-12-22", "2025-11-22", "2026-01-31", "2026-02-01"];
         let kinds = ["sale_event", "inventory_event", "SALE_EVENT"];
@@ -202,13 +214,18 @@ mod tests {
                 messages.push(Message::new(body).with_attribute(crate::EVENT_TYPE, kind));
             }
         }
-        let partition = |message: &Message| {
-            Event::parse(message).ok().map(|event| Layout::default().partition(&event))
-        };
-        for a in &messages {
-            for b in &messages {
-                let together = writer.group(a) == writer.group(b);
-                assert_eq!(together, partition(a) == partition(b), "{a:?} and {b:?}");
+        let found: Vec<_> = messages
+            .into_iter()
+            .map(|message| {
+                let mut delivery = delivery(message);
+                let group = writer.look(&mut delivery);
+                (group, delivery.event.map(|event| event.map(|event| event.partition).ok()))
+            })
+            .collect();
+        for (group, partition) in &found {
+            assert!(partition.is_some(), "what was found is left in the delivery");
+            for (other, elsewhere) in &found {
+                assert_eq!(group == other, partition == elsewhere, "{partition:?}, {elsewhere:?}");
             }
         }
     }

@@ -8,6 +8,7 @@ use futures_util::future::join_all;
 use tokio::sync::Semaphore;
 use tracing::{Instrument, debug_span};
 
+use super::identified;
 use crate::error::{Error, ErrorKind};
 use crate::handler::{Handler, Outcome};
 use crate::layout::Layout;
@@ -15,7 +16,7 @@ use crate::message::Message;
 use crate::queue::Delivery;
 use crate::reason::Reason;
 use crate::retry::Retry;
-use crate::schema::retail::Event;
+use crate::schema::Schema;
 use crate::shutdown::Shutdown;
 use crate::store::{ObjectStore, PutMode, PutOutcome};
 
@@ -28,7 +29,7 @@ use crate::store::{ObjectStore, PutMode, PutOutcome};
 /// | the same bytes | [`Outcome::Duplicate`] |
 /// | other bytes | [`Outcome::Quarantine`] with [`Reason::CONFLICT`] |
 ///
-/// What is no valid event is quarantined with the reason that [`Event::parse`] gives.
+/// What is no event is quarantined with the reason that the [`Schema`] gives.
 ///
 /// While the store fails, it tries again and keeps the messages: the consumer's bounds fill up,
 /// receiving stops, and no message uses up its deliveries. An error that is about the event
@@ -36,21 +37,21 @@ use crate::store::{ObjectStore, PutMode, PutOutcome};
 ///
 /// # What is promised
 ///
-/// Of all deliveries with the same `request_id`, type and day, one object is ever stored. Two
-/// *different* events that share a `request_id` but differ in type or day have two keys, and both
-/// are stored: this layout has no index over partitions.
+/// Of all deliveries with the same identity and partition, one object is ever stored. Identity is by
+/// partition: one on two days is two events, and both are stored.
 pub struct StoreWriter {
     store: Arc<dyn ObjectStore>,
     layout: Layout,
+    schema: Arc<dyn Schema>,
     retry: Retry,
     puts: Semaphore,
 }
 
 impl StoreWriter {
-    /// A writer into this store, with up to 64 events at the store at once.
-    pub fn new(store: Arc<dyn ObjectStore>, layout: Layout) -> Self {
+    /// A writer of events of this schema into this store, with up to 64 of them at the store at once.
+    pub fn new(store: Arc<dyn ObjectStore>, layout: Layout, schema: Arc<dyn Schema>) -> Self {
         let puts = Semaphore::new(64);
-        Self { store, layout, retry: Retry::default(), puts }
+        Self { store, layout, schema, retry: Retry::default(), puts }
     }
 
     /// With so many events at the store at once, over all batches; at least 1. An event stays
@@ -70,8 +71,9 @@ impl StoreWriter {
         self
     }
 
-    async fn store(&self, message: &Message, shutdown: &Shutdown) -> Outcome {
-        let event = match Event::parse(message) {
+    async fn store(&self, delivery: &Delivery, shutdown: &Shutdown) -> Outcome {
+        let message = &delivery.message;
+        let event = match identified(&*self.schema, delivery) {
             Ok(event) => event,
             Err(reason) => return Outcome::Quarantine(reason),
         };
@@ -103,8 +105,7 @@ impl StoreWriter {
         match self.store.get(key).await? {
             Some(there) if there == message.body => Ok(Outcome::Duplicate),
             Some(_) => {
-                let detail =
-                    format!("{key} holds an event with the same request_id and other bytes");
+                let detail = format!("{key} holds an event with the same identity and other bytes");
                 Ok(Outcome::Quarantine(Reason::new(Reason::CONFLICT, detail)))
             }
             None => {
@@ -118,7 +119,7 @@ impl StoreWriter {
 #[async_trait]
 impl Handler for StoreWriter {
     async fn handle(&self, batch: &[Delivery], shutdown: &Shutdown) -> Vec<Outcome> {
-        join_all(batch.iter().map(|delivery| self.store(&delivery.message, shutdown))).await
+        join_all(batch.iter().map(|delivery| self.store(delivery, shutdown))).await
     }
 }
 
@@ -129,7 +130,9 @@ mod tests {
     use mockall::Sequence;
 
     use super::*;
+    use crate::message::Message;
     use crate::mocks::{MockStore, delivery};
+    use crate::schema::Retail;
 
     const BODY: &str = r#"{"request_id": "r1", "store_id": 8, "cust_id": 538, "category": "Games",
         "sku": 42515, "price": 64.08, "qty": 5, "discount": 4.9, "gift_wrap": false,
@@ -141,9 +144,10 @@ mod tests {
     }
 
     async fn store(store: MockStore, shutdown: &Shutdown) -> Outcome {
-        let writer = StoreWriter::new(Arc::new(store), Layout::default());
+        let writer =
+            StoreWriter::new(Arc::new(store), Layout::default(), Arc::new(Retail::default()));
         let message = Message::new(BODY).with_attribute(crate::EVENT_TYPE, "sale_event");
-        writer.store(&message, shutdown).await
+        writer.store(&delivery(message), shutdown).await
     }
 
     fn with_object_there(there: &'static str) -> MockStore {
@@ -291,7 +295,8 @@ mod tests {
             false => Ok(PutOutcome::Written),
         });
         mock.expect_get().once().returning(|_| Ok(Some(BODY.replace("r1", "r2").into())));
-        let writer = StoreWriter::new(Arc::new(mock), Layout::default());
+        let writer =
+            StoreWriter::new(Arc::new(mock), Layout::default(), Arc::new(Retail::default()));
         let batch = [sale("r1"), Message::new("no event"), sale("r2")].map(delivery);
         let outcomes = writer.handle(&batch, &Shutdown::never()).await;
         assert!(
@@ -330,7 +335,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn outcomes_are_in_order_though_the_last_put_ends_first() {
-        let writer = StoreWriter::new(Arc::new(Backwards), Layout::default());
+        let writer =
+            StoreWriter::new(Arc::new(Backwards), Layout::default(), Arc::new(Retail::default()));
         let batch: Vec<_> =
             [1, 3, 4, 5, 14, 7, 24, 44, 9].map(|id| delivery(sale(&id.to_string()))).into();
         let outcomes = writer.handle(&batch, &Shutdown::never()).await;
@@ -377,7 +383,9 @@ mod tests {
     async fn no_more_events_are_at_the_store_at_once_than_was_said() {
         for (puts, most) in [(0, 1), (1, 1), (3, 3), (100, 20)] {
             let store = Arc::new(Crowd::default());
-            let writer = StoreWriter::new(store.clone(), Layout::default()).puts(puts);
+            let writer =
+                StoreWriter::new(store.clone(), Layout::default(), Arc::new(Retail::default()))
+                    .puts(puts);
             let batch: Vec<_> = (0..20).map(|id| delivery(sale(&id.to_string()))).collect();
             let outcomes = writer.handle(&batch, &Shutdown::never()).await;
             assert_eq!(outcomes, vec![Outcome::Ack; 20]);

@@ -1,7 +1,7 @@
 use std::fs;
 use std::time::SystemTime;
 
-use event_core::{Layout, Message, Reason, list_all};
+use event_core::{Identified, Layout, Message, Partition, Reason, list_all};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
@@ -113,13 +113,17 @@ async fn every_key_of_a_layout_is_stored_under_its_name() {
     let layout = Layout::default();
     let mut expected = Vec::new();
     for hostile in ["..", "a/b", "a\\b", "\0", "é", &"y".repeat(999)] {
-        let message = Message::new("").with_attribute("event_type", hostile.to_owned());
-        let key = layout.quarantine_key(&message, &Reason::new(hostile.to_owned(), ""));
-        put(&store, &key, PutMode::Create).await.unwrap();
-        expected.push(key);
+        let reason = Reason::new(hostile.to_owned(), "");
+        let partition = Partition::parse("dt=2026_11_22").unwrap().with("x", hostile);
+        let event = Identified { identity: hostile.into(), partition };
+        let (message, event) = (Message::new(hostile.to_owned()), layout.event_key(&event));
+        for key in [layout.quarantine_key(&message, &reason), event] {
+            put(&store, &key, PutMode::Create).await.unwrap();
+            expected.push(key);
+        }
     }
     expected.sort();
-    assert_eq!(keys(&store, "quarantine/").await, expected);
+    assert_eq!(keys(&store, "").await, expected);
 }
 
 #[tokio::test]

@@ -134,6 +134,7 @@ impl State {
                 ))),
                 receive_count: entry.receives,
                 sent_at: entry.letter.sent_at,
+                event: None,
             });
         }
         taken

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 
-use event_core::{EVENT_TYPE, Event, EventType, Message, Reason};
+use event_core::{Retail, EVENT_TYPE, Event, EventType, Message, Reason};
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 
@@ -21,8 +21,8 @@ const CODES: [&str; 14] = [
     Reason::LONE_SURROGATE,
     Reason::TOO_DEEP,
     Reason::MIXED_TYPES,
-    Reason::BAD_MSG,
-    Reason::MISSING_STORE_ID,
+    Retail::BAD_MSG,
+    Retail::MISSING_STORE_ID,
     Reason::MISSING_FIELD,
     Reason::NOT_JSON,
     Reason::WRONG_TYPE,
@@ -148,8 +148,8 @@ fn is_sound(reason: &Reason, event_type: Option<&str>, body: &[u8]) {
     }
     let Ok(body) = serde_json::from_slice::<Value>(body) else { return };
     match reason.code() {
-        Reason::BAD_MSG => assert!(body.get("bad_msg").is_some()),
-        Reason::MISSING_STORE_ID => assert!(body.get("store_id").is_none_or(Value::is_null)),
+        Retail::BAD_MSG => assert!(body.get("bad_msg").is_some()),
+        Retail::MISSING_STORE_ID => assert!(body.get("store_id").is_none_or(Value::is_null)),
         code => assert_ne!(code, Reason::NOT_JSON, "{reason}"),
     }
 }

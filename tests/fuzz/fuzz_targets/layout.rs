@@ -2,12 +2,14 @@
 //!
 //! Two of everything, to be compared. The first four bytes are the days and the types of the two
 //! events; fields parted by the byte 0xff follow, which no text holds: the prefix, the two
-//! `request_id`s, and for each of two messages its event type, the name and the value of another
-//! attribute, its body and the code of the reason.
+//! identities, and for each of two messages the name and the value of an attribute, its body and
+//! the code of the reason.
 
 #![no_main]
 
-use event_core::{EVENT_TYPE, Event, EventType, Layout, MAX_KEY_BYTES, Message, Reason};
+use event_core::{
+    Identified, Layout, MAX_KEY_BYTES, Message, Partition, PartitionBy, Reason,
+};
 use jiff::ToSpan;
 use jiff::civil::{DateTime, Time, date};
 use libfuzzer_sys::fuzz_target;
@@ -22,17 +24,13 @@ fuzz_target!(|input: &[u8]| {
     for event in &events {
         is_the_key_of_the_event(&layout.event_key(event), &layout, event);
     }
-    let identities = events.each_ref().map(|e| (&e.request_id, e.event_type, e.ts.date()));
     let [a, b] = events.each_ref().map(|event| layout.event_key(event));
-    assert_eq!(identities[0] == identities[1], a == b, "{a}\n{b}");
+    assert_eq!(events[0] == events[1], a == b, "{a}\n{b}");
 
     let mut quarantined = || {
-        let (event_type, name, value) = (text(), text(), text());
+        let (name, value) = (text(), text());
         let mut message = Message::new(text());
         // Nothing stands for no attribute.
-        if !event_type.is_empty() {
-            message = message.with_attribute(EVENT_TYPE, event_type);
-        }
         if !name.is_empty() {
             message = message.with_attribute(name, value);
         }
@@ -43,7 +41,7 @@ fuzz_target!(|input: &[u8]| {
         let key = |detail| layout.quarantine_key(message, &Reason::new(code.clone(), detail));
         let (one, other) = (key("one"), key("other"));
         assert_eq!(one, other, "the detail is no part of the key");
-        is_the_key_of_the_message(&one, &layout, message, code);
+        is_the_key_of_the_message(&one, &layout, code);
         one
     });
     assert_eq!(messages[0] == messages[1], a == b, "{a}\n{b}");
@@ -67,46 +65,30 @@ fn layout(prefix: &str) -> Layout {
     }
 }
 
-fn event(request_id: String, kind: u8, day: u8) -> Event<'static> {
-    Event {
-        event_type: if kind == b'i' { EventType::Inventory } else { EventType::Sale },
-        request_id: request_id.into(),
-        store_id: 1,
-        cust_id: 1,
-        category: "".into(),
-        sku: 1,
-        price: 1.0,
-        qty: 1,
-        discount: 0.0,
-        gift_wrap: false,
-        variant: "".into(),
-        priority_shipping: false,
-        // Over the whole of the years that an event may be from.
-        ts: DateTime::from_parts(date(2000, 1, 1) + (i64::from(day) * 143).days(), Time::MAX),
-        is_return: false,
-    }
+fn event(identity: String, kind: u8, day: u8) -> Identified {
+    let kind = if kind == b'i' { "inventory_event" } else { "sale_event" };
+    // Over the whole of the years that an event may be from.
+    let time = DateTime::from_parts(date(2000, 1, 1) + (i64::from(day) * 143).days(), Time::MAX);
+    let partition = Partition::new(Some(kind), time, PartitionBy::Day);
+    Identified { identity: identity.into(), partition }
 }
 
-fn is_the_key_of_the_event(key: &str, layout: &Layout, event: &Event<'_>) {
+fn is_the_key_of_the_event(key: &str, layout: &Layout, event: &Identified) {
     let below = below(key, layout.prefix());
     let [event_type, day, id] = below[..] else { panic!("{key}") };
-    assert_eq!(event_type, format!("event_type={}", event.event_type));
-    assert_eq!(day, event.ts.strftime("dt=%Y_%m_%d").to_string());
+    assert_eq!(format!("{event_type}/{day}"), event.partition.name());
     // Readers pass over names that start with one.
-    let name = match event.request_id.strip_prefix('_') {
+    let name = match event.identity.strip_prefix('_') {
         Some(rest) => format!("%5f{}", encoded(rest)),
-        None => encoded(&event.request_id),
+        None => encoded(&event.identity),
     };
     is_written(id, &name);
 }
 
-fn is_the_key_of_the_message(key: &str, layout: &Layout, message: &Message, code: &str) {
+fn is_the_key_of_the_message(key: &str, layout: &Layout, code: &str) {
     let below = below(key, layout.quarantine_root().trim_end_matches('/'));
-    let [reason, event_type, digest] = below[..] else { panic!("{key}") };
+    let [reason, digest] = below[..] else { panic!("{key}") };
     is_written(reason.strip_prefix("reason=").expect(key), &encoded(code));
-    let event_type = event_type.strip_prefix("event_type=").expect(key);
-    let untyped = "__HIVE_DEFAULT_PARTITION__";
-    is_written(event_type, &encoded(message.attributes.value(EVENT_TYPE).unwrap_or(untyped)));
     assert_eq!(digest.len(), 64);
     assert!(digest.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')), "{digest}");
 }

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use event_core::{
-    Audit, AuditReport, Books, Compactor, Compression, Depth, FindingKind, Layout, Message, Sent,
-    SentEvents, Shutdown, list_all,
+    Audit, AuditReport, Books, Compactor, Compression, Depth, FindingKind, Layout, Message, Retail,
+    Sent, SentEvents, Shutdown, list_all,
 };
 
 use super::fault::Fault;
@@ -54,10 +54,11 @@ fn phantom_of(message: &Message) -> Option<Message> {
 /// Whether the books of what was sent balance, and those with `phantoms` beside it do not.
 async fn balances(world: &World, buried: &[Message], phantoms: &[Message]) -> Verdict {
     let traffic = &world.traffic;
-    let mut sent = SentEvents::default();
+    let mut sent = SentEvents::new(Arc::new(Retail::default()));
     traffic.messages.iter().chain(phantoms).for_each(|message| sent.add_message(message));
     let dead = Depth { visible: buried.len() as u64, ..Depth::default() };
-    let audit = Audit::new(Arc::new(any_order(world)), Layout::default());
+    let audit =
+        Audit::new(Arc::new(any_order(world)), Layout::default(), Arc::new(Retail::default()));
     let audit = audit.sent(Sent::Events(sent)).queues(Depth::default(), dead);
     let report = audit.run(&Shutdown::never()).await;
     let report = report.map_err(|error| broken(Invariant::Lives, format!("an audit: {error}")))?;
@@ -102,7 +103,8 @@ fn in_quarantine(report: &AuditReport) -> u64 {
 
 async fn compact(world: &World) -> Verdict {
     let (target, compression) = world.random(|rng| (rng.u64(1..20_000), rng.usize(..3)));
-    let compactor = Compactor::new(Arc::new(any_order(world)), Layout::default());
+    let compactor =
+        Compactor::new(Arc::new(any_order(world)), Layout::default(), Arc::new(Retail::default()));
     let compactor = compactor.target_bytes(target).compression(Compression::ALL[compression]);
     let compactor = compactor.expect("all are built in");
     let failed = |what: String| broken(Invariant::Lives, format!("a compaction: {what}"));

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use event_core::{BatchWriter, Bytes, Compression, Handler, Layout, Message, ObjectStore, Retry};
+use event_core::{
+    BatchWriter, Bytes, Compression, Handler, Layout, Message, ObjectStore, Retail, Retry,
+};
 
 use super::invariant::{Invariant, Violation};
 use super::keys::partition_of;
@@ -19,7 +21,9 @@ pub struct EventBatches {
 
 impl Subject for EventBatches {
     fn handler(&self, store: Arc<dyn ObjectStore>, retry: Retry) -> Arc<dyn Handler> {
-        Arc::new(BatchWriter::new(store, Layout::default()).retry(retry))
+        Arc::new(
+            BatchWriter::new(store, Layout::default(), Arc::new(Retail::default())).retry(retry),
+        )
     }
 
     fn is_audited(&self) -> bool {

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use event_core::{
-    AttributeValue, Bytes, Handler, Layout, Message, ObjectStore, Reason, Retry, StoreWriter,
+    AttributeValue, Bytes, Handler, Layout, Message, ObjectStore, Reason, Retail, Retry,
+    StoreWriter,
 };
 use serde_json::Value;
 
@@ -147,7 +148,9 @@ pub struct EventObjects {
 
 impl Subject for EventObjects {
     fn handler(&self, store: Arc<dyn ObjectStore>, retry: Retry) -> Arc<dyn Handler> {
-        Arc::new(StoreWriter::new(store, Layout::default()).retry(retry))
+        Arc::new(
+            StoreWriter::new(store, Layout::default(), Arc::new(Retail::default())).retry(retry),
+        )
     }
 
     fn is_audited(&self) -> bool {

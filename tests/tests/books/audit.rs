@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use event_core::{
-    Audit, AuditReport, Books, Dates, Depth, Error, ErrorKind, FindingKind, Layout, Sent,
+    Audit, AuditReport, Books, Dates, Depth, Error, ErrorKind, FindingKind, Layout, Retail, Sent,
     SentEvents, Shutdown,
 };
 use event_mem::MemStore;
@@ -15,7 +15,7 @@ use crate::support::{
 };
 
 fn audit(store: &MemStore) -> Audit {
-    Audit::new(Arc::new(store.clone()), Layout::default())
+    Audit::new(Arc::new(store.clone()), Layout::default(), Arc::new(Retail::default()))
 }
 
 async fn report(audit: Audit) -> AuditReport {
@@ -23,8 +23,8 @@ async fn report(audit: Audit) -> AuditReport {
 }
 
 fn sent(request_ids: &[&str]) -> Sent {
-    let mut sent = SentEvents::default();
-    request_ids.iter().for_each(|id| sent.add_request_id(id).unwrap());
+    let mut sent = SentEvents::new(Arc::new(Retail::default()));
+    request_ids.iter().for_each(|id| sent.add_identity(id).unwrap());
     Sent::Events(sent)
 }
 
@@ -84,7 +84,7 @@ async fn sound_books_balance_in_both_layouts_side_by_side() {
 #[tokio::test]
 async fn a_store_without_anything_is_not_taken_for_balanced_books() {
     let store = MemStore::new();
-    let mut others = SentEvents::default();
+    let mut others = SentEvents::new(Arc::new(Retail::default()));
     others.add_body(&event("a", 22).body);
     let day = Some("2026-11-23".parse().unwrap());
     let days = Dates::new(day, day).unwrap();
@@ -107,7 +107,11 @@ async fn a_store_without_anything_is_not_taken_for_balanced_books() {
     let late = || Dates::new(late, None).unwrap();
     assert_eq!(report(audit(&sound).dates(late())).await.books, Books::Empty);
     put_aside(&sound, &event("g", 22), "bad_msg").await;
-    let aside = Audit::new(Arc::new(sound.clone()), Layout::new("other").unwrap());
+    let aside = Audit::new(
+        Arc::new(sound.clone()),
+        Layout::new("other").unwrap(),
+        Arc::new(Retail::default()),
+    );
     assert_eq!(report(aside).await.books, Books::Empty);
     for (key, body) in [("store_events/stray", "x"), ("quarantine/store_events/stray", "x")] {
         let store = MemStore::new();
@@ -122,7 +126,7 @@ async fn a_store_without_anything_is_not_taken_for_balanced_books() {
 #[tokio::test]
 async fn a_day_has_books_of_its_own() {
     let store = sound().await;
-    let mut sent = SentEvents::default();
+    let mut sent = SentEvents::new(Arc::new(Retail::default()));
     for (id, day) in [("a", 22), ("b", 22), ("c", 22), ("d", 22), ("e", 23), ("f", 22), ("x", 24)] {
         sent.add_body(&event(id, day).body);
     }
@@ -265,7 +269,9 @@ async fn what_is_in_the_wrong_place_is_found() {
     let key = keys(&store, "quarantine/").await.remove(0);
     let message = read(&store, &key).await;
     delete(&store, &key).await;
-    let elsewhere = key.replace("sale_event", "inventory_event");
+    let (before, name) = key.rsplit_once('/').unwrap();
+    let other = if name.starts_with('0') { "1" } else { "0" };
+    let elsewhere = format!("{before}/{other}{}", &name[1..]);
     write(&store, &elsewhere, message).await;
     assert!(found(&store).await.contains(&(FindingKind::Unreadable, vec![elsewhere])));
 }
@@ -295,7 +301,8 @@ async fn what_heals_by_itself_is_no_finding_and_what_does_not_is_an_error() {
         (ErrorKind::Denied, 2, false),
     ] {
         let store = Faulty::new(sound().await, failing(kind, every));
-        let audit = Audit::new(Arc::new(store), Layout::default()).sent(sent(&ALL));
+        let audit = Audit::new(Arc::new(store), Layout::default(), Arc::new(Retail::default()))
+            .sent(sent(&ALL));
         match audit.run(&Shutdown::never()).await {
             Ok(report) => assert!(heals && report.books == Books::Balanced, "{report:?}"),
             Err(error) => assert!(!heals && error.kind() == kind, "{error}"),
@@ -325,7 +332,8 @@ async fn a_segment_that_a_listing_missed_is_no_gap() {
     batch(&store, &events(&["g"])).await;
     let odd = Odd { hidden: Some(segment(1)), ..Odd::from(&store) };
     let sent = sent(&["a", "b", "c", "d", "e", "f", "g"]);
-    let audit = Audit::new(Arc::new(odd), Layout::default()).sent(sent);
+    let audit =
+        Audit::new(Arc::new(odd), Layout::default(), Arc::new(Retail::default())).sent(sent);
     let report = report(audit).await;
     assert_eq!((report.books, report.findings), (Books::Balanced, vec![]));
 }

@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 
 use event_core::{
     Audit, Books, CompactReport, Compactor, Compression, FindingKind, Layout, ObjectStore, Result,
-    Shutdown,
+    Retail, Shutdown,
 };
 use event_mem::MemStore;
 use fastrand::Rng;
@@ -21,7 +21,7 @@ const CLAIMS: &str = "compacted/_claims/store_events/event_type=sale_event/dt=20
 const SALES: &str = crate::support::SALES;
 
 fn compactor(store: impl ObjectStore) -> Compactor {
-    Compactor::new(Arc::new(store), Layout::default())
+    Compactor::new(Arc::new(store), Layout::default(), Arc::new(Retail::default()))
 }
 
 async fn compact(store: &MemStore) -> CompactReport {
@@ -30,7 +30,7 @@ async fn compact(store: &MemStore) -> CompactReport {
 
 /// The kinds of what an audit finds.
 async fn found(store: &MemStore) -> Vec<FindingKind> {
-    let audit = Audit::new(Arc::new(store.clone()), Layout::default());
+    let audit = Audit::new(Arc::new(store.clone()), Layout::default(), Arc::new(Retail::default()));
     let report = audit.run(&Shutdown::never()).await.unwrap();
     assert_eq!(report.books == Books::Balanced, report.counts.keys().all(|kind| !kind.is_fault()));
     report.counts.into_keys().collect()

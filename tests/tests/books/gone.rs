@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use event_core::{
     Audit, AuditReport, Compactor, Compression, Dates, Error, ErrorKind, FindingKind, Layout,
-    Message, ObjectStore, Sent, SentEvents, Shutdown,
+    Message, ObjectStore, Retail, Sent, SentEvents, Shutdown,
 };
 use event_mem::MemStore;
 use event_tests::Faulty;
@@ -21,11 +21,11 @@ const CLAIM: &str =
     "compacted/_claims/store_events/event_type=sale_event/dt=2026_11_22/0000000000.json";
 
 fn audit(store: impl ObjectStore) -> Audit {
-    Audit::new(Arc::new(store), Layout::default())
+    Audit::new(Arc::new(store), Layout::default(), Arc::new(Retail::default()))
 }
 
 fn compactor(store: impl ObjectStore) -> Compactor {
-    Compactor::new(Arc::new(store), Layout::default())
+    Compactor::new(Arc::new(store), Layout::default(), Arc::new(Retail::default()))
 }
 
 async fn report(audit: Audit) -> AuditReport {
@@ -110,10 +110,10 @@ async fn what_is_in_quarantine_of_another_day_is_not_missing() {
     let day = Some("2026-11-22".parse().unwrap());
     let dates = Dates::new(day, day).unwrap();
     for with_body in [true, false] {
-        let mut sent = SentEvents::default();
+        let mut sent = SentEvents::new(Arc::new(Retail::default()));
         match with_body {
             true => sent.add_body(&message.body),
-            false => sent.add_request_id("r1").unwrap(),
+            false => sent.add_identity("r1").unwrap(),
         }
         let report = report(audit(store.clone()).dates(dates).sent(Sent::Events(sent))).await;
         assert_eq!((report.missing, report.findings.len()), (0, 0), "{report:?}");
@@ -124,12 +124,12 @@ async fn what_is_in_quarantine_of_another_day_is_not_missing() {
 #[tokio::test]
 async fn a_repetition_without_a_time_leaves_the_day_of_what_was_sent() {
     for whole_first in [true, false] {
-        let mut sent = SentEvents::default();
+        let mut sent = SentEvents::new(Arc::new(Retail::default()));
         if whole_first {
             sent.add_body(&event("r1", 22).body);
         }
         sent.add_body(br#"{"request_id": "r1"}"#);
-        sent.add_request_id("r1").unwrap();
+        sent.add_identity("r1").unwrap();
         if !whole_first {
             sent.add_body(&event("r1", 22).body);
         }

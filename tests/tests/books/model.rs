@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use event_core::{
     Audit, AuditReport, Books, Compactor, Compression, Dates, FindingKind, Layout, Message,
-    ObjectStore, Sent, SentEvents, Shutdown,
+    ObjectStore, Retail, Sent, SentEvents, Shutdown,
 };
 use event_mem::MemStore;
 use event_tests::AnyOrder;
@@ -21,21 +21,23 @@ fn dates(rng: &mut Rng) -> Dates {
 }
 
 fn sent(events: &[Known], rng: &mut Rng) -> Sent {
-    let mut sent = SentEvents::default();
+    let mut sent = SentEvents::new(Arc::new(Retail::default()));
     for event in events.iter().filter(|event| event.sent) {
         // Once or more often, in any of the forms.
         for _ in 0..rng.u8(1..3) {
             sent.add_body(&event.message(rng.u8(1..4)).body);
         }
         if rng.bool() {
-            sent.add_request_id(&event.id).unwrap();
+            sent.add_identity(&event.id).unwrap();
         }
     }
     Sent::Events(sent)
 }
 
 async fn report(store: impl ObjectStore, dates: Dates, sent: &Sent) -> AuditReport {
-    let audit = Audit::new(Arc::new(store), Layout::default()).dates(dates).sent(sent.clone());
+    let audit = Audit::new(Arc::new(store), Layout::default(), Arc::new(Retail::default()))
+        .dates(dates)
+        .sent(sent.clone());
     audit.run(&Shutdown::never()).await.unwrap()
 }
 
@@ -154,7 +156,7 @@ async fn repeat(store: &MemStore, rng: &mut Rng) {
 #[tokio::test]
 async fn messages_that_differ_in_a_byte_count_as_many() {
     let store = MemStore::new();
-    let mut sent = SentEvents::default();
+    let mut sent = SentEvents::new(Arc::new(Retail::default()));
     let bodies =
         ["no json", "No json", "no json ", " no json", "{}", "{} ", "{ }", "[]", "n\u{f3}"];
     for body in bodies {
@@ -185,7 +187,7 @@ async fn the_first_hundred_of_each_kind_are_listed() {
     for number in 0..105 {
         write(&store, &format!("{SALES}/notes{number}.txt"), "no event").await;
     }
-    let mut sent = SentEvents::default();
+    let mut sent = SentEvents::new(Arc::new(Retail::default()));
     twice.iter().chain(&messages("lost", 110)).for_each(|message| sent.add_body(&message.body));
     let report = report(store, Dates::default(), &Sent::Events(sent)).await;
     let kinds = [
@@ -252,7 +254,8 @@ async fn an_audit_tells_the_same_in_whatever_order_and_pages_a_store_answers() {
 async fn compact(store: &MemStore, rng: &mut Rng) -> u64 {
     let target = rng.u64(1..3000);
     let any = AnyOrder::new(store.clone(), rng.u64(..));
-    let compactor = Compactor::new(Arc::new(any), Layout::default()).target_bytes(target);
+    let compactor = Compactor::new(Arc::new(any), Layout::default(), Arc::new(Retail::default()))
+        .target_bytes(target);
     let compactor = compactor.compression(Compression::ALL[rng.usize(..3)]).unwrap();
     let report = compactor.run(&Shutdown::never()).await.unwrap();
     assert_eq!(report.faults, BTreeMap::new());

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use event_core::{
-    Audit, AuditReport, Books, Dates, FindingKind, Layout, Message, Sent, SentEvents, Shutdown,
+    Audit, AuditReport, Books, Dates, FindingKind, Layout, Message, Retail, Sent, SentEvents,
+    Shutdown,
 };
 use event_mem::MemStore;
 
@@ -29,13 +30,14 @@ async fn stored() -> MemStore {
 }
 
 fn sent(messages: &[Message]) -> Sent {
-    let mut sent = SentEvents::default();
+    let mut sent = SentEvents::new(Arc::new(Retail::default()));
     messages.iter().for_each(|message| sent.add_message(message));
     Sent::Events(sent)
 }
 
 async fn report(store: &MemStore, sent: Sent) -> AuditReport {
-    let audit = Audit::new(Arc::new(store.clone()), Layout::default()).sent(sent);
+    let audit = Audit::new(Arc::new(store.clone()), Layout::default(), Arc::new(Retail::default()))
+        .sent(sent);
     audit.run(&Shutdown::never()).await.unwrap()
 }
 
@@ -46,8 +48,8 @@ fn found(report: &AuditReport, kind: FindingKind) -> Vec<&Vec<String>> {
 #[tokio::test]
 async fn one_request_id_in_three_partitions_is_three_events_and_no_fault() {
     let store = stored().await;
-    let mut bare = SentEvents::default();
-    bare.add_request_id("a").unwrap();
+    let mut bare = SentEvents::new(Arc::new(Retail::default()));
+    bare.add_identity("a").unwrap();
     for sent in [Sent::Unknown, Sent::Count(3), sent(&three()), Sent::Events(bare)] {
         let report = report(&store, sent).await;
         assert_eq!((report.books, report.missing), (Books::Balanced, 0), "{report:?}");
@@ -60,7 +62,7 @@ async fn one_request_id_in_three_partitions_is_three_events_and_no_fault() {
     }
     // One day has nothing of the other.
     let day = Some("2026-11-23".parse().unwrap());
-    let audit = Audit::new(Arc::new(store), Layout::default());
+    let audit = Audit::new(Arc::new(store), Layout::default(), Arc::new(Retail::default()));
     let audit = audit.dates(Dates::new(day, day).unwrap()).sent(Sent::Count(1));
     let report = audit.run(&Shutdown::never()).await.unwrap();
     assert_eq!((report.books, report.findings), (Books::Balanced, vec![]));

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use event_core::{Audit, AuditReport, Books, FindingKind, Layout, Sent, SentEvents, Shutdown};
+use event_core::{
+    Audit, AuditReport, Books, FindingKind, Layout, Retail, Sent, SentEvents, Shutdown,
+};
 use event_mem::MemStore;
 
 use crate::support::{delete, event, keys, put_aside_below, write};
@@ -12,7 +14,8 @@ fn layout(prefix: &str) -> Layout {
 }
 
 async fn audit(store: &MemStore, prefix: &str, sent: Sent) -> AuditReport {
-    let audit = Audit::new(Arc::new(store.clone()), layout(prefix)).sent(sent);
+    let audit =
+        Audit::new(Arc::new(store.clone()), layout(prefix), Arc::new(Retail::default())).sent(sent);
     audit.run(&Shutdown::never()).await.unwrap()
 }
 
@@ -33,7 +36,7 @@ async fn the_quarantine_of_one_prefix_is_in_the_books_of_no_other() {
     let store = aside(&PREFIXES).await;
     assert_eq!(keys(&store, "quarantine/").await.len(), PREFIXES.len());
     for prefix in PREFIXES {
-        let mut sent = SentEvents::default();
+        let mut sent = SentEvents::new(Arc::new(Retail::default()));
         sent.add_body(&event(prefix, 22).body);
         for sent in [Sent::Events(sent), Sent::Count(1), Sent::Unknown] {
             let report = audit(&store, prefix, sent).await;

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use event_core::{
     BatchWriter, Bytes, Compression, Delivery, Handler, Layout, Message, MessageId, ObjectStore,
-    Outcome, PutMode, Quarantine, Reason, Receipt, Retry, Shutdown, StoreWriter, list_all,
+    Outcome, PutMode, Quarantine, Reason, Receipt, Retail, Retry, Shutdown, StoreWriter, list_all,
 };
 use event_mem::MemStore;
 
@@ -32,6 +32,7 @@ fn delivery(message: &Message) -> Delivery {
         receipt: Receipt::new("receipt"),
         receive_count: 1,
         sent_at: SystemTime::UNIX_EPOCH,
+        event: None,
     }
 }
 
@@ -55,7 +56,7 @@ pub(crate) async fn compressed(compression: Compression) -> MemStore {
 }
 
 fn writer(store: &MemStore) -> BatchWriter {
-    BatchWriter::new(Arc::new(store.clone()), Layout::default())
+    BatchWriter::new(Arc::new(store.clone()), Layout::default(), Arc::new(Retail::default()))
 }
 
 /// Stores these as one segment for each partition.
@@ -65,7 +66,11 @@ pub(crate) async fn batch(store: &MemStore, messages: &[Message]) {
 
 /// Stores each of these as an object of its own.
 pub(crate) async fn singly(store: &MemStore, messages: &[Message]) {
-    handle(StoreWriter::new(Arc::new(store.clone()), Layout::default()), messages).await;
+    handle(
+        StoreWriter::new(Arc::new(store.clone()), Layout::default(), Arc::new(Retail::default())),
+        messages,
+    )
+    .await;
 }
 
 pub(crate) async fn put_aside(store: &MemStore, message: &Message, reason: &'static str) {

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use event_core::{
     BatchWriter, Bytes, Delivery, Handler, Layout, ListRequest, MessageId, ObjectMeta, ObjectStore,
-    Outcome, Page, PutMode, PutOutcome, Receipt, Result, Shutdown, async_trait,
+    Outcome, Page, PutMode, PutOutcome, Receipt, Result, Retail, Shutdown, async_trait,
 };
 use event_mem::MemStore;
 use fastrand::Rng;
@@ -62,6 +62,7 @@ fn batch(name: &str) -> Vec<Delivery> {
         id: MessageId::new(name),
         receipt: Receipt::new(name),
         sent_at: SystemTime::UNIX_EPOCH,
+        event: None,
         receive_count: 1,
     };
     (0..5).map(delivery).collect()
@@ -83,6 +84,7 @@ async fn stored(writers: usize) -> Vec<usize> {
                 BatchWriter::new(
                     Arc::new(Slow(store.clone(), Mutex::new(Rng::with_seed(w as u64)))),
                     Layout::default(),
+                    Arc::new(Retail::default()),
                 )
                 .retry(retry()),
             )

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use event_core::{
     BatchWriter, Bytes, Compression, Delivery, Handler, Layout, MessageId, ObjectStore, Outcome,
-    PutMode, Receipt, Shutdown,
+    PutMode, Receipt, Retail, Shutdown,
 };
 use event_mem::MemStore;
 use event_tests::Faulty;
@@ -17,7 +17,7 @@ use crate::support::{body, keys, retry, sale, transient};
 const PARTITION: &str = "store_events/event_type=sale_event/dt=2026_11_22";
 
 fn writer(store: impl ObjectStore) -> BatchWriter {
-    BatchWriter::new(Arc::new(store), Layout::default()).retry(retry())
+    BatchWriter::new(Arc::new(store), Layout::default(), Arc::new(Retail::default())).retry(retry())
 }
 
 fn deliveries(bodies: impl IntoIterator<Item = String>) -> Vec<Delivery> {
@@ -26,6 +26,7 @@ fn deliveries(bodies: impl IntoIterator<Item = String>) -> Vec<Delivery> {
         id: MessageId::new("id"),
         receipt: Receipt::new("receipt"),
         sent_at: SystemTime::UNIX_EPOCH,
+        event: None,
         receive_count: 1,
     };
     bodies.into_iter().map(delivery).collect()

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use event_core::{
     Consumer, ConsumerOptions, ConsumerReport, Delivery, Error, ErrorKind, Handler, Layout,
-    Message, ObjectStore, Outcome, Quarantine, Queue, ReceiveRequest, Retry, RetryBackoff,
+    Message, ObjectStore, Outcome, Quarantine, Queue, ReceiveRequest, Retail, Retry, RetryBackoff,
     Shutdown, StoreWriter, async_trait, list_all,
 };
 use event_mem::{MemQueue, MemStore};
@@ -56,7 +56,9 @@ pub(crate) fn retry() -> Retry {
 
 /// A consumer that writes events from this queue to this store.
 pub(crate) fn writer(queue: Arc<dyn Queue>, store: Arc<dyn ObjectStore>) -> Consumer {
-    let handler = StoreWriter::new(Arc::clone(&store), Layout::default()).retry(retry());
+    let handler =
+        StoreWriter::new(Arc::clone(&store), Layout::default(), Arc::new(Retail::default()))
+            .retry(retry());
     consumer(queue, handler, store)
 }
 

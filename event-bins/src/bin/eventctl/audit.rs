@@ -9,8 +9,8 @@ use event_aws::Aws;
 use event_bins::aws::{QueueArgs, patiently};
 use event_bins::pod::Failure;
 use event_core::{
-    Audit, AuditReport, Books, Dates, Depth, Error, EventSource, Queue, Result, Sent, SentEvents,
-    Shutdown,
+    Audit, AuditReport, Books, Dates, Depth, Error, EventSource, Queue, Result, Retail, Sent,
+    SentEvents, Shutdown,
 };
 use event_mem::Replay;
 
@@ -54,7 +54,10 @@ impl AuditArgs {
         let dates = Dates::new(self.stored.from, self.stored.to).map_err(wrong)?;
         let sent = self.what_was_sent().await.map_err(wrong)?;
         let (aws, store) = self.stored.open().await.map_err(wrong)?;
-        let mut audit = Audit::new(store, self.stored.s3_prefix.clone()).dates(dates).sent(sent);
+        let mut audit =
+            Audit::new(store, self.stored.s3_prefix.clone(), Arc::new(Retail::default()))
+                .dates(dates)
+                .sent(sent);
         // Before the store is read, as the audit needs it.
         let depths = answered(patiently(shutdown, || self.depths(&aws)).await)?;
         if let Some((queue, dead_letters)) = depths {
@@ -103,7 +106,7 @@ impl AuditArgs {
 
 async fn sent_events(file: &Path) -> Result<SentEvents> {
     let name = file.display().to_string();
-    let sent = Arc::new(Mutex::new((SentEvents::default(), None)));
+    let sent = Arc::new(Mutex::new((SentEvents::new(Arc::new(Retail::default())), None)));
     let heard = Arc::clone(&sent);
     let mut lines = Replay::open(file)?.any_lines().inspect(move |number, message, fault| {
         let mut heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
@@ -121,7 +124,7 @@ async fn sent_events(file: &Path) -> Result<SentEvents> {
             return Err(wrong(format!("{name} line {number}: {what}")));
         }
     }
-    let (events, _) = std::mem::take(&mut *sent.lock().unwrap_or_else(PoisonError::into_inner));
+    let events = sent.lock().unwrap_or_else(PoisonError::into_inner).0.clone();
     if events.is_empty() {
         let what = "is empty: give a message, the body of one, or a request_id on each line";
         return Err(wrong(format!("{name} {what}")));

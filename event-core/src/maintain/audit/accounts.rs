@@ -7,11 +7,11 @@ use super::notes::{Findings, Places};
 use super::report::{Books, Finding, FindingKind};
 use super::scope::Scope;
 use super::sent::{Sent, SentEvents};
-use crate::layout::names::Partition;
 use crate::maintain::dates::Dates;
 use crate::queue::Depth;
+use crate::schema::Partition;
 
-/// The different events that are somewhere: one `request_id` in two partitions is two events.
+/// The different events that are somewhere: one identity in two partitions is two events.
 pub(super) struct Accounts {
     /// Those of each partition, in order.
     partitions: Vec<(Scope, Vec<Id>)>,
@@ -27,18 +27,14 @@ impl Accounts {
     /// Of these records, by partition, and of these messages in quarantine. What is to be named of
     /// what is found goes to `wanted`.
     pub(super) fn new(
-        records: BTreeMap<String, Vec<Id>>,
-        partitions: &BTreeMap<String, Partition>,
+        records: BTreeMap<Partition, Vec<Id>>,
         on_days: Vec<(Id, Scope)>,
         beyond: Vec<(Id, Scope)>,
         wanted: &mut BTreeSet<Id>,
         findings: &mut Findings,
     ) -> Self {
         let mut stored = Vec::new();
-        let records = records.into_iter().filter_map(|(name, ids)| {
-            // A record is of a partition that was listed.
-            Some((Scope::from(partitions.get(&name)?), ids))
-        });
+        let records = records.into_iter().map(|(partition, ids)| (Scope::from(&partition), ids));
         let partitions: Vec<_> = records
             .map(|(scope, mut ids)| {
                 ids.sort_unstable();
@@ -117,7 +113,7 @@ impl Accounts {
     }
 }
 
-/// Each event once: of one `request_id`, what says less of an event is no other.
+/// Each event once: of one identity, what says less of an event is no other.
 fn events(quarantined: &[(Id, Scope)]) -> BTreeSet<(Id, Scope)> {
     let mut by_id: BTreeMap<Id, BTreeSet<Scope>> = BTreeMap::new();
     quarantined.iter().for_each(|&(id, scope)| scope.add_to(by_id.entry(id).or_default()));
@@ -126,12 +122,7 @@ fn events(quarantined: &[(Id, Scope)]) -> BTreeSet<(Id, Scope)> {
 }
 
 /// Names what was wanted, now that its places are known.
-pub(super) fn name(
-    places: Places,
-    partitions: &BTreeMap<String, Partition>,
-    sent: &Sent,
-    findings: &mut Findings,
-) {
+pub(super) fn name(places: Places, sent: &Sent, findings: &mut Findings) {
     for (id, place) in places.found {
         let name = place.name;
         let mut list = |kind, keys: Vec<String>, what| {
@@ -148,7 +139,7 @@ pub(super) fn name(
         }
         if let Sent::Events(sent) = sent {
             let records = place.records.into_iter().flat_map(|(partition, keys)| {
-                let scope = partitions.get(&partition).map(Scope::from).unwrap_or_default();
+                let scope = Scope::from(&partition);
                 keys.into_iter().map(move |key| (key, scope))
             });
             let never_sent =

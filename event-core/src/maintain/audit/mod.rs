@@ -15,12 +15,12 @@ use std::sync::Arc;
 
 use crate::error::Result;
 use crate::layout::Layout;
-use crate::layout::names::Partition;
 use crate::maintain::dates::Dates;
 use crate::maintain::partitions::each_partition;
 use crate::maintain::patient::PatientStore;
 use crate::queue::Depth;
 use crate::retry::Retry;
+use crate::schema::{Partition, Schema};
 use crate::shutdown::Shutdown;
 use crate::store::ObjectStore;
 use accounts::{Accounts, name, verdict};
@@ -39,7 +39,7 @@ pub use sent::{Sent, SentEvents};
 ///
 /// - Each object of one event holds that event, under its own key.
 /// - The slots of each log have no gap, and each line of a segment is an event of its partition.
-/// - No event is in two records: no `request_id` in two of one partition. In two partitions it is
+/// - No event is in two records: no identity in two of one partition. In two partitions it is
 ///   two events, and told as [`FindingKind::AlsoElsewhere`].
 /// - Each event that was sent is in a record or in quarantine, and nothing else is.
 /// - What a [`Compactor`](crate::Compactor) merged is what its sources hold, each of them once.
@@ -59,23 +59,24 @@ pub use sent::{Sent, SentEvents};
 /// # Costs
 ///
 /// Each object is read once, once more if it was merged into another, and once more where there is
-/// a duplicate, a `request_id` elsewhere too or a record of what was never sent to name. Up to 16 objects are read at once. It
+/// a duplicate, an identity elsewhere too or a record of what was never sent to name. Up to 16 objects are read at once. It
 /// keeps in memory 32 bytes for each event of the range and each message in quarantine (up to twice
 /// as much while that grows), the names of the batch objects and of the merged ones of one
 /// partition, the objects that are being read, and [`SentEvents`].
 pub struct Audit {
     store: PatientStore,
     layout: Layout,
+    schema: Arc<dyn Schema>,
     dates: Dates,
     sent: Sent,
     queues: Option<(Depth, Depth)>,
 }
 
 impl Audit {
-    /// An audit of all days, of which nobody knows what was sent.
-    pub fn new(store: Arc<dyn ObjectStore>, layout: Layout) -> Self {
+    /// An audit of all days of events of this schema, of which nobody knows what was sent.
+    pub fn new(store: Arc<dyn ObjectStore>, layout: Layout, schema: Arc<dyn Schema>) -> Self {
         let (dates, sent) = (Dates::default(), Sent::default());
-        Self { store: PatientStore::new(store), layout, dates, sent, queues: None }
+        Self { store: PatientStore::new(store), layout, schema, dates, sent, queues: None }
     }
 
     /// Of these days.
@@ -114,21 +115,21 @@ impl Audit {
     ///
     /// That of a request that never succeeded; or `stop` was requested.
     pub async fn run(self, stop: &Shutdown) -> Result<AuditReport> {
-        let Self { store, layout, dates, sent, queues } = self;
-        let store = &store.until(stop);
+        let Self { store, layout, schema, dates, sent, queues } = self;
+        let (store, schema) = (&store.until(stop), &*schema);
         let mut tally = Tally::default();
         // Before the records: what leaves quarantine by a replay comes to them.
-        let set_aside = SetAside::read(store, &layout, dates, &mut tally.findings).await?;
-        let partitions = partitions_on(store, &layout, dates, &mut tally.findings).await?;
-        for partition in partitions.values() {
-            Objects::new(store, &layout, partition).read(&mut tally).await?;
-            let merged = Merged { store, layout: &layout, partition: &partition.name };
+        let set_aside = SetAside::read(store, &layout, schema, dates, &mut tally.findings).await?;
+        let partitions = partitions_on(store, &layout, schema, dates, &mut tally.findings).await?;
+        for partition in &partitions {
+            Objects::new(store, &layout, schema, partition).read(&mut tally).await?;
+            let merged = Merged { store, layout: &layout, partition: partition.name() };
             tally.stored.compacted += merged.read(&mut tally.findings).await?;
         }
         let Tally { stored, ids, mut findings } = tally;
         let mut wanted = BTreeSet::new();
         let SetAside { on_days, beyond, reasons } = set_aside;
-        let accounts = Accounts::new(ids, &partitions, on_days, beyond, &mut wanted, &mut findings);
+        let accounts = Accounts::new(ids, on_days, beyond, &mut wanted, &mut findings);
         let (sent_events, missing) = match &sent {
             Sent::Unknown => (None, 0),
             Sent::Count(count) => (Some(*count), accounts.compare_count(*count, &mut findings)),
@@ -138,8 +139,8 @@ impl Audit {
             ),
         };
         if !wanted.is_empty() {
-            let places = places(store, &layout, &partitions, wanted).await?;
-            name(places, &partitions, &sent, &mut findings);
+            let places = places(store, &layout, schema, &partitions, wanted).await?;
+            name(places, &sent, &mut findings);
         }
         let faults = findings.counts.keys().any(|kind| kind.is_fault());
         let quarantined = accounts.aside.len() as u64;
@@ -178,6 +179,7 @@ impl SetAside {
     async fn read(
         store: &PatientStore,
         layout: &Layout,
+        schema: &dyn Schema,
         dates: Dates,
         findings: &mut Findings,
     ) -> Result<Self> {
@@ -190,7 +192,7 @@ impl SetAside {
             Ok(message) => set_aside.beyond.push((message.who.id, message.who.scope)),
             Err(finding) => findings.add(finding),
         };
-        read_quarantine(store, layout, each).await?;
+        read_quarantine(store, layout, schema, each).await?;
         Ok(set_aside)
     }
 }
@@ -199,15 +201,16 @@ impl SetAside {
 async fn partitions_on(
     store: &PatientStore,
     layout: &Layout,
+    schema: &dyn Schema,
     dates: Dates,
     findings: &mut Findings,
-) -> Result<BTreeMap<String, Partition>> {
-    let mut partitions = BTreeMap::new();
+) -> Result<BTreeSet<Partition>> {
+    let (mut partitions, keys) = (BTreeSet::new(), schema.partition_keys());
     let target = layout.compacted();
     for root in [layout.data_root(), target.data_root(), layout.claim_root()] {
         let each = |found: Result<Partition, String>| match found {
-            Ok(partition) if dates.contains(partition.day) => {
-                partitions.insert(partition.name.clone(), partition);
+            Ok(partition) if dates.contains(partition.day()) => {
+                partitions.insert(partition);
             }
             Ok(_) => {}
             // Whatever the days.
@@ -216,7 +219,7 @@ async fn partitions_on(
                 findings.add(Finding::new(FindingKind::Foreign, key, what));
             }
         };
-        each_partition(store, &root, each).await?;
+        each_partition(store, &root, &keys, each).await?;
     }
     Ok(partitions)
 }
@@ -225,12 +228,13 @@ async fn partitions_on(
 async fn places(
     store: &PatientStore,
     layout: &Layout,
-    partitions: &BTreeMap<String, Partition>,
+    schema: &dyn Schema,
+    partitions: &BTreeSet<Partition>,
     wanted: BTreeSet<Id>,
 ) -> Result<Places> {
     let mut places = Places { wanted, ..Places::default() };
-    for partition in partitions.values() {
-        Objects::new(store, layout, partition).read(&mut places).await?;
+    for partition in partitions {
+        Objects::new(store, layout, schema, partition).read(&mut places).await?;
     }
     let each = |read: Result<Aside, Finding>| {
         let Ok(Aside { key, who, .. }) = read else { return };
@@ -238,6 +242,6 @@ async fn places(
             place.aside.push((key, who.scope));
         }
     };
-    read_quarantine(store, layout, each).await?;
+    read_quarantine(store, layout, schema, each).await?;
     Ok(places)
 }

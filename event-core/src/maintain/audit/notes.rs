@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::id::Id;
 use super::report::{Finding, FindingKind, Stored};
 use super::scope::Scope;
+use crate::schema::Partition;
 
 /// One event, as a reader finds it.
 pub(super) struct Record {
     pub(super) id: Id,
-    /// The `request_id`.
+    /// The identity.
     pub(super) name: String,
 }
 
@@ -71,7 +72,7 @@ impl Findings {
 
 /// Who hears of what is seen, object by object.
 pub(super) trait Listener {
-    fn seen(&mut self, partition: &str, seen: Seen);
+    fn seen(&mut self, partition: &Partition, seen: Seen);
 }
 
 /// The first time: counts, and keeps of each record no more than its id.
@@ -79,19 +80,19 @@ pub(super) trait Listener {
 pub(super) struct Tally {
     pub(super) stored: Stored,
     /// One for each record, by partition.
-    pub(super) ids: BTreeMap<String, Vec<Id>>,
+    pub(super) ids: BTreeMap<Partition, Vec<Id>>,
     pub(super) findings: Findings,
 }
 
 impl Listener for Tally {
-    fn seen(&mut self, partition: &str, seen: Seen) {
+    fn seen(&mut self, partition: &Partition, seen: Seen) {
         self.stored.objects += u64::from(!seen.records.is_empty());
         self.stored.records += seen.records.len() as u64;
         if !seen.records.is_empty() {
             let ids = seen.records.iter().map(|record| record.id);
             match self.ids.get_mut(partition) {
                 Some(there) => there.extend(ids),
-                None => drop(self.ids.insert(partition.to_owned(), ids.collect())),
+                None => drop(self.ids.insert(partition.clone(), ids.collect())),
             }
         }
         seen.findings.into_iter().for_each(|finding| self.findings.add(finding));
@@ -107,10 +108,10 @@ pub(super) struct Places {
 
 #[derive(Default)]
 pub(super) struct Place {
-    /// The `request_id`.
+    /// The identity.
     pub(super) name: String,
     /// The keys of its records, by partition.
-    pub(super) records: BTreeMap<String, Vec<String>>,
+    pub(super) records: BTreeMap<Partition, Vec<String>>,
     /// Its keys in quarantine, and what is known of the event there.
     pub(super) aside: Vec<(String, Scope)>,
 }
@@ -124,10 +125,10 @@ impl Places {
 }
 
 impl Listener for Places {
-    fn seen(&mut self, partition: &str, seen: Seen) {
+    fn seen(&mut self, partition: &Partition, seen: Seen) {
         for record in seen.records {
             if let Some(place) = self.of(record.id, record.name) {
-                place.records.entry(partition.to_owned()).or_default().push(seen.key.clone());
+                place.records.entry(partition.clone()).or_default().push(seen.key.clone());
             }
         }
     }

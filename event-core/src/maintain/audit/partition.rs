@@ -10,11 +10,11 @@ use super::report::{Finding, FindingKind};
 use crate::compression::Compression;
 use crate::error::Result;
 use crate::layout::Layout;
-use crate::layout::names::{Partition, slot_of_data};
+use crate::layout::names::slot_of_data;
 use crate::log::{Slot, lines_of};
 use crate::maintain::patient::PatientStore;
 use crate::message::{Attributes, Message};
-use crate::schema::retail::{EVENT_TYPE, Event};
+use crate::schema::{Identified, Partition, Schema};
 
 /// Objects that are read at once.
 pub(super) const READS: usize = 16;
@@ -23,6 +23,7 @@ pub(super) const READS: usize = 16;
 pub(super) struct Objects<'a> {
     pub(super) store: &'a PatientStore,
     pub(super) layout: &'a Layout,
+    pub(super) schema: &'a dyn Schema,
     pub(super) partition: &'a Partition,
     attributes: Attributes,
 }
@@ -31,15 +32,16 @@ impl<'a> Objects<'a> {
     pub(super) fn new(
         store: &'a PatientStore,
         layout: &'a Layout,
+        schema: &'a dyn Schema,
         partition: &'a Partition,
     ) -> Self {
-        let attributes = [(EVENT_TYPE, partition.event_type.as_str())].into_iter().collect();
-        Self { store, layout, partition, attributes }
+        let attributes = schema.attributes_of(partition);
+        Self { store, layout, schema, partition, attributes }
     }
 
     /// Reads all of it.
     pub(super) async fn read(&self, listener: &mut impl Listener) -> Result<()> {
-        let prefix = self.layout.data_prefix(&self.partition.name);
+        let prefix = self.layout.data_prefix(self.partition.name());
         let mut pages = pin!(self.store.pages(prefix.clone()));
         let mut head: Slot = 0;
         while let Some(page) = pages.try_next().await? {
@@ -53,7 +55,7 @@ impl<'a> Objects<'a> {
             let reads = keys.into_iter().map(|key| self.object(key));
             let mut reads = stream::iter(reads).buffered(READS);
             while let Some(seen) = reads.try_next().await? {
-                listener.seen(&self.partition.name, seen);
+                listener.seen(self.partition, seen);
             }
         }
         Ok(())
@@ -73,17 +75,17 @@ impl<'a> Objects<'a> {
         if slot < *head {
             let mut seen = Seen::of(key);
             seen.found(FindingKind::Foreign, "another segment has the slot of");
-            listener.seen(&self.partition.name, seen);
+            listener.seen(self.partition, seen);
             return Ok(());
         }
         let compression = Compression::of_key(key).unwrap_or_default();
         while *head < slot {
-            let before = self.layout.batch_key(&self.partition.name, *head, compression);
+            let before = self.layout.batch_key(self.partition.name(), *head, compression);
             if self.store.head(&before).await?.is_none() {
                 let mut seen = Seen::of(key);
                 let what = format!("slots {head} to {} are empty before", slot - 1);
                 seen.found(FindingKind::SlotGap, what);
-                listener.seen(&self.partition.name, seen);
+                listener.seen(self.partition, seen);
                 break;
             }
             keys.push(before);
@@ -123,7 +125,7 @@ impl<'a> Objects<'a> {
             return Ok(seen);
         };
         let message = Message { body, attributes: self.attributes.clone() };
-        match Event::parse(&message) {
+        match self.schema.identify(&message) {
             Ok(event) => {
                 seen.records.push(record(&event));
                 let expected = self.layout.event_key(&event);
@@ -144,11 +146,11 @@ impl<'a> Objects<'a> {
         for (number, line) in lines_of(lines).enumerate() {
             let body = lines.slice_ref(line);
             let message = Message { body, attributes: self.attributes.clone() };
-            let fault = match Event::parse(&message) {
+            let fault = match self.schema.identify(&message) {
                 Ok(event) => {
                     seen.records.push(record(&event));
-                    let partition = self.layout.partition(&event);
-                    (partition != self.partition.name).then(|| format!("belongs to {partition}"))
+                    let is_elsewhere = event.partition != *self.partition;
+                    is_elsewhere.then(|| format!("belongs to {}", event.partition))
                 }
                 Err(reason) => Some(format!("is no valid event ({reason})")),
             };
@@ -160,7 +162,6 @@ impl<'a> Objects<'a> {
     }
 }
 
-fn record(event: &Event<'_>) -> Record {
-    let name = event.request_id.clone().into_owned();
-    Record { id: Id::of(&name), name }
+fn record(event: &Identified) -> Record {
+    Record { id: Id::of(&event.identity), name: event.identity.to_string() }
 }

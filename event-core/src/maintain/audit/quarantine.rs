@@ -17,6 +17,7 @@ use crate::layout::Layout;
 use crate::layout::names::is_of_longer_prefix;
 use crate::maintain::patient::PatientStore;
 use crate::reason::Reason;
+use crate::schema::Schema;
 use crate::store::ObjectMeta;
 
 /// A message that was put aside.
@@ -33,13 +34,14 @@ pub(super) struct Aside {
 pub(super) async fn read_quarantine(
     store: &PatientStore,
     layout: &Layout,
+    schema: &dyn Schema,
     mut each: impl FnMut(Result<Aside, Finding>),
 ) -> Result<()> {
     let root = layout.quarantine_root();
     let mut pages = pin!(store.pages(root.clone()));
     while let Some(page) = pages.try_next().await? {
         let own = page.into_iter().filter(|object| !is_of_longer_prefix(&object.key[root.len()..]));
-        let reads = own.map(|object| read(store, layout, object));
+        let reads = own.map(|object| read(store, layout, schema, object));
         let mut reads = stream::iter(reads).buffered(READS);
         while let Some(read) = reads.try_next().await? {
             each(read);
@@ -51,18 +53,24 @@ pub(super) async fn read_quarantine(
 async fn read(
     store: &PatientStore,
     layout: &Layout,
+    schema: &dyn Schema,
     object: ObjectMeta,
 ) -> Result<Result<Aside, Finding>> {
     let line = store.get(&object.key).await?;
     let key = object.key.clone();
     let aside = match line {
-        Some(line) => aside(layout, object, &line),
+        Some(line) => aside(layout, schema, object, &line),
         None => Err("this was listed and is gone:".to_owned()),
     };
     Ok(aside.map_err(|fault| Finding::new(FindingKind::Unreadable, key, fault)))
 }
 
-fn aside(layout: &Layout, object: ObjectMeta, line: &[u8]) -> Result<Aside, String> {
+fn aside(
+    layout: &Layout,
+    schema: &dyn Schema,
+    object: ObjectMeta,
+    line: &[u8],
+) -> Result<Aside, String> {
     let ObjectMeta { key, modified, .. } = object;
     let message = codec::decode_line(line)
         .map_err(|fault| format!("this is no quarantined message ({fault}):"))?;
@@ -73,7 +81,7 @@ fn aside(layout: &Layout, object: ObjectMeta, line: &[u8]) -> Result<Aside, Stri
         return Err(format!("the key of the message in it ends with {expected}, not"));
     }
     let reason = reason.to_owned();
-    let who = Identity::of_message(&message);
+    let who = Identity::of(schema, &message);
     let day = who.scope.day.unwrap_or_else(|| day_of(modified));
     Ok(Aside { key, reason, who, day })
 }

@@ -1,9 +1,10 @@
 //! What was sent, and how an event is told from another.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
 
 use serde::Deserialize;
-use serde_json::Value;
 
 use super::id::Id;
 use super::scope::Scope;
@@ -11,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::maintain::dates::Dates;
 use crate::message::Message;
 use crate::object::Object;
-use crate::schema::retail::{EVENT_TYPE, EventType, day_of};
+use crate::schema::Schema;
 
 /// What was sent, as far as it is known.
 #[derive(Clone, Debug, Default)]
@@ -25,42 +26,52 @@ pub enum Sent {
     Events(SentEvents),
 }
 
-/// The events that were sent, each once, by `request_id`, type and day; a message without a
-/// `request_id` goes by its bytes. Where type or day is not known, it is taken for any.
+/// The events that were sent, each once, by identity and partition; a message without an identity
+/// goes by its bytes. Where the partition is not known, the day counts, and where that is not known
+/// it is taken for any.
 ///
 /// ```
-/// let mut sent = event_core::SentEvents::default();
+/// use std::sync::Arc;
+///
+/// let mut sent = event_core::SentEvents::new(Arc::new(event_core::Retail::default()));
 /// sent.add_body(br#"{"request_id": "r1", "ts": "2026-11-22T22:16:48"}"#);
-/// sent.add_request_id("r1").unwrap();
+/// sent.add_identity("r1").unwrap();
 /// assert_eq!(sent.len(), 1);
 /// ```
-#[derive(Clone, Debug, Default)]
+#[derive(Clone)]
 pub struct SentEvents {
+    schema: Arc<dyn Schema>,
     by_id: BTreeMap<Id, (String, BTreeSet<Scope>)>,
     len: usize,
 }
 
 impl SentEvents {
-    /// The message with this body was sent. Its `ts`, if it has one, says on which day it counts.
-    pub fn add_body(&mut self, body: &[u8]) {
-        self.add(Identity::of(body));
+    /// None yet, of this schema.
+    pub fn new(schema: Arc<dyn Schema>) -> Self {
+        Self { schema, by_id: BTreeMap::new(), len: 0 }
     }
 
-    /// This message was sent. Besides the body its attribute `event_type` says where it counts.
+    /// A message with this body was sent, with whatever attributes. Its time, if it has one, says on
+    /// which day it counts.
+    pub fn add_body(&mut self, body: &[u8]) {
+        self.add_message(&Message::new(body.to_vec()));
+    }
+
+    /// This message was sent.
     pub fn add_message(&mut self, message: &Message) {
-        self.add(Identity::of_message(message));
+        self.add(Identity::of(&*self.schema, message));
     }
 
     fn add(&mut self, Identity { id, name, scope }: Identity) {
         let (_, scopes) = self.by_id.entry(id).or_insert((name, BTreeSet::new()));
         let before = scopes.len();
-        // The day is told by a body, and by no bare request_id beside it.
+        // The day is told by a body, and by no bare identity beside it.
         scope.add_to(scopes);
         self.len = self.len - before + scopes.len();
     }
 
     /// What this line says was sent: a JSON object is the body of a message, and anything else a
-    /// `request_id`.
+    /// identity.
     ///
     /// # Errors
     ///
@@ -72,26 +83,26 @@ impl SentEvents {
             self.add_body(line);
             return Ok(());
         }
-        let request_id = str::from_utf8(line.trim_ascii())
+        let identity = str::from_utf8(line.trim_ascii())
             .map_err(|_| Error::invalid("sent", "this is not UTF-8"))?;
-        self.add_request_id(request_id)
+        self.add_identity(identity)
     }
 
-    /// The event with this `request_id` was sent, on a day that is looked at.
+    /// The event with this identity was sent, on a day that is looked at.
     ///
     /// # Errors
     ///
     /// `Invalid` if no event has such a one: it is empty, a JSON text that was cut, or starts with a
     /// byte order mark.
-    pub fn add_request_id(&mut self, request_id: &str) -> Result<()> {
-        let odd = request_id.is_empty()
-            || request_id.starts_with(['{', '[', '"', '\u{feff}'])
-            || request_id.chars().any(char::is_control);
+    pub fn add_identity(&mut self, identity: &str) -> Result<()> {
+        let odd = identity.is_empty()
+            || identity.starts_with(['{', '[', '"', '\u{feff}'])
+            || identity.chars().any(char::is_control);
         if odd {
-            let message = "this is neither a message, nor the body of one, nor a request_id";
+            let message = "this is neither a message, nor the body of one, nor an identity";
             return Err(Error::invalid("sent", message));
         }
-        let (id, name) = (Id::of(request_id), request_id.to_owned());
+        let (id, name) = (Id::of(identity), identity.to_owned());
         self.add(Identity { id, name, scope: Scope::default() });
         Ok(())
     }
@@ -123,7 +134,7 @@ impl SentEvents {
 /// Who a message is, valid or not.
 pub(super) struct Identity {
     pub(super) id: Id,
-    /// The `request_id`, or what stands for it.
+    /// The identity of the event, or what stands for it.
     pub(super) name: String,
     pub(super) scope: Scope,
 }
@@ -132,45 +143,40 @@ pub(super) struct Identity {
 #[derive(Deserialize)]
 struct Ignored {}
 
-/// Whatever is there.
-#[derive(Deserialize)]
-struct Names {
-    #[serde(default)]
-    request_id: Value,
-    #[serde(default)]
-    ts: Value,
-}
-
 impl Identity {
-    pub(super) fn of_message(message: &Message) -> Self {
-        let event_type = message.attributes.value(EVENT_TYPE);
-        let known = EventType::ALL.into_iter().find(|known| Some(known.as_str()) == event_type);
-        let mut identity = Self::of(&message.body);
-        identity.scope.event_type = known;
-        identity
-    }
-
-    pub(super) fn of(body: &[u8]) -> Self {
-        let names = serde_json::from_slice::<Object<Names>>(body).ok().map(|Object(names)| names);
-        let day = names.as_ref().and_then(|names| day_of(names.ts.as_str()?));
-        let scope = Scope { event_type: None, day };
-        let request_id = names.as_ref().and_then(|names| names.request_id.as_str());
-        match request_id.filter(|request_id| !request_id.is_empty()) {
-            Some(request_id) => Self { id: Id::of(request_id), name: request_id.to_owned(), scope },
+    pub(super) fn of(schema: &dyn Schema, message: &Message) -> Self {
+        let trace = schema.trace(message);
+        let scope = Scope::from(&trace);
+        match trace.identity {
+            Some(name) => Self { id: Id::of(&name), name, scope },
             None => {
-                let id = Id::of_bytes(body);
-                Self { id, name: format!("message without request_id, {:032x}", id.0), scope }
+                let id = Id::of_bytes(&message.body);
+                Self { id, name: format!("message without an identity, {:032x}", id.0), scope }
             }
         }
+    }
+}
+
+impl fmt::Debug for SentEvents {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SentEvents").field("len", &self.len).finish_non_exhaustive()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::Message;
     use crate::schema::retail::{EVENT_TYPE, Event};
+    use crate::schema::{Partition, PartitionBy, Retail};
     use jiff::civil::date;
+
+    fn sent_events() -> SentEvents {
+        SentEvents::new(Arc::new(Retail::default()))
+    }
+
+    fn of(body: &str) -> Identity {
+        Identity::of(&Retail::default(), &Message::new(body.to_owned()))
+    }
 
     fn names(sent: &SentEvents, dates: Dates) -> Vec<&str> {
         let mut names: Vec<_> = sent.on(dates).map(|(_, _, name)| name).collect();
@@ -180,13 +186,13 @@ mod tests {
 
     #[test]
     fn an_event_counts_once_and_on_its_day() {
-        let mut sent = SentEvents::default();
-        sent.add_request_id("b").unwrap();
+        let mut sent = sent_events();
+        sent.add_identity("b").unwrap();
         for (id, day) in [("a", "21"), ("b", "22"), ("b", "22"), ("c", "23")] {
             let body = format!(r#"{{"request_id": "{id}", "ts": "2026-11-{day}T00:00:00"}}"#);
             sent.add_body(body.as_bytes());
         }
-        sent.add_request_id("d").unwrap();
+        sent.add_identity("d").unwrap();
         assert_eq!((sent.len(), sent.is_empty()), (4, false));
         let day = Some(date(2026, 11, 22));
         assert_eq!(names(&sent, Dates::new(day, day).unwrap()), ["b", "d"]);
@@ -195,27 +201,29 @@ mod tests {
 
     #[test]
     fn one_request_id_on_two_days_or_of_two_types_was_sent_twice() {
-        let mut sent = SentEvents::default();
+        let mut sent = sent_events();
         let body = |day: u8| format!(r#"{{"request_id": "a", "ts": "2026-11-{day}T00:00:00"}}"#);
         sent.add_body(body(22).as_bytes());
         for (day, kind) in [(22, "sale_event"), (22, "inventory_event"), (23, "sale_event")] {
             sent.add_message(&Message::new(body(day)).with_attribute(EVENT_TYPE, kind));
         }
         assert_eq!((sent.len(), names(&sent, Dates::default())), (3, vec!["a"; 3]));
-        let scope = |event_type, day| Scope { event_type, day: Some(date(2026, 11, day)) };
+        let scope = |kind, day| {
+            let time = date(2026, 11, day).at(0, 0, 0, 0);
+            Scope::from(&Partition::new(Some(kind), time, PartitionBy::Day))
+        };
         let contains = |scope| sent.contains(Id::of("a"), scope);
-        assert!(contains(scope(Some(EventType::Sale), 23)) && contains(scope(None, 23)));
-        assert!(!contains(scope(Some(EventType::Inventory), 23)) && !contains(scope(None, 24)));
+        assert!(contains(scope("sale_event", 23)) && contains(scope("inventory_event", 22)));
+        assert!(!contains(scope("inventory_event", 23)) && !contains(scope("sale_event", 24)));
         assert!(contains(Scope::default()) && !sent.contains(Id::of("b"), Scope::default()));
     }
 
     #[test]
-    fn what_has_no_request_id_goes_by_its_bytes() {
-        let of = |body: &str| Identity::of(body.as_bytes());
+    fn what_has_no_identity_goes_by_its_bytes() {
         for body in ["no json", "{}", r#"{"request_id": 7}"#, r#"{"request_id": ""}"#, "[1]"] {
             assert_eq!(of(body).id, of(body).id);
             assert_ne!(of(body).id, of("{ }").id, "{body}");
-            assert!(of(body).name.starts_with("message without request_id"), "{body}");
+            assert!(of(body).name.starts_with("message without an identity"), "{body}");
         }
         assert_eq!(of(r#"{"request_id": "r", "ts": 7}"#).id, Id::of("r"));
         // A body that is the text of a request_id is not the event of that request_id.
@@ -231,12 +239,12 @@ mod tests {
             r#"{"request_id": "a", "x": 1, "x": 2, "": {"X": 1, "x": [1, "a"]}}"#,
             &deep,
         ] {
-            let mut sent = SentEvents::default();
+            let mut sent = sent_events();
             sent.add_line(body.as_bytes()).unwrap();
-            sent.add_request_id("a").unwrap();
+            sent.add_identity("a").unwrap();
             assert_eq!(names(&sent, Dates::default()), ["a"], "{body}");
         }
-        let mut sent = SentEvents::default();
+        let mut sent = sent_events();
         sent.add_line(b" a ").unwrap();
         assert_eq!(names(&sent, Dates::default()), ["a"]);
         for odd in [&b"[1]"[..], b"{\"request_id\": \"a\"", b"\xff"] {
@@ -251,15 +259,15 @@ mod tests {
             "variant": "black", "priority_shipping": true, "ts": "1998-06-05 22:16+01", "x": [{}]}"#;
         let message = Message::new(whole).with_attribute(EVENT_TYPE, "sale_event");
         let event = Event::parse(&message).unwrap();
-        let who = Identity::of(whole.as_bytes());
+        let who = of(whole);
         assert_eq!((&*who.name, who.scope.day), (&*event.request_id, Some(event.ts.date())));
     }
 
     #[test]
     fn a_line_that_is_nothing_is_refused() {
-        let mut sent = SentEvents::default();
+        let mut sent = sent_events();
         for odd in ["", "{\"request_id\": \"a", "[1, 2", "a\u{0}b", "\u{feff}good-0"] {
-            assert!(sent.add_request_id(odd).is_err(), "{odd:?}");
+            assert!(sent.add_identity(odd).is_err(), "{odd:?}");
         }
     }
 }

@@ -13,11 +13,12 @@ use serde::Serialize;
 use crate::compression::Compression;
 use crate::error::{Error, ErrorKind, Result};
 use crate::layout::Layout;
-use crate::layout::names::{Partition, slot_of_claim, slot_of_data};
+use crate::layout::names::{slot_of_claim, slot_of_data};
 use crate::maintain::dates::Dates;
 use crate::maintain::partitions::each_partition;
 use crate::maintain::patient::PatientStore;
 use crate::retry::Retry;
+use crate::schema::{Partition, Schema};
 use crate::shutdown::Shutdown;
 use crate::store::{ObjectStore, PutOutcome};
 use claim::next_lot;
@@ -53,6 +54,7 @@ pub(crate) use lines::lines_of_sources;
 pub struct Compactor {
     store: PatientStore,
     layout: Layout,
+    schema: Arc<dyn Schema>,
     dates: Dates,
     target_bytes: u64,
     compression: Compression,
@@ -84,11 +86,11 @@ pub struct Compacted {
 }
 
 impl Compactor {
-    /// Merges the objects of all days to some 32 MiB each, uncompressed.
-    pub fn new(store: Arc<dyn ObjectStore>, layout: Layout) -> Self {
+    /// Merges the objects of all days, with events of this schema, to some 32 MiB each.
+    pub fn new(store: Arc<dyn ObjectStore>, layout: Layout, schema: Arc<dyn Schema>) -> Self {
         let (dates, compression) = (Dates::default(), Compression::default());
         let target_bytes = 32 * 1024 * 1024;
-        Self { store: PatientStore::new(store), layout, dates, target_bytes, compression }
+        Self { store: PatientStore::new(store), layout, schema, dates, target_bytes, compression }
     }
 
     /// Only these days.
@@ -133,30 +135,31 @@ impl Compactor {
     /// is sound.
     pub async fn run(mut self, stop: &Shutdown) -> Result<CompactReport> {
         self.store = self.store.until(stop);
-        let mut names = BTreeSet::new();
+        let (mut partitions, keys) = (BTreeSet::new(), self.schema.partition_keys());
         for root in [self.layout.data_root(), self.layout.claim_root()] {
             let each = |found: Result<Partition, String>| match found {
-                Ok(partition) if self.dates.contains(partition.day) => {
-                    names.insert(partition.name);
+                Ok(partition) if self.dates.contains(partition.day()) => {
+                    partitions.insert(partition);
                 }
                 // What is in no partition is the audit's to tell.
                 Ok(_) | Err(_) => {}
             };
-            each_partition(&self.store, &root, each).await?;
+            each_partition(&self.store, &root, &keys, each).await?;
         }
         let mut report = CompactReport { dates: self.dates, ..CompactReport::default() };
-        for name in names {
+        for partition in partitions {
+            let name = partition.name();
             let mut done = Compacted::default();
-            match self.compact(&name, &mut done).await {
+            match self.compact(name, &mut done).await {
                 Ok(()) => {}
                 Err(error) if error.kind() == ErrorKind::Invalid => {
-                    report.faults.insert(name.clone(), error.to_string());
+                    report.faults.insert(name.to_owned(), error.to_string());
                 }
                 Err(error) => return Err(error),
             }
             if done.objects > 0 {
                 tracing::debug!(partition = name, objects = done.objects, "compacted");
-                report.partitions.insert(name, done);
+                report.partitions.insert(name.to_owned(), done);
             }
         }
         Ok(report)

@@ -8,7 +8,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Vis
 use serde_json::value::RawValue;
 
 use crate::reason::Reason;
-use crate::schema::Text;
+use crate::schema::body::{Text, refusal, text_of};
 use crate::schema::readable::{self, Fault};
 use crate::schema::shape::{Members, Shape, same_name};
 
@@ -100,17 +100,12 @@ impl Known {
 impl<'a> Fields<'a> {
     /// Reads the fields of the one JSON object that `body` is.
     pub(super) fn read(body: &'a [u8]) -> Result<Self, Reason> {
-        let text = str::from_utf8(body).map_err(|error| match body {
-            [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => Reason::new(
-                Reason::BYTE_ORDER_MARK,
-                "the body begins with a byte order mark of UTF-16: send UTF-8 without one",
-            ),
-            _ => Reason::new(Reason::NOT_JSON, error.to_string()),
-        })?;
+        let text = text_of(body)?;
         let (mut fields, mut wrong) = (Self::default(), Wrong::default());
         let mut deserializer = serde_json::Deserializer::from_str(text);
         let read = Body { fields: &mut fields, wrong: &mut wrong }.deserialize(&mut deserializer);
-        read.and_then(|()| deserializer.end()).map_err(|error| told(text, wrong, &error))?;
+        read.and_then(|()| deserializer.end())
+            .map_err(|error| refusal(text, wrong.fault, wrong.field.map(Known::name), &error))?;
         if fields.odd_number && fields.needs_check(text) {
             readable::check(text)?;
         }
@@ -169,35 +164,6 @@ impl Wrong {
         self.fault = Some(fault);
         E::custom("refused")
     }
-}
-
-/// Why a text could not be read: no JSON at all, or JSON that is no event or that readers refuse.
-#[cold]
-fn told(text: &str, wrong: Wrong, error: &serde_json::Error) -> Reason {
-    if let Err(error) = serde_json::from_str::<IgnoredAny>(text) {
-        return if text.starts_with('\u{feff}') {
-            let detail = "the body begins with a byte order mark: send UTF-8 without one";
-            Reason::new(Reason::BYTE_ORDER_MARK, detail)
-        } else {
-            Reason::new(Reason::NOT_JSON, error.to_string())
-        };
-    }
-    if let Some(fault) = wrong.fault {
-        return fault.into();
-    }
-    // What serde_json calls a syntax error in what is JSON, readers refuse as well.
-    if error.is_syntax()
-        && let Err(fault) = readable::check(text)
-    {
-        return fault.into();
-    }
-    let detail = match wrong.field {
-        Some(field) => format!("{}: {error}", field.name()),
-        None => error.to_string(),
-    };
-    // Of what is JSON, only the largest numbers are left, which serde_json rounds up.
-    let code = if error.is_syntax() { Reason::OUT_OF_RANGE } else { Reason::WRONG_TYPE };
-    Reason::new(code, detail)
 }
 
 struct Body<'f, 'a> {

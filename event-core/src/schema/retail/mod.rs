@@ -7,12 +7,18 @@ mod tests;
 use std::borrow::Cow;
 use std::fmt;
 
-use jiff::civil::{Date, DateTime};
+use jiff::civil::DateTime;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use self::fields::Fields;
-use super::{Text, envelope, out_of_range, timestamp};
-use crate::message::Message;
+use super::body::identity_field;
+use super::{
+    DAY, HOUR, Identified, Partition, PartitionBy, Schema, SchemaSettings, Trace, check_identity,
+    envelope, out_of_range, partition, timestamp,
+};
+use crate::message::{Attributes, Message};
+use crate::object::Object;
 use crate::reason::Reason;
 
 /// The attribute that carries the type of an event; the body does not repeat it.
@@ -99,64 +105,40 @@ pub struct Event<'a> {
     pub is_return: bool,
 }
 
-/// Longer ones are refused. The reference uses UUIDs (36 bytes).
-const MAX_REQUEST_ID: usize = 256;
-
 /// The largest whole number of a `BIGINT`, as readers have them.
 const MAX_WHOLE: u64 = i64::MAX as u64;
 
 impl<'a> Event<'a> {
-    /// The type and the day of what may be an event: those that [`parse`](Self::parse) gives it if it
-    /// is one, at a third of the cost.
-    pub(crate) fn type_and_day(message: &Message) -> Option<(EventType, Date)> {
-        #[derive(Deserialize)]
-        struct Day<'a> {
-            #[serde(borrow)]
-            ts: Text<'a>,
-        }
-        let Day { ts } = serde_json::from_slice(&message.body).ok()?;
-        Some((event_type(message).ok()?, timestamp::read(&ts.0).ok()?.date()))
-    }
-
     /// Reads and validates the event in `message`; the error says what is wrong with it.
     ///
     /// A valid event has the attribute `event_type`, a body that is one JSON object with every
     /// field of this struct (`is_return` may be left out) in its type and range, and no field
     /// `bad_msg`. Other fields are kept as they are.
     ///
-    /// What is valid is stored as it is, so the whole body must be readable to DuckDB, polars,
-    /// pyarrow and Athena, as a file of one line. One of them at least fails on each of these, and
-    /// often with the whole file:
-    ///
-    /// | in a field of any name, at any depth | code |
-    /// |---|---|
-    /// | a `\u` escape that is one half of a surrogate pair | [`lone_surrogate`](Reason::LONE_SURROGATE) |
-    /// | a value more than 128 levels deep, the event being the first | [`too_deep`](Reason::TOO_DEEP) |
-    /// | a number that is no finite `f64`, a whole one that is no `i128`, an exponent over 308 of a zero | [`out_of_range`](Reason::OUT_OF_RANGE) |
-    /// | a key twice in an object | [`duplicate_key`](Reason::DUPLICATE_KEY) |
-    /// | keys that differ only in case, in Unicode's sense, in an object or between the objects of an array; or one that is a known field but for its case | [`case_conflict`](Reason::CASE_CONFLICT) |
-    /// | an empty key | [`empty_key`](Reason::EMPTY_KEY) |
-    /// | an array whose elements, `null` aside, are not all of one type | [`mixed_types`](Reason::MIXED_TYPES) |
+    /// What is valid is stored as it is, so the whole body must be one that
+    /// [`readable_text`](crate::schema::readable_text) takes; nor may a key be that of a known field
+    /// but for its case.
     ///
     /// Whole numbers of known fields are at most `i64::MAX`, a `BIGINT`. `ts` is what a column of
     /// type `TIMESTAMP` takes: `2026-11-22T22:16:48.469759`, with a space for the `T`, up to nine
     /// decimals, no seconds, and `Z` or an offset such as `+01:00` if need be; 1970 to 2099.
     pub fn parse(message: &'a Message) -> Result<Self, Reason> {
-        let event_type = event_type(message).map_err(|reason| envelope::named(message, reason))?;
-        let fields =
-            Fields::read(&message.body).map_err(|reason| envelope::named(message, reason))?;
+        let event_type =
+            event_type(message).map_err(|reason| envelope::named(message, IDENTITY, reason))?;
+        let fields = Fields::read(&message.body)
+            .map_err(|reason| envelope::named(message, IDENTITY, reason))?;
         let has_id = fields.request_id.is_some();
         // An envelope has none, whatever else is in it.
         let refuse = |code, detail: &str| {
             let reason = Reason::new(code, detail);
-            if has_id { reason } else { envelope::named(message, reason) }
+            if has_id { reason } else { envelope::named(message, IDENTITY, reason) }
         };
         if fields.bad_msg {
             let detail = "the producer marked this event with bad_msg";
-            return Err(refuse(Reason::BAD_MSG, detail));
+            return Err(refuse(Retail::BAD_MSG, detail));
         }
         let Some(store_id) = fields.store_id else {
-            return Err(refuse(Reason::MISSING_STORE_ID, "store_id is not there"));
+            return Err(refuse(Retail::MISSING_STORE_ID, "store_id is not there"));
         };
         let Some(request_id) = fields.request_id else {
             return Err(refuse(Reason::MISSING_FIELD, "request_id is not there"));
@@ -174,7 +156,7 @@ impl<'a> Event<'a> {
             gift_wrap: need("gift_wrap", fields.gift_wrap)?,
             variant: need("variant", fields.variant)?.0,
             priority_shipping: need("priority_shipping", fields.priority_shipping)?,
-            ts: timestamp::read(&need("ts", fields.ts)?.0)?,
+            ts: timestamp::read(TIME, &need(TIME, fields.ts)?.0)?,
             is_return: fields.is_return.unwrap_or(false),
         };
         event.check_ranges()?;
@@ -182,12 +164,7 @@ impl<'a> Event<'a> {
     }
 
     fn check_ranges(&self) -> Result<(), Reason> {
-        let id = &*self.request_id;
-        if id.is_empty() || id.len() > MAX_REQUEST_ID || has_control(id) {
-            return Err(out_of_range(format_args!(
-                "request_id {id:?} is not 1 to {MAX_REQUEST_ID} bytes without control characters"
-            )));
-        }
+        check_identity(IDENTITY, &self.request_id)?;
         let whole = [self.store_id, self.cust_id, self.sku, self.qty];
         if let Some(over) = whole.iter().find(|&&number| number > MAX_WHOLE) {
             return Err(out_of_range(format_args!("the number {over} is over {MAX_WHOLE}")));
@@ -208,13 +185,6 @@ impl<'a> Event<'a> {
     }
 }
 
-fn has_control(text: &str) -> bool {
-    if text.is_ascii() {
-        return text.bytes().any(|byte| byte.is_ascii_control());
-    }
-    text.chars().any(char::is_control)
-}
-
 fn event_type(message: &Message) -> Result<EventType, Reason> {
     let value = message.attributes.value(EVENT_TYPE);
     EventType::ALL.into_iter().find(|known| value == Some(known.as_str())).ok_or_else(|| {
@@ -232,7 +202,87 @@ fn need<T>(name: &str, field: Option<T>) -> Result<T, Reason> {
     field.ok_or_else(|| Reason::new(Reason::MISSING_FIELD, format!("{name} is not there")))
 }
 
-/// The day of an event with this `ts`, if it can be read.
-pub(crate) fn day_of(ts: &str) -> Option<Date> {
-    timestamp::read(ts).ok().map(DateTime::date)
+/// The field that is the identity.
+const IDENTITY: &str = "request_id";
+/// The field that is the time.
+const TIME: &str = "ts";
+
+/// The sale and inventory events that stores send: [`Event`] has their fields. The identity is the
+/// `request_id`, a partition is a type and a day or an hour of the event's own `ts`.
+///
+/// ```
+/// use event_core::schema::{Retail, Schema};
+///
+/// assert_eq!(Retail::default().partition_keys(), ["event_type", "dt"]);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Retail {
+    by: PartitionBy,
+}
+
+impl Retail {
+    /// The code of an event that the producer itself marked as bad, with a field `bad_msg`.
+    pub const BAD_MSG: &'static str = "bad_msg";
+    /// The code of an event without a `store_id`.
+    pub const MISSING_STORE_ID: &'static str = "missing_store_id";
+
+    /// With partitions of this length.
+    pub fn new(by: PartitionBy) -> Self {
+        Self { by }
+    }
+
+    /// True for the reasons of events that a producer makes invalid on purpose: those with `bad_msg`,
+    /// or without `store_id`. About one in ten of the original demo's stream is.
+    pub fn is_intended(reason: &Reason) -> bool {
+        matches!(reason.code(), Self::BAD_MSG | Self::MISSING_STORE_ID)
+    }
+
+    fn partition(self, event_type: EventType, ts: DateTime) -> Partition {
+        Partition::new(Some(event_type.as_str()), ts, self.by)
+    }
+}
+
+impl Schema for Retail {
+    fn settings(&self) -> SchemaSettings {
+        SchemaSettings::retail(self.by)
+    }
+
+    fn partition_keys(&self) -> Vec<Cow<'static, str>> {
+        let hour = (self.by == PartitionBy::Hour).then_some(HOUR);
+        [partition::EVENT_TYPE, DAY].into_iter().chain(hour).map(Cow::Borrowed).collect()
+    }
+
+    fn identify(&self, message: &Message) -> Result<Identified, Reason> {
+        let event = Event::parse(message)?;
+        let partition = self.partition(event.event_type, event.ts);
+        Ok(Identified { identity: Box::from(&*event.request_id), partition })
+    }
+
+    fn identity_of<'a>(&self, line: &'a [u8]) -> Option<Cow<'a, str>> {
+        identity_field(line, IDENTITY)
+    }
+
+    fn attributes_of(&self, partition: &Partition) -> Attributes {
+        let value = partition.value(partition::EVENT_TYPE);
+        value.map(|value| (EVENT_TYPE, value.into_owned())).into_iter().collect()
+    }
+
+    /// By the grammar alone: a body that is refused for what is in it was sent as well.
+    fn trace(&self, message: &Message) -> Trace {
+        /// Whatever is there.
+        #[derive(Deserialize)]
+        struct Names {
+            #[serde(default)]
+            request_id: Value,
+            #[serde(default)]
+            ts: Value,
+        }
+        let Ok(Object::<Names>(names)) = serde_json::from_slice(&message.body) else {
+            return Trace::default();
+        };
+        let ts = names.ts.as_str().and_then(|ts| timestamp::read(TIME, ts).ok());
+        let identity = names.request_id.as_str().filter(|id| !id.is_empty()).map(str::to_owned);
+        let partition = ts.and_then(|ts| Some(self.partition(event_type(message).ok()?, ts)));
+        Trace::new(identity).day(ts.map(DateTime::date)).partition(partition)
+    }
 }

@@ -41,14 +41,36 @@ fn a_valid_event_is_read() {
 }
 
 #[test]
-fn type_and_day_alone_are_those_of_the_event() {
-    let of = |body: Value| Event::type_and_day(&message(body.to_string()));
-    let day = jiff::civil::date(2026, 11, 22);
-    assert_eq!(of(body()), Some((EventType::Sale, day)));
-    assert_eq!(of(json!({"ts": "1969-12-31T23:59:59"})), None);
-    assert_eq!(of(json!({"ts": 5})), None);
-    assert_eq!(of(json!({})), None);
-    assert_eq!(Event::type_and_day(&Message::new(body().to_string())), None);
+fn an_event_is_identified_as_its_stored_line_is() {
+    let message = message(body().to_string());
+    for (by, name) in [
+        (PartitionBy::Day, "event_type=sale_event/dt=2026_11_22"),
+        (PartitionBy::Hour, "event_type=sale_event/dt=2026_11_22/hr=22"),
+    ] {
+        let schema = Retail::new(by);
+        let found = schema.identify(&message).unwrap();
+        assert_eq!(found.partition.name(), name);
+        assert_eq!(schema.identity_of(&message.body).as_deref(), Some(&*found.identity));
+        let stored = Message {
+            attributes: schema.attributes_of(&found.partition),
+            ..Message::new(message.body.clone())
+        };
+        assert_eq!(schema.identify(&stored).as_ref(), Ok(&found));
+        assert!(found.partition.keys().eq(schema.partition_keys()));
+    }
+}
+
+#[test]
+fn of_what_is_no_event_an_audit_knows_what_it_says() {
+    let of = |body: &str| Retail::default().trace(&message(body.to_owned()));
+    let trace = of(r#"{"request_id": "r1", "ts": "2026-11-22T00:00:00", "x": 1e999}"#);
+    let partition = trace.partition.unwrap();
+    assert_eq!((trace.identity.as_deref(), trace.day), (Some("r1"), Some(partition.day())));
+    assert_eq!(partition.name(), "event_type=sale_event/dt=2026_11_22");
+    assert_eq!(of(r#"{"request_id": "r1", "ts": 7}"#), Trace::new(Some("r1".to_owned())));
+    for body in ["{", "[1]", "{}", r#"{"request_id": ""}"#, r#"{"request_id": "r1"} x"#] {
+        assert_eq!(of(body), Trace::default(), "{body}");
+    }
 }
 
 #[test]
@@ -62,7 +84,7 @@ fn each_field_but_is_return_is_required() {
         let code = fault.as_ref().map(Reason::code);
         match name.as_str() {
             "is_return" | "contact_me" => assert_eq!(code, None, "{name}"),
-            "store_id" => assert_eq!(code, Some(Reason::MISSING_STORE_ID)),
+            "store_id" => assert_eq!(code, Some(Retail::MISSING_STORE_ID)),
             _ => assert_eq!(code, Some(Reason::MISSING_FIELD), "{name}"),
         }
     }
@@ -71,7 +93,21 @@ fn each_field_but_is_return_is_required() {
 #[test]
 fn bad_msg_marks_an_event_whatever_its_value() {
     for value in [json!(true), json!(false), json!(null), json!({"a": [1]})] {
-        assert_eq!(fault_with("bad_msg", value), Reason::BAD_MSG);
+        assert_eq!(fault_with("bad_msg", value), Retail::BAD_MSG);
+    }
+}
+
+#[test]
+fn only_what_producers_make_invalid_on_purpose_is_intended() {
+    for (code, intended) in [
+        (Retail::BAD_MSG, true),
+        (Retail::MISSING_STORE_ID, true),
+        (Reason::MISSING_FIELD, false),
+        (Reason::NOT_JSON, false),
+        (Reason::CONFLICT, false),
+        (Reason::REFUSED, false),
+    ] {
+        assert_eq!(Retail::is_intended(&Reason::new(code, "")), intended, "{code}");
     }
 }
 
@@ -80,7 +116,7 @@ fn bad_msg_is_named_before_the_missing_store_id() {
     let mut body = body();
     body.as_object_mut().unwrap().remove("store_id");
     body["bad_msg"] = json!(true);
-    assert_eq!(fault_of(body.to_string()), Reason::BAD_MSG);
+    assert_eq!(fault_of(body.to_string()), Retail::BAD_MSG);
 }
 
 #[test]

@@ -1,5 +1,5 @@
 use super::*;
-use event_core::{Event, Reason};
+use event_core::{Event, Retail};
 use std::collections::{BTreeSet, HashSet};
 
 async fn messages(options: &SyntheticOptions, count: usize) -> Vec<Message> {
@@ -107,7 +107,7 @@ async fn invalid_events_come_at_the_rate() {
         let faults: Vec<_> = all.iter().filter(|m| Event::parse(m).is_err()).collect();
         assert!(expected.contains(&faults.len()), "{invalid_rate}: {}", faults.len());
         for message in faults {
-            assert_eq!(Event::parse(message).unwrap_err().code(), Reason::BAD_MSG);
+            assert_eq!(Event::parse(message).unwrap_err().code(), Retail::BAD_MSG);
             assert!(!text(message).contains("store_id"));
             assert!(text(message).ends_with(r#", "bad_msg": true}"#));
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arbitrary::Arbitrary;
-use event_core::{
+use event_core::{Retail, 
     BatchLimits, Consumer, ConsumerOptions, ErrorKind, Layout, Message, Producer, ProducerOptions,
     Quarantine, Queue, Result, Shutdown, StoreWriter, list_all,
 };
@@ -210,7 +210,7 @@ pub(crate) async fn consume(options: ConsumerOptions, count: u8, stop: Duration)
     for message in messages {
         queue.send(&[message]).await.remove(0).expect("it has room");
     }
-    let writer = StoreWriter::new(store.clone(), Layout::default());
+    let writer = StoreWriter::new(store.clone(), Layout::default(), Arc::new(Retail::default()));
     let quarantine = Quarantine::new(store.clone(), Layout::default());
     let consumer = Consumer::new(Arc::new(queue.clone()), Arc::new(writer), quarantine);
     let run = consumer.options(options.clone()).run(requested_after(stop));

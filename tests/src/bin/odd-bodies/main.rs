@@ -17,7 +17,8 @@ use std::sync::Arc;
 use clap::Parser;
 use event_core::{
     BatchLimits, BatchWriter, Compression, Consumer, ConsumerOptions, EVENT_TYPE, Event,
-    EventSource, Handler, Layout, Message, ObjectStore, Quarantine, Queue, Shutdown, StoreWriter,
+    EventSource, Handler, Layout, Message, ObjectStore, Quarantine, Queue, Retail, Shutdown,
+    StoreWriter,
 };
 use event_mem::{DirStore, MemQueue, Replay};
 use serde_json::{Value, json};
@@ -135,8 +136,11 @@ async fn store(dir: &Path, compression: Option<Compression>, messages: &[Message
     let layout = Layout::default();
     let quarantine = Quarantine::new(Arc::clone(&store), layout.clone());
     let handler: Arc<dyn Handler> = match compression {
-        None => Arc::new(StoreWriter::new(store, layout)),
-        Some(compression) => Arc::new(BatchWriter::new(store, layout).compression(compression)?),
+        None => Arc::new(StoreWriter::new(store, layout, Arc::new(Retail::default()))),
+        Some(compression) => Arc::new(
+            BatchWriter::new(store, layout, Arc::new(Retail::default()))
+                .compression(compression)?,
+        ),
     };
     let options = ConsumerOptions {
         batch: BatchLimits { count: 1, ..ConsumerOptions::default().batch },

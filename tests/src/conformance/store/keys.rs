@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use event_core::{
-    Error, ErrorKind, Event, Layout, MAX_KEY_BYTES, Message, PutMode, PutOutcome, Reason,
+    Error, ErrorKind, Identified, Layout, MAX_KEY_BYTES, Message, Partition, PutMode, PutOutcome,
+    Reason,
 };
 
 use super::StoreBackend;
@@ -36,7 +37,7 @@ pub(super) async fn keys_keep_their_bytes(backend: Arc<dyn StoreBackend>) {
 
 /// Keys of events and of quarantined messages, made from what a hostile producer might send.
 fn layout_keys() -> Vec<String> {
-    let long = "p/".repeat(199) + "pp";
+    let long = "p/".repeat(127) + "pp";
     let layouts = [Layout::default(), Layout::new(&long).expect("a long prefix")];
     let mut keys = Vec::new();
     for hostile in
@@ -44,23 +45,15 @@ fn layout_keys() -> Vec<String> {
     {
         let ids = [hostile.to_owned(), hostile.to_owned() + &"/".repeat(200)];
         for id in ids {
-            let message = Message::new(body(&id)).with_attribute("event_type", id.clone());
-            let reason = Reason::new(id.clone(), "");
+            let (message, reason) = (Message::new(id.clone()), Reason::new(id.clone(), ""));
             keys.extend(layouts.iter().map(|layout| layout.quarantine_key(&message, &reason)));
-            let message = message.with_attribute("event_type", "sale_event");
-            let event = Event::parse(&message).expect("a valid event");
+            let partition = Partition::parse("event_type=sale_event/dt=2026_11_22");
+            let partition = partition.expect("a partition").with("x", &id);
+            let event = Identified { identity: id.clone().into(), partition };
             keys.extend(layouts.iter().map(|layout| layout.event_key(&event)));
         }
     }
     keys
-}
-
-fn body(request_id: &str) -> String {
-    format!(
-        r#"{{"request_id": "{request_id}", "store_id": 8, "cust_id": 538, "category": "Games",
-            "sku": 42515, "price": 64.08, "qty": 5, "discount": 4.9, "gift_wrap": false,
-            "variant": "black", "priority_shipping": true, "ts": "2026-11-22T22:16:48.469759"}}"#
-    )
 }
 
 pub(super) async fn unsafe_keys_are_refused(backend: Arc<dyn StoreBackend>) {

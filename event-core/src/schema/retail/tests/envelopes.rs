@@ -30,7 +30,7 @@ fn an_envelope_is_named_with_and_without_the_attribute() {
             assert_eq!(reason.code(), Reason::ENVELOPE, "{message:?}");
             assert!(reason.detail().contains(remedy), "{reason}");
             assert!(!reason.detail().contains('…'), "cut: {reason}");
-            assert!(!reason.is_intended());
+            assert!(!Retail::is_intended(&reason));
         }
     }
 }

@@ -43,6 +43,7 @@ mod timer;
 
 pub use async_trait::async_trait;
 pub use bytes::Bytes;
+pub use jiff;
 
 pub use batch::{Batch, BatchLimits, Batcher, FlushReason};
 pub use compression::Compression;
@@ -50,6 +51,7 @@ pub use consumer::{Consumer, ConsumerOptions, ConsumerReport};
 pub use error::{Error, ErrorKind, Result};
 pub use handler::{Handler, Outcome};
 pub use layout::Layout;
+pub use log::{Manifest, ManifestOptions, ObjectLayout};
 pub use maintain::{
     Audit, AuditReport, Books, CompactReport, Compacted, Compactor, Dates, Finding, FindingKind,
     Quarantined, Sent, SentEvents, Stored,

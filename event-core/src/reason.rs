@@ -50,6 +50,8 @@ impl Reason {
     pub const UNKNOWN_EVENT_TYPE: &'static str = "unknown_event_type";
     /// Another event with the same identity and other bytes is already stored.
     pub const CONFLICT: &'static str = "conflict";
+    /// The day of the event was deleted: what is stored for it now would not be live.
+    pub const TOO_OLD: &'static str = "too_old";
     /// The queue or the store refuses the message itself, for example for its size.
     pub const REFUSED: &'static str = "refused";
     /// The handler panicked on the message alone, again and again.

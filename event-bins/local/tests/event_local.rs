@@ -135,9 +135,9 @@ fn replicas_with_duplicates_store_each_event_once() {
     assert_eq!(sent, stored + quarantined + suppressed);
     assert!((1300..2200).contains(&suppressed), "{suppressed}");
     let files = files(out.path());
-    assert_eq!(count(&files, "store_events/") as u64, stored);
+    assert_eq!(count(&files, "store_events/event_type=") as u64, stored);
     for (key, body) in &files {
-        if key.starts_with("store_events/") {
+        if key.starts_with("store_events/event_type=") {
             let event: Value = serde_json::from_slice(body).unwrap();
             assert!(key.ends_with(&format!("/{}.json", event["request_id"].as_str().unwrap())));
         }
@@ -266,7 +266,7 @@ fn an_interrupt_drains_and_the_accounts_balance() {
     assert!(sent > 0);
     assert_eq!(sent, stored + quarantined + suppressed);
     let files = files(out.path());
-    assert_eq!(count(&files, "store_events/") as u64, stored);
+    assert_eq!(count(&files, "store_events/event_type=") as u64, stored);
     assert_eq!(files.len() as u64, stored + quarantined);
 }
 

@@ -128,6 +128,11 @@ impl Layout {
         format!("{}/_manifest.json", self.prefix)
     }
 
+    /// The key of a boundary of expiry: each tells the oldest live day, and the last one counts.
+    pub(crate) fn boundary_key(&self, number: u32) -> String {
+        format!("{}/_oldest/{number:010}.json", self.prefix)
+    }
+
     /// What all claims of compactions start with. Readers pass over it.
     pub(crate) fn claim_root(&self) -> String {
         format!("{}/_claims/{}/", Self::COMPACTED_PREFIX, self.prefix)

@@ -6,11 +6,13 @@
 //! whichever put wins a slot, whoever crashes, however late a put arrives: no event is in two
 //! segments. No clock has a say in that, and nobody waits for anybody.
 
+mod boundary;
 mod commit;
 mod index;
 mod manifest;
 #[cfg(test)]
 mod model;
+mod prefix;
 mod reads;
 mod rows;
 mod segment;
@@ -19,16 +21,13 @@ mod turns;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tokio::sync::OnceCell;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::compression::Compression;
 use crate::error::{Error, ErrorKind, Result};
-use crate::layout::Layout;
-use crate::retry::{Retry, Retryable};
-use crate::schema::Schema;
+use crate::schema::{Partition, Schema};
 use crate::shutdown::Shutdown;
-use crate::store::{ObjectStore, PutMode, PutOutcome};
+use crate::store::{PutMode, PutOutcome};
 use commit::{Answer, Commit, Request, Segment};
 use index::{Fingerprint, FingerprintKey, SLOTS};
 use rows::{Rows, SharedRow};
@@ -37,20 +36,17 @@ use turns::Turns;
 
 pub(crate) use commit::CommitOutcome;
 pub(crate) use index::Slot;
-pub(crate) use manifest::Manifest;
+pub(crate) use prefix::Prefix;
 pub(crate) use segment::{lines_of, one_line};
+
+pub use manifest::{Manifest, ManifestOptions, ObjectLayout};
 
 /// The logs of all partitions below a prefix, as one process knows them.
 pub(crate) struct Log {
-    store: Arc<dyn ObjectStore>,
-    layout: Layout,
+    pub(crate) prefix: Prefix,
     schema: Arc<dyn Schema>,
-    pub(crate) retry: Retry,
-    /// As it was set; the manifest's, if it was not.
-    pub(crate) compression: Option<Compression>,
     /// Events that are kept in memory, over all partitions that are not in use.
     pub(crate) remember: usize,
-    manifest: OnceCell<Manifest>,
     fingerprints: FingerprintKey,
     rows: Rows,
 }
@@ -65,7 +61,7 @@ pub(crate) struct Pending {
 /// One commit, and what its requests are about.
 struct Work<'a> {
     commit: Commit,
-    partition: &'a str,
+    partition: &'a Partition,
     pending: &'a [Pending],
     by_fingerprint: PendingByFingerprint<'a>,
     compression: Compression,
@@ -77,27 +73,14 @@ enum Next {
     Done(Vec<CommitOutcome>),
     /// Read a segment below the head.
     Compare(Slot),
-    /// The object under this key is gone.
-    Contradiction(String),
+    /// The segment in this slot must be there, and is not.
+    Missing(Slot),
 }
 
 impl Log {
-    pub(crate) fn new(
-        store: Arc<dyn ObjectStore>,
-        layout: Layout,
-        schema: Arc<dyn Schema>,
-    ) -> Self {
-        Self {
-            store,
-            layout,
-            schema,
-            retry: Retry::default(),
-            compression: None,
-            remember: 10_000_000,
-            manifest: OnceCell::new(),
-            fingerprints: FingerprintKey::random(),
-            rows: Rows::default(),
-        }
+    pub(crate) fn new(prefix: Prefix, schema: Arc<dyn Schema>) -> Self {
+        let (fingerprints, rows) = (FingerprintKey::random(), Rows::default());
+        Self { prefix, schema, remember: 10_000_000, fingerprints, rows }
     }
 
     /// An event with this identity and these bytes.
@@ -106,53 +89,50 @@ impl Log {
         Pending { identity: identity.into(), line: one_line(body), fingerprint }
     }
 
-    /// The manifest of the prefix, which is made if nothing is below the prefix yet.
-    pub(crate) async fn manifest(
-        &self,
-        retryable: Retryable,
-        stop: &Shutdown,
-    ) -> Result<&Manifest> {
-        let Self { store, layout, compression, retry, .. } = self;
-        let open = || manifest::open(&**store, layout, *compression, retry, retryable, stop);
-        self.manifest.get_or_try_init(open).await
-    }
-
-    /// Stores events of one partition, and says what became of each once that is durable. Tries
-    /// until `stop` is requested.
+    /// Stores events of one partition, and says what became of each once that is durable; none if the
+    /// partition is no longer live. Tries until `stop` is requested.
     pub(crate) async fn store(
         &self,
-        partition: &str,
+        partition: &Partition,
         pending: &[Pending],
         stop: &Shutdown,
-    ) -> Result<Vec<CommitOutcome>> {
-        let compression = self.manifest(|_| true, stop).await?.compression()?;
+    ) -> Result<Option<Vec<CommitOutcome>>> {
+        let compression = self.prefix.manifest(|_| true, stop).await?.compression()?;
         let commit = Commit::new(pending.iter().map(|event| event.fingerprint).collect());
         let by_fingerprint = PendingByFingerprint::new(pending);
         let mut work = Work { commit, partition, pending, by_fingerprint, compression, stop };
-        let row = self.rows.of(partition, self.remember);
+        let row = self.rows.of(partition.name(), self.remember);
         let mut pauses = 0;
-        loop {
+        let outcomes = loop {
             // One commit at a time moves the head; what it leaves behind is read without it.
             let next = {
                 let mut head = row.head.lock().await;
-                self.load(&row, &mut head, &work).await?;
-                self.advance(&mut work, &row, &mut head.turns).await?
+                match self.load(&row, &mut head, &work).await? {
+                    Some(missing) => Next::Missing(missing),
+                    None => self.advance(&mut work, &row, &mut head.turns).await?,
+                }
             };
             let missing = match next {
-                Next::Done(outcomes) => return Ok(outcomes),
+                Next::Done(outcomes) => break outcomes,
                 Next::Compare(slot) => {
                     let answer = answer(self.read_row(slot..slot + 1, &work).await?);
                     let missing = work.commit.is_contradicted_by(&answer);
                     work.commit.answer(&mut row.known(), answer);
-                    missing.then(|| self.key(slot, &work))
+                    missing.then_some(slot)
                 }
-                Next::Contradiction(key) => Some(key),
+                Next::Missing(slot) => Some(slot),
             };
-            if let Some(key) = missing {
-                self.pause(&key, pauses, stop).await?;
+            if let Some(slot) = missing {
+                if self.prefix.has_passed(partition.day(), stop).await? {
+                    return Ok(None);
+                }
+                self.pause(&self.key(slot, &work), pauses, stop).await?;
                 pauses += 1;
             }
-        }
+        };
+        // After all of it is durable: what the boundary passed meanwhile is not.
+        let is_too_old = self.prefix.is_too_old(partition.day(), stop).await?;
+        Ok((!is_too_old).then_some(outcomes))
     }
 
     /// Goes on until others may go to the head.
@@ -190,7 +170,7 @@ impl Log {
             let contradiction = work.commit.is_contradicted_by(&answer);
             work.commit.answer(&mut row.known(), answer);
             if contradiction {
-                return Ok(Next::Contradiction(self.key(slot, work)));
+                return Ok(Next::Missing(slot));
             }
         }
     }
@@ -209,15 +189,15 @@ impl Log {
         }
         let lines = places.iter().map(|&place| &work.pending[place].line);
         let object = segment::encode(work.compression, lines)?;
-        let put = || self.store.put(&key, object.clone(), PutMode::Create);
-        Ok(match self.retry.one(|_| true, work.stop, put).await? {
+        let put = || self.prefix.store.put(&key, object.clone(), PutMode::Create);
+        Ok(match self.prefix.retry.one(|_| true, work.stop, put).await? {
             PutOutcome::Written => Answer::Created,
             PutOutcome::Exists => Answer::Exists,
         })
     }
 
     fn key(&self, slot: Slot, work: &Work<'_>) -> String {
-        self.layout.batch_key(work.partition, slot, work.compression)
+        self.prefix.layout.batch_key(work.partition.name(), slot, work.compression)
     }
 
     /// Waits longer each time, for what only a person or a cache that expires can mend.
@@ -226,7 +206,7 @@ impl Log {
         tokio::select! {
             biased;
             () = stop.requested() => Err(stopped(key)),
-            () = sleep(self.retry.pace(pauses)) => Ok(()),
+            () = sleep(self.prefix.retry.pace(pauses)) => Ok(()),
         }
     }
 }

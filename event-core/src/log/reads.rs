@@ -19,7 +19,8 @@ const READS: usize = 16;
 const PAGE: usize = 1000;
 
 impl Log {
-    /// Reads the segments that were there before this process, the first time.
+    /// Reads the segments that were there before this process, the first time; answers the slot of one
+    /// that must be there and is not.
     ///
     /// It starts from a listing, since one who walks to the first empty slot would fill a gap, and
     /// store again what is above it.
@@ -28,31 +29,30 @@ impl Log {
         row: &SharedRow,
         head: &mut Head,
         work: &Work<'_>,
-    ) -> Result<()> {
-        let prefix = self.layout.data_prefix(work.partition);
-        let (mut after, mut pauses) = (None, 0);
+    ) -> Result<Option<Slot>> {
+        let prefix = self.prefix.layout.data_prefix(work.partition.name());
+        let mut after = None;
         while !head.is_loaded {
             // A read that failed left behind what was read before it.
             let first = row.known().head();
             let last = first.checked_sub(1).map(|last| self.key(last, work));
             after = after.max(last);
             let request = ListRequest { prefix: prefix.clone(), after: after.clone(), max: PAGE };
-            let list = || self.store.list(request.clone());
-            let page = self.retry.one(|_| true, work.stop, list).await?;
+            let list = || self.prefix.store.list(request.clone());
+            let page = self.prefix.retry.one(|_| true, work.stop, list).await?;
             let slots = page.objects.iter().filter_map(|object| slot_of(object, &prefix, work));
             let slots = slots.collect::<Result<Vec<_>>>()?;
             // A listing need not be of one moment, so each slot up to the last that it has is read,
             // listed or not. These reads begin after a later slot was seen: none may find nothing.
             let end = slots.last().map_or(first, |last| last + 1);
-            if let Some(missing) = self.take_up(first..end, row, work).await? {
-                self.pause(&self.key(missing, work), pauses, work.stop).await?;
-                pauses += 1;
-                continue;
+            let missing = self.take_up(first..end, row, work).await?;
+            if missing.is_some() {
+                return Ok(missing);
             }
             after = page.objects.into_iter().last().map(|object| object.key);
             head.is_loaded = !page.more;
         }
-        Ok(())
+        Ok(None)
     }
 
     /// Takes these slots up into the row; answers the first that is empty, and takes up none beyond.
@@ -96,7 +96,8 @@ impl Log {
 
     async fn read(&self, slot: Slot, work: &Work<'_>) -> Result<Option<Segment>> {
         let key = self.key(slot, work);
-        let object = self.retry.one(|_| true, work.stop, || self.store.get(&key)).await?;
+        let object =
+            self.prefix.retry.one(|_| true, work.stop, || self.prefix.store.get(&key)).await?;
         let Some(object) = object else { return Ok(None) };
         let lines = Lines::read(&key, work.compression, object)?;
         lines.compare(&key, &*self.schema, self.fingerprints, &work.by_fingerprint).map(Some)

@@ -229,7 +229,7 @@ impl Schema for Fields {
         let time = value(TIME).and_then(text);
         let time = time.and_then(|time| timestamp::read(&self.known[TIME], &time).ok());
         Trace::new(identity.map(Cow::into_owned))
-            .day(time.map(|time| time.date()))
+            .day(time.map(jiff::civil::DateTime::date))
             .partition(self.partition(message, value).ok())
     }
 }

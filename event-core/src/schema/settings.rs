@@ -119,6 +119,15 @@ impl SchemaSettings {
         )?))
     }
 
+    /// All settings of the schema of this name, those that are not given by their default. Of a schema
+    /// that is not of this crate they are what is given.
+    pub(crate) fn whole(&self) -> Result<Self> {
+        match self.get(NAME) {
+            None | Some(RETAIL | FIELDS) => Ok(self.schema()?.settings()),
+            Some(_) => Ok(self.clone()),
+        }
+    }
+
     pub(super) fn retail(by: PartitionBy) -> Self {
         Self::named(RETAIL).with(PARTITION_BY, by.to_string())
     }

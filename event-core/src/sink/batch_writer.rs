@@ -8,14 +8,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::future::join_all;
+use jiff::civil::Date;
 use tracing::{Instrument, debug_span};
 
-use super::identified;
+use super::{AFTER_A_FAULT, identified, too_old};
 use crate::compression::Compression;
 use crate::error::{Error, ErrorKind, Result};
 use crate::handler::{Handler, Outcome};
 use crate::layout::Layout;
-use crate::log::{CommitOutcome, Log, Pending};
+use crate::log::{CommitOutcome, Log, Manifest, ManifestOptions, ObjectLayout, Pending, Prefix};
 use crate::queue::Delivery;
 use crate::reason::Reason;
 use crate::retry::Retry;
@@ -44,6 +45,7 @@ use crate::store::ObjectStore;
 /// | in no segment | stored; [`Outcome::Ack`] |
 /// | stored, with the same bytes | [`Outcome::Duplicate`] |
 /// | stored, with other bytes | [`Outcome::Quarantine`] with [`Reason::CONFLICT`] |
+/// | of a day that was deleted | [`Outcome::Quarantine`] with [`Reason::TOO_OLD`] |
 ///
 /// While the store fails, it tries again and keeps the messages, as
 /// [`StoreWriter`](super::StoreWriter) does. Where a segment is missing or cannot be read, nothing
@@ -66,19 +68,22 @@ pub struct BatchWriter {
     schema: Arc<dyn Schema>,
 }
 
-/// When events are tried again whose log cannot be read: it needs manual repair.
-const AFTER_A_FAULT: Duration = Duration::from_secs(300);
-
 impl BatchWriter {
     /// A writer of events of this schema into this store.
     pub fn new(store: Arc<dyn ObjectStore>, layout: Layout, schema: Arc<dyn Schema>) -> Self {
-        Self { log: Log::new(store, layout, Arc::clone(&schema)), schema }
+        let options = ManifestOptions {
+            layout: Some(ObjectLayout::Batch),
+            schema: schema.settings(),
+            ..ManifestOptions::default()
+        };
+        let prefix = Prefix::new(store, layout, options);
+        Self { log: Log::new(prefix, Arc::clone(&schema)), schema }
     }
 
     /// With this retry loop, as [`StoreWriter::retry`](super::StoreWriter::retry).
     #[must_use]
     pub fn retry(mut self, retry: Retry) -> Self {
-        self.log.retry = retry;
+        self.log.prefix.retry = retry;
         self
     }
 
@@ -99,8 +104,23 @@ impl BatchWriter {
     /// `Invalid` if it is not built in.
     pub fn compression(mut self, compression: Compression) -> Result<Self> {
         compression.compress(Vec::new())?;
-        self.log.compression = Some(compression);
+        self.log.prefix.options.compression = Some(compression);
         Ok(self)
+    }
+
+    /// With the manifest that was opened before, so that it is not read again.
+    #[must_use]
+    pub fn manifest(mut self, manifest: Manifest) -> Self {
+        self.log.prefix.opened(manifest);
+        self
+    }
+
+    /// Takes the day from this clock, in UTC, in place of the system's: a writer need not look at
+    /// the boundary of expiry for events of days that are too young to be deleted.
+    #[must_use]
+    pub fn today(mut self, today: impl Fn() -> Date + Send + Sync + 'static) -> Self {
+        self.log.prefix.today(Arc::new(today));
+        self
     }
 
     /// Reads the manifest of the prefix, or creates it where nothing is below the prefix yet. A writer
@@ -109,12 +129,11 @@ impl BatchWriter {
     ///
     /// # Errors
     ///
-    /// `Invalid` if the manifest has other settings than this writer, if there is data without a
-    /// manifest, or if the store does not keep to create-only puts; that of a request that was not
-    /// answered before `stop` was requested.
+    /// `Invalid` as [`Manifest::open`] says, or if the compression is not built in; that of a
+    /// request that was not answered before `stop` was requested.
     pub async fn open(&self, stop: &Shutdown) -> Result<()> {
-        let manifest = self.log.manifest(Error::is_retryable, stop).await?;
-        manifest.compression()?.compress(Vec::new()).map(|_| ())
+        let manifest = self.log.prefix.manifest(Error::is_retryable, stop).await?;
+        manifest.compression().map(|_| ())
     }
 
     async fn store(
@@ -124,10 +143,10 @@ impl BatchWriter {
         stop: &Shutdown,
     ) -> Vec<(usize, Outcome)> {
         let (places, pending): (Vec<_>, Vec<_>) = pending.into_iter().unzip();
-        let partition = partition.name();
-        let span = debug_span!("store", partition, events = pending.len());
-        let outcomes = match self.log.store(partition, &pending, stop).instrument(span).await {
-            Ok(outcomes) => outcomes.into_iter().map(outcome).collect(),
+        let span = debug_span!("store", partition = partition.name(), events = pending.len());
+        let outcomes = match self.log.store(&partition, &pending, stop).instrument(span).await {
+            Ok(Some(outcomes)) => outcomes.into_iter().map(outcome).collect(),
+            Ok(None) => vec![too_old(&partition); pending.len()],
             Err(error) if error.kind() == ErrorKind::Invalid => {
                 tracing::error!(%error, events = pending.len(), "not stored");
                 vec![Outcome::Retry(AFTER_A_FAULT); pending.len()]

@@ -9,10 +9,15 @@ pub use quarantine::Quarantine;
 pub use store_writer::StoreWriter;
 
 use std::borrow::Cow;
+use std::time::Duration;
 
+use crate::handler::Outcome;
 use crate::queue::Delivery;
 use crate::reason::Reason;
-use crate::schema::{Identified, Schema};
+use crate::schema::{Identified, Partition, Schema};
+
+/// When events are tried again below whose prefix something needs manual repair.
+const AFTER_A_FAULT: Duration = Duration::from_secs(300);
 
 /// What was found out of a delivery, or is now.
 fn identified<'a>(
@@ -24,4 +29,10 @@ fn identified<'a>(
         Some(Err(reason)) => Err(reason.clone()),
         None => schema.identify(&delivery.message).map(Cow::Owned),
     }
+}
+
+/// Of an event of a day that is no longer live.
+fn too_old(partition: &Partition) -> Outcome {
+    let detail = format!("the day {} was deleted below this prefix", partition.day());
+    Outcome::Quarantine(Reason::new(Reason::TOO_OLD, detail))
 }

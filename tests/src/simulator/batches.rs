@@ -3,13 +3,16 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
+use event_core::jiff::civil::date;
 use event_core::{
     BatchWriter, Bytes, Compression, Handler, Layout, Message, ObjectStore, Retail, Retry,
 };
 
 use super::invariant::{Invariant, Violation};
 use super::keys::partition_of;
-use super::subject::{Objects, Subject, each_in_its_place, nothing_else, stored_or_quarantined};
+use super::subject::{
+    MANIFEST, Objects, Subject, each_in_its_place, nothing_else, stored_or_quarantined,
+};
 use super::traffic::Traffic;
 
 /// [`BatchWriter`]: many events in one object.
@@ -22,7 +25,9 @@ pub struct EventBatches {
 impl Subject for EventBatches {
     fn handler(&self, store: Arc<dyn ObjectStore>, retry: Retry) -> Arc<dyn Handler> {
         Arc::new(
-            BatchWriter::new(store, Layout::default(), Arc::new(Retail::default())).retry(retry),
+            BatchWriter::new(store, Layout::default(), Arc::new(Retail::default()))
+                .retry(retry)
+                .today(|| date(2026, 11, 23)),
         )
     }
 
@@ -38,7 +43,7 @@ impl Subject for EventBatches {
         objects: &Objects,
     ) -> Result<(), Violation> {
         let broken = |invariant, what| Err(Violation { invariant, what });
-        if key == "store_events/_manifest.json" {
+        if key == MANIFEST {
             return Ok(());
         }
         let Some((partition, object)) = key.rsplit_once('/') else {

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use event_core::jiff::civil::date;
 use event_core::{
     BatchWriter, Bytes, Compression, Delivery, Handler, Layout, Message, MessageId, ObjectStore,
-    Outcome, PutMode, Quarantine, Reason, Receipt, Retail, Retry, Shutdown, StoreWriter, list_all,
+    Outcome, PutMode, PutOutcome, Quarantine, Reason, Receipt, Retail, Retry, Schema, Shutdown,
+    list_all,
 };
 use event_mem::MemStore;
 
@@ -57,6 +59,7 @@ pub(crate) async fn compressed(compression: Compression) -> MemStore {
 
 fn writer(store: &MemStore) -> BatchWriter {
     BatchWriter::new(Arc::new(store.clone()), Layout::default(), Arc::new(Retail::default()))
+        .today(|| date(2026, 11, 22))
 }
 
 /// Stores these as one segment for each partition.
@@ -64,13 +67,13 @@ pub(crate) async fn batch(store: &MemStore, messages: &[Message]) {
     handle(writer(store), messages).await;
 }
 
-/// Stores each of these as an object of its own.
+/// Stores each of these as an object of its own, whatever the layout of the prefix.
 pub(crate) async fn singly(store: &MemStore, messages: &[Message]) {
-    handle(
-        StoreWriter::new(Arc::new(store.clone()), Layout::default(), Arc::new(Retail::default())),
-        messages,
-    )
-    .await;
+    for message in messages {
+        let key = Layout::default().event_key(&Retail::default().identify(message).unwrap());
+        let put = store.put(&key, message.body.clone(), PutMode::Create);
+        assert_eq!(put.await.unwrap(), PutOutcome::Written, "{key}");
+    }
 }
 
 pub(crate) async fn put_aside(store: &MemStore, message: &Message, reason: &'static str) {

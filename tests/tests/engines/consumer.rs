@@ -321,7 +321,7 @@ async fn an_outage_of_the_store_sends_no_good_message_to_the_dead_letter_queue()
         .options(ConsumerOptions { max_messages: 100, ..options() });
     let report = run_until_drained(consumer, &queue).await;
     assert_eq!(dead_letter.depth().await.unwrap().total(), 0);
-    assert_eq!(keys(&memory, "store_events/").await.len(), 300);
+    assert_eq!(keys(&memory, "store_events/event_type=").await.len(), 300);
     assert_eq!(report.received, 300, "held messages must not come again");
     let recovery = start.elapsed() - six_hours;
     assert!(recovery < Duration::from_secs(120), "{recovery:?} to recover");
@@ -379,7 +379,7 @@ async fn of_two_events_with_one_identity_the_first_is_stored_and_the_second_quar
     let consumer = writer(Arc::new(queue.clone()), Arc::new(store.clone()));
     let report = run_until_drained(consumer, &queue).await;
     assert_eq!((report.acknowledged, report.suppressed, report.quarantined), (1, 1, 1));
-    let stored = keys(&store, "store_events/").await;
+    let stored = keys(&store, "store_events/event_type=").await;
     assert_eq!(store.get(&stored[0]).await.unwrap().unwrap(), first.body);
     let put_aside = keys(&store, "quarantine/store_events/reason=conflict/").await;
     let line = store.get(&put_aside[0]).await.unwrap().unwrap();

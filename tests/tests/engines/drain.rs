@@ -127,7 +127,7 @@ async fn an_error_that_will_not_heal_ends_the_consumer_after_a_drain() {
     let consumer = writer(Arc::new(gone), Arc::new(store.clone()));
     let error = consumer.run(Shutdown::never()).await.unwrap_err();
     assert_eq!(error.to_string(), "receive: queue orders does not exist");
-    assert_eq!(keys(&store, "store_events/").await.len(), 10);
+    assert_eq!(keys(&store, "store_events/event_type=").await.len(), 10);
     assert_eq!(queue.depth().await.unwrap().total(), 0);
 }
 

@@ -142,7 +142,7 @@ async fn waits(writer: BatchWriter, mem: &MemStore, requests: &AtomicU64, ids: &
     let ended = timeout(day, &mut running).await;
     assert!(ended.is_err(), "{ended:?}");
     let made = requests.load(Ordering::SeqCst);
-    assert!(made < 3 * 24 * 60 * 60 / 10, "{made} requests in a day");
+    assert!(made < 5 * 24 * 60 * 60 / 10, "{made} requests in a day");
     stop.shutdown();
     let told = Instant::now();
     let outcomes = running.await.unwrap();
@@ -277,7 +277,7 @@ mod manifest {
         for (from, to, named) in [
             ("{", "{\"shards\":2,", "shards"),
             ("\"format\":1", "\"format\":2", "format 2"),
-            ("\"schema\":\"retail\"", "\"schema\":\"fields\"", "schema"),
+            ("\"name\":\"retail\"", "\"name\":\"fields\"", "schema"),
             ("\"partition_by\":\"day\"", "\"partition_by\":\"hour\"", "partition_by"),
             ("\"compression\":\"zstd\"", "\"compression\":\"lz4\"", "lz4"),
             ("{", "[", "not a valid manifest"),

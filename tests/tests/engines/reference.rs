@@ -32,7 +32,7 @@ async fn a_failed_put_never_leads_to_a_delete() {
     let report =
         run_until_drained(writer(Arc::new(queue.clone()), Arc::new(memory.clone())), &queue).await;
     assert_eq!(report.acknowledged, 20);
-    assert_eq!(keys(&memory, "store_events/").await.len(), 20);
+    assert_eq!(keys(&memory, "store_events/event_type=").await.len(), 20);
 }
 
 /// The reference names objects by the clock, so that two pods overwrite each other.
@@ -56,7 +56,7 @@ async fn two_pods_at_the_same_instant_overwrite_nothing() {
         acknowledged.iter().all(|&count| count > 0),
         "both pods must take part: {acknowledged:?}"
     );
-    assert_eq!(keys(&store, "store_events/").await.len(), 500);
+    assert_eq!(keys(&store, "store_events/event_type=").await.len(), 500);
     for id in 0..500 {
         let key = format!("store_events/event_type=sale_event/dt=2026_11_22/{id}.json");
         assert_eq!(store.get(&key).await.unwrap().unwrap(), body(&id.to_string()));
@@ -100,11 +100,8 @@ async fn one_undecodable_message_harms_nothing_beside_it() {
     let report =
         run_until_drained(writer(Arc::new(queue.clone()), Arc::new(store.clone())), &queue).await;
     assert_eq!((report.received, report.acknowledged, report.quarantined), (10, 9, 1));
-    assert_eq!(keys(&store, "store_events/").await.len(), 9);
-    assert_eq!(
-        keys(&store, "quarantine/store_events/reason=not_json/event_type=sale_event/").await.len(),
-        1
-    );
+    assert_eq!(keys(&store, "store_events/event_type=").await.len(), 9);
+    assert_eq!(keys(&store, "quarantine/store_events/reason=not_json/").await.len(), 1);
 }
 
 /// The reference stores bad events beside good ones.
@@ -114,13 +111,11 @@ async fn bad_events_are_quarantined_whole_and_never_stored_beside_good_ones() {
     let marked = body("bad").replace("\"store_id\": 8, ", "").replace('}', ", \"bad_msg\": true}");
     send(&queue, &[sale(body("good")), sale(marked.clone())]).await;
     run_until_drained(writer(Arc::new(queue.clone()), Arc::new(store.clone())), &queue).await;
-    let stored = keys(&store, "store_events/").await;
+    let stored = keys(&store, "store_events/event_type=").await;
     assert_eq!(stored, ["store_events/event_type=sale_event/dt=2026_11_22/good.json"]);
     let put_aside = keys(&store, "quarantine/").await;
     assert_eq!(put_aside.len(), 1);
-    assert!(
-        put_aside[0].starts_with("quarantine/store_events/reason=bad_msg/event_type=sale_event/")
-    );
+    assert!(put_aside[0].starts_with("quarantine/store_events/reason=bad_msg/"));
     let line = store.get(&put_aside[0]).await.unwrap().unwrap();
     assert_eq!(event_core::codec::decode_line(&line).unwrap(), sale(marked));
 }

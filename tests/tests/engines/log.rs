@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
+use event_core::jiff::civil::date;
 use event_core::{
     BatchWriter, Bytes, Compression, Delivery, Handler, Layout, MessageId, ObjectStore, Outcome,
     PutMode, Receipt, Retail, Shutdown,
@@ -17,7 +18,9 @@ use crate::support::{body, keys, retry, sale, transient};
 const PARTITION: &str = "store_events/event_type=sale_event/dt=2026_11_22";
 
 fn writer(store: impl ObjectStore) -> BatchWriter {
-    BatchWriter::new(Arc::new(store), Layout::default(), Arc::new(Retail::default())).retry(retry())
+    BatchWriter::new(Arc::new(store), Layout::default(), Arc::new(Retail::default()))
+        .retry(retry())
+        .today(|| date(2026, 11, 22))
 }
 
 fn deliveries(bodies: impl IntoIterator<Item = String>) -> Vec<Delivery> {

@@ -7,6 +7,7 @@ mod attributes;
 mod consumer;
 mod contention;
 mod drain;
+mod expiry;
 mod leases;
 mod log;
 mod logs;

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use event_core::jiff::civil::date;
 use event_core::{
     Consumer, ConsumerOptions, ConsumerReport, Delivery, Error, ErrorKind, Handler, Layout,
     Message, ObjectStore, Outcome, Quarantine, Queue, ReceiveRequest, Retail, Retry, RetryBackoff,
@@ -58,7 +59,8 @@ pub(crate) fn retry() -> Retry {
 pub(crate) fn writer(queue: Arc<dyn Queue>, store: Arc<dyn ObjectStore>) -> Consumer {
     let handler =
         StoreWriter::new(Arc::clone(&store), Layout::default(), Arc::new(Retail::default()))
-            .retry(retry());
+            .retry(retry())
+            .today(|| date(2026, 11, 22));
     consumer(queue, handler, store)
 }
 

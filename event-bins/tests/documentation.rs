@@ -9,8 +9,8 @@ use std::time::SystemTime;
 use event_aws::AwsOptions;
 use event_bins::metrics::{ConsumerMetrics, ProducerMetrics};
 use event_core::{
-    Delivery, Error, ErrorKind, FlushReason, Message, MessageId, Observer, Outcome, Reason,
-    Receipt, Retail,
+    Delivery, Error, ErrorKind, FlushReason, Identified, Message, MessageId, Observer, Outcome,
+    Partition, Reason, Receipt, Retail,
 };
 
 const README: &str = include_str!("../README.md");
@@ -58,13 +58,15 @@ fn every_setting_is_in_the_readme_and_every_one_there_exists() {
 
 fn observe(observer: &impl Observer) {
     let message = Message::new("{}").with_attribute("event_type", "sale_event");
+    let partition = Partition::parse("event_type=sale_event/dt=2026_11_22").unwrap();
+    let event = Identified::new("r1", partition).unwrap();
     let delivery = Delivery {
         message: message.clone(),
         id: MessageId::new("id"),
         receipt: Receipt::new("receipt"),
         receive_count: 1,
         sent_at: SystemTime::now(),
-        event: None,
+        event: Some(Ok(event)),
     };
     observer.sent(&[message]);
     observer.received(std::slice::from_ref(&delivery));
@@ -91,7 +93,7 @@ async fn every_metric_is_in_the_readme_and_every_one_there_exists() {
         endpoint: Some("http://127.0.0.1:1".to_owned()),
     };
     let aws = options.load().await.unwrap();
-    let (consumer, consumer_counts) = ConsumerMetrics::new(&aws);
+    let (consumer, consumer_counts) = ConsumerMetrics::new(&aws, &Retail::EVENT_TYPES);
     let (producer, producer_counts) = ProducerMetrics::new(&aws);
     observe(&consumer_counts);
     observe(&producer_counts);
@@ -121,7 +123,7 @@ async fn every_metric_is_in_the_readme_and_every_one_there_exists() {
 #[tokio::test]
 async fn counters_of_labels_are_there_before_their_first_event() {
     let options = AwsOptions { region: Some("us-east-1".to_owned()), ..AwsOptions::default() };
-    let (metrics, _) = ConsumerMetrics::new(&options.load().await.unwrap());
+    let (metrics, _) = ConsumerMetrics::new(&options.load().await.unwrap(), &Retail::EVENT_TYPES);
     let text = metrics.text();
     assert!(text.contains("event_consumer_stored_total{event_type=\"sale_event\"} 0"), "{text}");
 }

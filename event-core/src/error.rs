@@ -89,6 +89,11 @@ impl Error {
         self.kind
     }
 
+    /// What is at fault, and what would do.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
     /// The operation that failed.
     pub fn operation(&self) -> &'static str {
         self.operation

@@ -8,6 +8,7 @@ use clap::Parser;
 use event_core::Layout;
 use event_local::cli::{DAY, backoff, layout, seconds};
 use event_local::objects::ObjectArgs;
+use event_local::schema::SchemaArgs;
 use event_local::source::SourceArgs;
 
 /// The level of the logs where nobody sets one.
@@ -20,6 +21,9 @@ pub(crate) const DEFAULT_LEVEL: &str = "warn";
 pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) source: SourceArgs,
+
+    #[command(flatten)]
+    pub(crate) schema: SchemaArgs,
 
     /// Store below this directory
     #[arg(long, value_name = "DIR", default_value = "out")]

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Command, Parser};
-use event_core::{EventType, IdleBackoff, Layout};
+use event_core::{IdleBackoff, Layout};
 use jiff::civil::Date;
 
 use crate::output::{NOT_WRITTEN, complain, not_written};
@@ -189,12 +189,6 @@ pub fn day(text: &str) -> Result<Date, String> {
     // Other forms, such as a time, say more than is meant.
     let day = text.parse().ok().filter(|day: &Date| day.to_string() == text);
     day.ok_or_else(|| "give a day like 2026-11-22".to_owned())
-}
-
-/// One of the types of events.
-pub fn event_type(text: &str) -> Result<EventType, String> {
-    let known = EventType::ALL.into_iter().find(|known| known.as_str() == text);
-    known.ok_or_else(|| format!("expected {}", EventType::ALL.map(EventType::as_str).join(" or ")))
 }
 
 /// The prefix of the stored events.

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use event_core::{Event, Message, Retail};
+use event_core::{Message, Retail, Schema};
 
 use crate::source::nothing_to_send;
 
@@ -15,6 +15,7 @@ pub struct Complaints {
     input: String,
     /// What becomes of a wrong line.
     fate: &'static str,
+    schema: Arc<dyn Schema>,
     found: Arc<Mutex<Found>>,
 }
 
@@ -27,9 +28,10 @@ struct Found {
 }
 
 impl Complaints {
-    /// `input` is the name of the input, `fate` what becomes of a line that is wrong.
-    pub fn about(input: String, fate: &'static str) -> Self {
-        Self { input, fate, found: Arc::default() }
+    /// `input` is the name of the input, `fate` what becomes of a line that is no event of this
+    /// schema.
+    pub fn about(input: String, fate: &'static str, schema: Arc<dyn Schema>) -> Self {
+        Self { input, fate, schema, found: Arc::default() }
     }
 
     /// Looks at a line: at what it says if it is no record, else at the event in it. Events that
@@ -49,7 +51,7 @@ impl Complaints {
         } else if message.size() > largest {
             format!("the message has {} bytes, the queue takes {largest}", message.size())
         } else {
-            match Event::parse(message) {
+            match self.schema.identify(message) {
                 Err(reason) if !Retail::is_intended(&reason) => reason.to_string(),
                 _ => return None,
             }

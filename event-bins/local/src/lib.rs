@@ -7,5 +7,6 @@ pub mod logs;
 pub mod objects;
 pub mod output;
 pub mod prices;
+pub mod schema;
 pub mod source;
 pub mod variables;

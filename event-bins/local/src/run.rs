@@ -185,9 +185,11 @@ struct Events {
 
 impl Events {
     fn of(args: &Args, largest: usize) -> Result<Self, Error> {
-        let complaints = args.source.name().map(|name| Complaints::about(name, "quarantined"));
+        let schema = args.schema.schema(None)?;
+        let complaints = |name| Complaints::about(name, "quarantined", schema);
+        let complaints = args.source.name().map(complaints);
         let look = complaints.clone();
-        let source = args.source.open(move |line, message, fault| {
+        let source = args.source.open(&args.schema, move |line, message, fault| {
             if let Some(complaints) = &look {
                 // They are shown at the end, beside the summary.
                 let _ = complaints.look(line, message, fault, largest);

@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use clap::{ArgAction, Args};
-use event_core::{EVENT_TYPE, EventSource, EventType, Message, Result};
+use event_core::{EventSource, Message, Result};
 use event_mem::{Duplicates, Replay, Synthetic, SyntheticOptions};
 use jiff::civil::{DateTime, datetime};
 use jiff::{Timestamp, tz::Offset};
 
-use crate::cli::{boolean, event_type, share};
+use crate::cli::{boolean, share};
+use crate::schema::SchemaArgs;
 
 /// The source, and what it gets wrong on purpose.
 #[derive(Clone, Debug, Args)]
@@ -18,10 +19,9 @@ pub struct SourceArgs {
     #[arg(long, value_name = "FILE|-")]
     pub input: Option<PathBuf>,
 
-    /// The lines of the input are bare events of this type, each the body of a message:
-    /// sale_event or inventory_event
-    #[arg(long, value_name = "TYPE", requires = "input", value_parser = event_type)]
-    pub event_type: Option<EventType>,
+    /// The lines of the input are bare events of this type, each the body of a message
+    #[arg(long, value_name = "TYPE", requires = "input")]
+    pub event_type: Option<String>,
 
     /// How many of the messages repeat an earlier one, from 0 to 1
     #[arg(long, value_name = "SHARE", default_value = "0", value_parser = share)]
@@ -56,14 +56,15 @@ impl SourceArgs {
     ///
     /// # Errors
     ///
-    /// The file cannot be read.
+    /// The file cannot be read, or no event has the type.
     pub fn open(
         &self,
+        schema: &SchemaArgs,
         look: impl FnMut(u64, &Message, Option<&str>) + Send + 'static,
     ) -> Result<Source> {
         let seed = self.seed.unwrap_or_else(|| fastrand::u64(..));
         let events: Box<dyn EventSource> = match &self.input {
-            Some(input) => Box::new(self.replay(input)?.inspect(look)),
+            Some(input) => Box::new(self.replay(input, schema)?.inspect(look)),
             None => Box::new(Synthetic::new(SyntheticOptions {
                 seed,
                 invalid_rate: if self.trigger_random_failures { self.invalid_rate } else { 0.0 },
@@ -78,10 +79,12 @@ impl SourceArgs {
         Ok(Source { events, seed: self.input.is_none().then_some(seed) })
     }
 
-    fn replay(&self, input: &Path) -> Result<Replay> {
+    fn replay(&self, input: &Path, schema: &SchemaArgs) -> Result<Replay> {
         let replay = if is_stdin(input) { Replay::stdin() } else { Replay::open(input)? };
-        Ok(match self.event_type {
-            Some(kind) => replay.bodies([(EVENT_TYPE, kind.as_str())].into_iter().collect()),
+        Ok(match &self.event_type {
+            Some(event_type) => {
+                replay.bodies([schema.attribute(event_type)?].into_iter().collect())
+            }
             None => replay,
         })
     }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use event_core::{Delivery, EVENT_TYPE, Message, Observer, Outcome, Reason};
+use event_core::{Delivery, Message, Observer, Outcome, Reason};
 use hdrhistogram::Histogram;
 
 /// The longest time from send to durable that is told apart; longer ones count as this.
@@ -124,8 +124,9 @@ impl Observer for Tally {
         match outcome {
             Outcome::Ack => {
                 add(&self.stored, 1);
-                let event_type = delivery.message.attributes.value(EVENT_TYPE);
-                count(&mut details.stored_by_type, event_type.unwrap_or_default());
+                let event = delivery.event.as_ref().and_then(|event| event.as_ref().ok());
+                let event_type = event.and_then(|event| event.partition.value("event_type"));
+                count(&mut details.stored_by_type, event_type.as_deref().unwrap_or_default());
             }
             Outcome::Duplicate => add(&self.suppressed, 1),
             Outcome::Quarantine(reason) => {

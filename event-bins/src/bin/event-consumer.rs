@@ -12,7 +12,7 @@ use event_bins::metrics::ConsumerMetrics;
 use event_bins::pod::{self, EXIT_STATUS, Failure, PodArgs};
 use event_core::{
     Consumer, ConsumerOptions, IdleBackoff, Layout, ObjectStore, Outages, Quarantine, Result,
-    Retry, Shutdown,
+    Retail, Retry, Shutdown,
 };
 use event_local::cli::{self, Total};
 use event_local::logs::LogArgs;
@@ -148,8 +148,10 @@ async fn run(args: Args, shutdown: Shutdown) -> Result<(), Failure> {
         return stopped(0);
     };
     let aws = aws.map_err(|error| Failure::at_start(&error))?;
-    let watched =
-        args.pod.watch(ConsumerMetrics::new(&aws), args.longest_pause(), &shutdown).await?;
+    let watched = args
+        .pod
+        .watch(ConsumerMetrics::new(&aws, &Retail::EVENT_TYPES), args.longest_pause(), &shutdown)
+        .await?;
 
     // What fails for writer and engine, as every put in an outage, is told once.
     let outages = Outages::default();

@@ -9,10 +9,11 @@ use event_bins::aws::{AwsArgs, QueueArgs, patiently};
 use event_bins::health::Needs;
 use event_bins::metrics::ProducerMetrics;
 use event_bins::pod::{self, EXIT_STATUS, Failure, PodArgs};
-use event_core::{Message, Producer, ProducerOptions, QueueLimits, Shutdown};
+use event_core::{Error, Message, Producer, ProducerOptions, QueueLimits, Shutdown};
 use event_local::cli::{self, Total};
 use event_local::complaints::Complaints;
 use event_local::logs::LogArgs;
+use event_local::schema::SchemaArgs;
 use event_local::source::{SourceArgs, nothing_to_send};
 
 /// Sends events to a queue in SQS.
@@ -30,6 +31,9 @@ struct Args {
 
     #[command(flatten)]
     source: SourceArgs,
+
+    #[command(flatten)]
+    schema: SchemaArgs,
 
     /// Stop with success after so many messages, or never if `unlimited`. Each start begins to
     /// count anew [default: 10000, or all of the input]
@@ -88,9 +92,11 @@ fn main() -> ExitCode {
 }
 
 async fn run(args: Args, shutdown: Shutdown) -> Result<(), Failure> {
-    let complaints = args.source.name().map(|name| Complaints::about(name, "sent as it is"));
-    let source =
-        args.source.open(look(complaints.clone())).map_err(|error| Failure::at_start(&error))?;
+    let wrong = |error: Error| Failure::at_start(&error);
+    let schema = args.schema.schema(None).map_err(wrong)?;
+    let complaints = |name| Complaints::about(name, "sent as it is", schema);
+    let complaints = args.source.name().map(complaints);
+    let source = args.source.open(&args.schema, look(complaints.clone())).map_err(wrong)?;
     let Some(aws) = pod::unless_stopped(&shutdown, Box::pin(args.aws.load())).await else {
         return args.stopped(0);
     };

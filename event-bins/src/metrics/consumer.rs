@@ -1,9 +1,11 @@
 //! What the consumer counts.
 
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
 use event_aws::Aws;
-use event_core::{Delivery, EVENT_TYPE, Error, EventType, FlushReason, Observer, Outcome};
+use event_core::{Delivery, Error, FlushReason, Observer, Outcome};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -18,6 +20,8 @@ use super::{Metrics, Retries, add};
 pub struct ConsumerMetrics {
     received: Counter,
     stored: Family<TypeLabel, Counter>,
+    /// The types that are told apart: a label must not grow with what strangers send.
+    types: Mutex<BTreeSet<String>>,
     suppressed: Counter,
     quarantined: Family<ReasonLabel, Counter>,
     deleted: Counter,
@@ -33,13 +37,16 @@ pub struct ConsumerMetrics {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct TypeLabel {
-    event_type: &'static str,
+    event_type: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ReasonLabel {
     reason: String,
 }
+
+/// Types of events that are told apart.
+const MOST_TYPES: usize = 20;
 
 /// From 1 to 8,192 messages.
 fn counts() -> Histogram {
@@ -58,11 +65,15 @@ fn ages() -> Histogram {
 
 impl ConsumerMetrics {
     /// The metrics of a consumer on these clients, and who counts them.
-    pub fn new(aws: &Aws) -> (Metrics, Self) {
+    ///
+    /// `types` are those that events are known to have; of others as many are told apart as bring
+    /// them to 20, and the rest are `other`.
+    pub fn new(aws: &Aws, types: &[&str]) -> (Metrics, Self) {
         Metrics::new(aws, |registry| {
             let metrics = Self {
                 received: Counter::default(),
                 stored: Family::default(),
+                types: Mutex::default(),
                 suppressed: Counter::default(),
                 quarantined: Family::default(),
                 deleted: Counter::default(),
@@ -76,12 +87,35 @@ impl ConsumerMetrics {
                 age_at_store: ages(),
             };
             metrics.register(registry.sub_registry_with_prefix("event_consumer"));
-            // A rate needs a first value: both types are there before their first event.
-            for event_type in EventType::ALL {
-                drop(metrics.stored.get_or_create(&TypeLabel { event_type: event_type.as_str() }));
+            // A rate needs a first value: types that are known are there before their first event.
+            for event_type in types {
+                metrics
+                    .types
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .insert((*event_type).to_owned());
+                let label = TypeLabel { event_type: (*event_type).to_owned() };
+                drop(metrics.stored.get_or_create(&label));
             }
             metrics
         })
+    }
+
+    /// The type that an event is counted under.
+    fn type_of(&self, delivery: &Delivery) -> String {
+        let partition =
+            delivery.event.as_ref().and_then(|event| Some(&event.as_ref().ok()?.partition));
+        let event_type = partition.and_then(|partition| partition.value("event_type"));
+        let event_type = event_type.unwrap_or_default();
+        let mut types = self.types.lock().unwrap_or_else(PoisonError::into_inner);
+        if types.contains(&*event_type) {
+            return event_type.into_owned();
+        }
+        if types.len() >= MOST_TYPES {
+            return "other".to_owned();
+        }
+        types.insert(event_type.clone().into_owned());
+        event_type.into_owned()
     }
 
     fn register(&self, registry: &mut Registry) {
@@ -129,11 +163,7 @@ impl Observer for ConsumerMetrics {
     fn handled(&self, delivery: &Delivery, outcome: &Outcome) {
         match outcome {
             Outcome::Ack => {
-                // Only events are stored, and each has one of these.
-                let event_type = delivery.message.attributes.value(EVENT_TYPE);
-                let mut known = EventType::ALL.iter().map(|known| known.as_str());
-                let known = known.find(|known| event_type == Some(known));
-                let label = TypeLabel { event_type: known.unwrap_or_default() };
+                let label = TypeLabel { event_type: self.type_of(delivery) };
                 self.stored.get_or_create(&label).inc();
                 let age = SystemTime::now().duration_since(delivery.sent_at).unwrap_or_default();
                 self.age_at_store.observe(age.as_secs_f64());

@@ -166,6 +166,12 @@ fn not_now(error: &Error) -> Outcome {
 
 #[async_trait]
 impl Handler for StoreWriter {
+    /// Each is an object of its own, so all are one group.
+    fn look(&self, delivery: &mut Delivery) -> u64 {
+        delivery.event = Some(self.schema.identify(&delivery.message));
+        0
+    }
+
     async fn handle(&self, batch: &[Delivery], shutdown: &Shutdown) -> Vec<Outcome> {
         if let Err(error) = self.prefix.manifest(|_| true, shutdown).await {
             return vec![not_now(&error); batch.len()];

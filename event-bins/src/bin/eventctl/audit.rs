@@ -9,7 +9,7 @@ use event_aws::Aws;
 use event_bins::aws::{QueueArgs, patiently};
 use event_bins::pod::Failure;
 use event_core::{
-    Audit, AuditReport, Books, Dates, Depth, Error, EventSource, Queue, Result, Retail, Sent,
+    Audit, AuditReport, Books, Dates, Depth, Error, EventSource, Queue, Result, Schema, Sent,
     SentEvents, Shutdown,
 };
 use event_mem::Replay;
@@ -52,12 +52,11 @@ impl AuditArgs {
     pub(crate) async fn run(&self, shutdown: &Shutdown) -> Result<(), Failure> {
         let wrong = |error: Error| Failure::at_start(&error);
         let dates = Dates::new(self.stored.from, self.stored.to).map_err(wrong)?;
-        let sent = self.what_was_sent().await.map_err(wrong)?;
         let (aws, store) = self.stored.open().await.map_err(wrong)?;
+        let schema = self.stored.schema(&store, shutdown).await?;
+        let sent = self.what_was_sent(&schema).await.map_err(wrong)?;
         let mut audit =
-            Audit::new(store, self.stored.s3_prefix.clone(), Arc::new(Retail::default()))
-                .dates(dates)
-                .sent(sent);
+            Audit::new(store, self.stored.s3_prefix.clone(), schema).dates(dates).sent(sent);
         // Before the store is read, as the audit needs it.
         let depths = answered(patiently(shutdown, || self.depths(&aws)).await)?;
         if let Some((queue, dead_letters)) = depths {
@@ -74,10 +73,10 @@ impl AuditArgs {
         }
     }
 
-    async fn what_was_sent(&self) -> Result<Sent> {
+    async fn what_was_sent(&self, schema: &Arc<dyn Schema>) -> Result<Sent> {
         match (self.sent, &self.sent_file) {
             (Some(sent), _) => Ok(Sent::Count(sent)),
-            (None, Some(file)) => sent_events(file).await.map(Sent::Events),
+            (None, Some(file)) => sent_events(file, Arc::clone(schema)).await.map(Sent::Events),
             (None, None) => Ok(Sent::Unknown),
         }
     }
@@ -104,9 +103,9 @@ impl AuditArgs {
     }
 }
 
-async fn sent_events(file: &Path) -> Result<SentEvents> {
+async fn sent_events(file: &Path, schema: Arc<dyn Schema>) -> Result<SentEvents> {
     let name = file.display().to_string();
-    let sent = Arc::new(Mutex::new((SentEvents::new(Arc::new(Retail::default())), None)));
+    let sent = Arc::new(Mutex::new((SentEvents::new(schema), None)));
     let heard = Arc::clone(&sent);
     let mut lines = Replay::open(file)?.any_lines().inspect(move |number, message, fault| {
         let mut heard = heard.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,12 +1,11 @@
 //! Few large objects for readers.
 
 use std::fmt;
-use std::sync::Arc;
 
 use clap::Args;
 use event_bins::pod::Failure;
 use event_core::{
-    CompactReport, Compacted, Compactor, Compression, Dates, Error, Result, Retail, Shutdown,
+    CompactReport, Compacted, Compactor, Compression, Dates, Error, Result, Shutdown,
 };
 use event_local::objects;
 use jiff::civil::Date;
@@ -60,12 +59,12 @@ impl CompactArgs {
         let today = TimeZone::UTC.to_datetime(Timestamp::now()).date();
         let dates = self.dates(today).map_err(wrong)?;
         let (_, store) = self.stored.open().await.map_err(wrong)?;
-        let compactor =
-            Compactor::new(store, self.stored.s3_prefix.clone(), Arc::new(Retail::default()))
-                .dates(dates)
-                .target_bytes(self.target_bytes)
-                .compression(self.compression)
-                .map_err(wrong)?;
+        let schema = self.stored.schema(&store, shutdown).await?;
+        let compactor = Compactor::new(store, self.stored.s3_prefix.clone(), schema)
+            .dates(dates)
+            .target_bytes(self.target_bytes)
+            .compression(self.compression)
+            .map_err(wrong)?;
         let report = compactor.run(shutdown).await.map_err(wrong)?;
         let printed = match self.json {
             true => print(serde_json::json!(report)),

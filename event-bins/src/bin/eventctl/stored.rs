@@ -4,10 +4,13 @@ use std::sync::Arc;
 
 use clap::Args;
 use event_aws::{Aws, S3Store};
-use event_bins::aws::{AwsArgs, bucket};
-use event_core::{Layout, Result};
+use event_bins::aws::{AwsArgs, bucket, patiently};
+use event_bins::pod::Failure;
+use event_core::{Layout, Manifest, Result, Retry, Schema, Shutdown};
 use event_local::cli;
 use jiff::civil::Date;
+
+use crate::answered;
 
 #[derive(Clone, Debug, Args)]
 pub(crate) struct StoredArgs {
@@ -38,5 +41,24 @@ impl StoredArgs {
         let aws = self.aws.load().await?;
         let store = Arc::new(S3Store::new(&aws, &self.store_events_bkt));
         Ok((aws, store))
+    }
+
+    /// What the events of the prefix mean, as its manifest says; where there is none, there is
+    /// nothing to be read either.
+    pub(crate) async fn schema(
+        &self,
+        store: &S3Store,
+        shutdown: &Shutdown,
+    ) -> std::result::Result<Arc<dyn Schema>, Failure> {
+        let retry = Retry::default();
+        let read = || async {
+            // Once: who asks is patient.
+            let (stop, stopped) = Shutdown::new();
+            stop.shutdown();
+            Manifest::read(store, &self.s3_prefix, &retry, &stopped).await
+        };
+        let manifest = answered(patiently(shutdown, read).await)?;
+        let settings = manifest.as_ref().map(Manifest::schema).cloned().unwrap_or_default();
+        settings.schema().map_err(|error| Failure::at_start(&error))
     }
 }

@@ -2,17 +2,17 @@
 
 use sha2::{Digest, Sha256};
 
-/// The first half of the SHA-256 of an event's `request_id`. Two of a thousand million events share
+/// The first half of the SHA-256 of the identity of an event. Two of a thousand million events share
 /// one with a probability of 10⁻²¹.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Id(pub(super) u128);
 
 impl Id {
-    pub(super) fn of(request_id: &str) -> Self {
-        Self(half(&Sha256::digest(request_id)))
+    pub(super) fn of(identity: &str) -> Self {
+        Self(half(&Sha256::digest(identity)))
     }
 
-    /// Of a message that has no `request_id`: by its bytes, apart from every `request_id`, since
+    /// Of a message that has no identity: by its bytes, apart from every identity, since
     /// those hold no control characters.
     pub(super) fn of_bytes(body: &[u8]) -> Self {
         Self(half(&Sha256::new().chain_update([0]).chain_update(body).finalize()))

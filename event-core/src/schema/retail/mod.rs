@@ -40,7 +40,7 @@ impl EventType {
     pub const ALL: [Self; 2] = [Self::Sale, Self::Inventory];
 
     /// The name on the wire and in keys: `sale_event` or `inventory_event`.
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Sale => "sale_event",
             Self::Inventory => "inventory_event",
@@ -225,6 +225,10 @@ impl Retail {
     pub const BAD_MSG: &'static str = "bad_msg";
     /// The code of an event without a `store_id`.
     pub const MISSING_STORE_ID: &'static str = "missing_store_id";
+
+    /// The types of events, as the attribute `event_type` has them.
+    pub const EVENT_TYPES: [&'static str; 2] =
+        [EventType::Sale.as_str(), EventType::Inventory.as_str()];
 
     /// With partitions of this length.
     pub fn new(by: PartitionBy) -> Self {

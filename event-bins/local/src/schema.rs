@@ -1,0 +1,182 @@
+//! What events mean: settings of every program that stores or reads them.
+
+use std::sync::Arc;
+
+use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
+use event_core::{Error, Manifest, PartitionBy, Result, Retail, Schema, SchemaSettings};
+
+/// The settings of the schema. What is not given is as the prefix was made.
+#[derive(Clone, Debug, Default, Args)]
+pub struct SchemaArgs {
+    /// What a message means: `retail`, the sale and inventory events of a store chain, or `fields`,
+    /// any JSON objects by the names of a few fields [default: as the prefix was made, and retail
+    /// for a new one]
+    #[arg(long, value_name = "retail|fields", env = "EVENT_SCHEMA",
+          value_parser = ["retail", "fields"])]
+    pub event_schema: Option<String>,
+
+    /// With `fields`: the field that says which event it is, a text or a whole number
+    #[arg(long, value_name = "FIELD", env = "EVENT_ID_FIELD",
+          value_parser = NonEmptyStringValueParser::new())]
+    pub event_id_field: Option<String>,
+
+    /// With `fields`: the field that says when it happened, such as 2026-11-22T22:16:48Z
+    #[arg(long, value_name = "FIELD", env = "EVENT_TIME_FIELD",
+          value_parser = NonEmptyStringValueParser::new())]
+    pub event_time_field: Option<String>,
+
+    /// With `fields`: the attribute of the message that is the type of the event, if it has one
+    #[arg(long, value_name = "ATTRIBUTE", env = "EVENT_TYPE_ATTRIBUTE",
+          conflicts_with = "event_type_field", value_parser = NonEmptyStringValueParser::new())]
+    pub event_type_attribute: Option<String>,
+
+    /// With `fields`: the field that is the type of the event, if it has one
+    #[arg(long, value_name = "FIELD", env = "EVENT_TYPE_FIELD",
+          value_parser = NonEmptyStringValueParser::new())]
+    pub event_type_field: Option<String>,
+
+    /// With `fields`: further fields that events are stored by, parted by commas, three at most
+    #[arg(long, value_name = "FIELD,…", env = "EVENT_PARTITION_FIELDS",
+          value_parser = NonEmptyStringValueParser::new())]
+    pub event_partition_fields: Option<String>,
+
+    /// Whether a partition holds a day of events or an hour [default: as the prefix was made, and day
+    /// for a new one]
+    #[arg(long, value_name = "day|hour", env = "PARTITION_BY", value_parser = partition_by)]
+    pub partition_by: Option<PartitionBy>,
+}
+
+fn partition_by(text: &str) -> std::result::Result<PartitionBy, String> {
+    text.parse().map_err(|error: Error| error.to_string())
+}
+
+/// The attribute that has the type of an event of a store chain.
+const RETAIL_ATTRIBUTE: &str = "event_type";
+
+impl SchemaArgs {
+    /// The settings that are given, under the names that a manifest has for them.
+    pub fn settings(&self) -> SchemaSettings {
+        let given = [
+            ("name", &self.event_schema),
+            ("id_field", &self.event_id_field),
+            ("time_field", &self.event_time_field),
+            ("type_attribute", &self.event_type_attribute),
+            ("type_field", &self.event_type_field),
+            ("partition_fields", &self.event_partition_fields),
+            ("partition_by", &self.partition_by.map(|by| by.to_string())),
+        ];
+        let given = given.into_iter().filter_map(|(name, value)| Some((name, value.clone()?)));
+        given.fold(SchemaSettings::default(), |all, (name, value)| all.with(name, value))
+    }
+
+    /// The schema of a prefix with this manifest, or of one that is to be made.
+    ///
+    /// # Errors
+    ///
+    /// `Invalid` if the settings make none, or if this program does not know the one of the prefix.
+    pub fn schema(&self, manifest: Option<&Manifest>) -> Result<Arc<dyn Schema>> {
+        match manifest {
+            Some(manifest) => manifest.schema().schema(),
+            None => self.settings().schema().map_err(|error| named(&error)),
+        }
+    }
+
+    /// The attribute of bare events of this type.
+    ///
+    /// # Errors
+    ///
+    /// `Invalid` if no event has that type, or none in an attribute.
+    pub fn attribute(&self, event_type: &str) -> Result<(String, String)> {
+        let invalid = |message| Err(Error::invalid("event-type", message));
+        if let Some(name) = &self.event_type_attribute {
+            return Ok((name.clone(), event_type.to_owned()));
+        }
+        if self.event_schema.as_deref() == Some("fields") {
+            let text = "events have their type in no attribute: set EVENT_TYPE_ATTRIBUTE, or leave \
+                        --event-type out";
+            return invalid(text.to_owned());
+        }
+        if !Retail::EVENT_TYPES.contains(&event_type) {
+            let expected = Retail::EVENT_TYPES.join(" or ");
+            return invalid(format!("--event-type is {event_type:?}: expected {expected}"));
+        }
+        Ok((RETAIL_ATTRIBUTE.to_owned(), event_type.to_owned()))
+    }
+}
+
+/// The same error, by the names of the settings that a program has.
+fn named(error: &Error) -> Error {
+    let names = [
+        ("\"id_field\"", "EVENT_ID_FIELD"),
+        ("\"time_field\"", "EVENT_TIME_FIELD"),
+        ("\"type_attribute\"", "EVENT_TYPE_ATTRIBUTE"),
+        ("\"type_field\"", "EVENT_TYPE_FIELD"),
+        ("\"partition_fields\"", "EVENT_PARTITION_FIELDS"),
+        ("partition_fields", "EVENT_PARTITION_FIELDS"),
+    ];
+    let text = error.message().to_owned();
+    let text = names.iter().fold(text, |text, (field, variable)| text.replace(field, variable));
+    Error::invalid("schema", text)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Program {
+        #[command(flatten)]
+        schema: SchemaArgs,
+    }
+
+    fn args(arguments: &[&str]) -> SchemaArgs {
+        Program::try_parse_from(["program"].iter().chain(arguments)).expect("sound").schema
+    }
+
+    const FIELDS: [&str; 6] =
+        ["--event-schema", "fields", "--event-id-field", "ride_id", "--event-time-field", "at"];
+
+    #[test]
+    fn what_is_given_makes_the_schema() {
+        let given = args(&[&FIELDS[..], &["--event-partition-fields", "city,zone"]].concat());
+        let keys = given.schema(None).expect("a schema").partition_keys();
+        assert_eq!(keys, ["dt", "city", "zone"]);
+        let retail = args(&["--partition-by", "hour"]).schema(None).expect("a schema");
+        assert_eq!(retail.partition_keys(), ["event_type", "dt", "hr"]);
+        assert_eq!(args(&[]).settings(), SchemaSettings::default());
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_by_the_variable() {
+        for (arguments, named) in [
+            (&["--event-schema", "fields"][..], "EVENT_ID_FIELD"),
+            (&FIELDS[..4], "EVENT_TIME_FIELD"),
+            (&["--event-id-field", "x"], "EVENT_ID_FIELD"),
+            (
+                &[&FIELDS[..], &["--event-partition-fields", "a-b"]].concat(),
+                "EVENT_PARTITION_FIELDS",
+            ),
+        ] {
+            let error = args(arguments).schema(None).err().expect("refused").to_string();
+            assert!(error.contains(named), "{arguments:?}: {error}");
+        }
+        let both = ["--event-type-field", "a", "--event-type-attribute", "b"];
+        assert!(Program::try_parse_from(["program"].iter().chain(&both)).is_err());
+        assert!(Program::try_parse_from(["program", "--event-schema", "orders"]).is_err());
+        assert!(Program::try_parse_from(["program", "--partition-by", "week"]).is_err());
+    }
+
+    #[test]
+    fn the_type_of_bare_events_is_that_of_their_schema() {
+        let of = |arguments: &[&str], event_type| args(arguments).attribute(event_type);
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert_eq!(of(&[], Retail::EVENT_TYPES[0]).unwrap().0, "event_type");
+        assert!(of(&[], "order").unwrap_err().to_string().contains(Retail::EVENT_TYPES[1]));
+        let typed = [&FIELDS[..], &["--event-type-attribute", "kind"]].concat();
+        assert_eq!(of(&typed, "order").unwrap(), pair("kind", "order"));
+        assert!(of(&FIELDS, "order").is_err());
+    }
+}

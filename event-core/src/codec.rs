@@ -52,7 +52,7 @@ pub fn encode_line(message: &Message) -> Vec<u8> {
     encode(message, None)
 }
 
-/// Writes a message that is put aside, with the reason, as one line, newline included.
+/// Writes a message that is quarantined, with the reason, as one line, newline included.
 pub fn encode_quarantined(message: &Message, reason: &Reason) -> Vec<u8> {
     encode(message, Some(reason))
 }
@@ -69,6 +69,19 @@ pub fn encode_quarantined(message: &Message, reason: &Reason) -> Vec<u8> {
 /// assert!(decode_line(b"{\"body\": ").is_err());
 /// ```
 pub fn decode_line(line: &[u8]) -> Result<Message, String> {
+    decode(line).map(|(message, _)| message)
+}
+
+/// Reads a line that [`encode_quarantined`] wrote, with the reason; the error as of
+/// [`decode_line`].
+pub fn decode_quarantined(line: &[u8]) -> Result<(Message, Reason), String> {
+    match decode(line)? {
+        (message, Some(reason)) => Ok((message, reason)),
+        (_, None) => Err("the line has no \"reason\"".to_owned()),
+    }
+}
+
+fn decode(line: &[u8]) -> Result<(Message, Option<Reason>), String> {
     if line.starts_with(BYTE_ORDER_MARK) {
         return Err("the line starts with a byte order mark".to_owned());
     }
@@ -82,7 +95,9 @@ pub fn decode_line(line: &[u8]) -> Result<Message, String> {
         (Some(_), Some(_)) => return Err("the line has both \"body\" and \"body_hex\"".to_owned()),
     };
     let attributes = line.attributes.into_iter().map(|(name, Value(value))| (name, value));
-    Ok(Message { body: body.into(), attributes: attributes.collect() })
+    let message = Message { body: body.into(), attributes: attributes.collect() };
+    let detail = line.detail.unwrap_or_default();
+    Ok((message, line.reason.map(|code| Reason::new(code, detail))))
 }
 
 fn encode(message: &Message, reason: Option<&Reason>) -> Vec<u8> {
@@ -209,6 +224,9 @@ mod tests {
                 let line = encode_quarantined(&message, &Reason::new("x", "y"));
                 prop_assert_eq!(line.iter().filter(|&&b| b == b'\n').count(), 1);
                 prop_assert_eq!(decode_line(&line).unwrap(), message.clone());
+                let whole = (message.clone(), Reason::new("x", "y"));
+                prop_assert_eq!(decode_quarantined(&line).unwrap(), whole);
+                prop_assert!(decode_quarantined(&encode_line(&message)).is_err());
                 prop_assert_eq!(decode_line(&encode_line(&message)).unwrap(), message);
             }
         }

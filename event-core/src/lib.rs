@@ -66,7 +66,7 @@ pub use retry::{IdleBackoff, Outages, Retry, RetryBackoff, RetryBudget, Retryabl
 pub use schema::retail::{EVENT_TYPE, Event, EventType};
 pub use schema::{Fields, Identified, Partition, PartitionBy, Retail, Schema, SchemaSettings};
 pub use shutdown::{Shutdown, ShutdownTrigger};
-pub use sink::{BatchWriter, Quarantine, StoreWriter};
+pub use sink::{BatchWriter, Quarantine, QuarantineEntry, StoreWriter};
 pub use source::EventSource;
 pub use store::{
     ListRequest, MAX_KEY_BYTES, ObjectMeta, ObjectStore, Page, PutMode, PutOutcome, list_all,

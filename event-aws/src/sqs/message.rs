@@ -180,14 +180,19 @@ pub(super) fn incoming(message: SqsMessage, subject: &Subject) -> Option<Deliver
     let count = system(MessageSystemAttributeName::ApproximateReceiveCount);
     let sent = system(MessageSystemAttributeName::SentTimestamp)
         .and_then(|millis| SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(millis)));
+    let Some(sent_at) = sent else {
+        // Its day says where it is quarantined, and must not change when the message comes again.
+        tracing::warn!(%subject, id, "a message without the time at which it was sent was not handed out");
+        return None;
+    };
     let (id, receipt) = (MessageId::new(&**id), Receipt::new(&**receipt));
     Some(Delivery {
         message: Message { body: message.body.unwrap_or_default().into(), attributes },
         id,
         receipt,
-        // Both are asked for with each receive, and SQS always answers them.
+        // It is asked for with each receive, and SQS always answers it.
         receive_count: count.map_or(1, |count| u32::try_from(count).unwrap_or(u32::MAX)),
-        sent_at: sent.unwrap_or_else(SystemTime::now),
+        sent_at,
         event: None,
     })
 }
@@ -316,6 +321,16 @@ mod tests {
         assert_eq!(delivery.receive_count, 3);
         let sent = delivery.sent_at.duration_since(SystemTime::UNIX_EPOCH).unwrap();
         assert_eq!(sent, Duration::from_millis(1_700_000_000_123));
+    }
+
+    /// Never as if it had been sent now: it would be quarantined on another day each time it comes.
+    #[test]
+    fn a_message_without_the_time_at_which_it_was_sent_is_not_handed_out() {
+        let sent = MessageSystemAttributeName::SentTimestamp;
+        for odd in ["", "yesterday", "-1", "18446744073709551616"] {
+            assert!(incoming(received().attributes(sent.clone(), odd).build(), &queue()).is_none());
+        }
+        assert!(incoming(received().set_attributes(None).build(), &queue()).is_none());
     }
 
     #[test]

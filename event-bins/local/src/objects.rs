@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use event_core::{
     BatchLimits, BatchWriter, Compression, ConsumerOptions, Error, Handler, Layout, ObjectStore,
-    Retail, Retry, Shutdown, StoreWriter,
+    Quarantine, Retail, Retry, Shutdown, StoreWriter,
 };
 
 use crate::cli::seconds;
@@ -103,6 +103,14 @@ impl ObjectArgs {
                 stop.shutdown();
                 self.batch_writer(store, layout, retry)?.open(&stopped).await
             }
+        }
+    }
+
+    /// Where messages go that are no events, in the same layout.
+    pub fn quarantine(&self, store: Arc<dyn ObjectStore>, layout: Layout) -> Quarantine {
+        match self.object_layout {
+            ObjectLayout::Event => Quarantine::new(store, layout),
+            ObjectLayout::Batch => Quarantine::log(store, layout),
         }
     }
 

@@ -52,7 +52,7 @@ pub(crate) async fn run(args: &Args) -> Result<Ended, Error> {
     let store: Arc<dyn ObjectStore> = Arc::new(MeteredStore(dir, Arc::clone(&meter)));
     let local = Local {
         metered_queue: Arc::new(MeteredQueue(queue.clone(), Arc::clone(&meter))),
-        quarantine: Quarantine::new(Arc::clone(&store), args.s3_prefix.clone()),
+        quarantine: args.objects.quarantine(Arc::clone(&store), args.s3_prefix.clone()),
         store,
         queue,
         tally: Arc::new(Tally::new()),

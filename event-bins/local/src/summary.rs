@@ -36,12 +36,10 @@ pub(crate) struct Summary {
     pub(crate) out: PathBuf,
     /// The prefix of the events below it.
     pub(crate) prefix: String,
-    /// What is in quarantine is below, with a `/` at its end.
+    /// What the objects of events and of quarantined messages are called, below the directory of the
+    /// run.
     #[serde(skip)]
-    pub(crate) quarantine: String,
-    /// What an object is called, in the directory of its type and day.
-    #[serde(skip)]
-    pub(crate) object: String,
+    pub(crate) names: Names,
     /// Makes the same events again.
     pub(crate) seed: Option<u64>,
     /// Requests as SQS and S3 would count them.
@@ -85,8 +83,7 @@ impl From<Run> for Summary {
             send_to_durable: Latency::of(&run.details.latency),
             out: run.out,
             prefix: run.layout.prefix().to_owned(),
-            quarantine: run.layout.quarantine_root(),
-            object: object(&run.objects),
+            names: Names::of(&run.layout, &run.objects),
             seed: run.seed,
             requests: run.requests,
             cost: Cost::of(&run.requests),
@@ -94,12 +91,28 @@ impl From<Run> for Summary {
     }
 }
 
-fn object(objects: &ObjectArgs) -> String {
-    match objects.object_layout {
-        ObjectLayout::Event => "<request_id>.json".to_owned(),
-        ObjectLayout::Batch => {
-            let compression = objects.batch_compression.unwrap_or(Compression::Zstd);
-            format!("<number>{}", compression.suffix())
+/// What objects are called, for a person.
+#[derive(Debug)]
+pub(crate) struct Names {
+    events: String,
+    quarantine: String,
+}
+
+impl Names {
+    fn of(layout: &Layout, objects: &ObjectArgs) -> Self {
+        let (event, quarantined) = match objects.object_layout {
+            ObjectLayout::Event => {
+                ("<request_id>.json".to_owned(), "reason=…/<sha-256>.json".to_owned())
+            }
+            ObjectLayout::Batch => {
+                let segment = |of: Compression| format!("<number>{}", of.suffix());
+                let event = objects.batch_compression.unwrap_or(Compression::Zstd);
+                (segment(event), format!("dt=…/{}", segment(Compression::Zstd)))
+            }
+        };
+        Self {
+            events: format!("{}/event_type=…/dt=…/{event}", layout.prefix()),
+            quarantine: format!("{}{quarantined}", layout.quarantine_root()),
         }
     }
 }
@@ -149,12 +162,8 @@ impl fmt::Display for Summary {
             latency.p50_ms, latency.p99_ms, latency.max_ms
         )?;
         let out = self.out.display();
-        writeln!(f, "events            {out}/{}/event_type=…/dt=…/{}", self.prefix, self.object)?;
-        writeln!(
-            f,
-            "quarantine        {out}/{}reason=…/event_type=…/<sha-256>.json",
-            self.quarantine
-        )?;
+        writeln!(f, "events            {out}/{}", self.names.events)?;
+        writeln!(f, "quarantine        {out}/{}", self.names.quarantine)?;
         if let Some(seed) = self.seed {
             writeln!(f, "seed              {seed}")?;
         }

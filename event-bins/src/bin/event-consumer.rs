@@ -11,8 +11,8 @@ use event_bins::health::Needs;
 use event_bins::metrics::ConsumerMetrics;
 use event_bins::pod::{self, EXIT_STATUS, Failure, PodArgs};
 use event_core::{
-    Consumer, ConsumerOptions, IdleBackoff, Layout, ObjectStore, Outages, Quarantine, Result,
-    Retail, Retry, Shutdown,
+    Consumer, ConsumerOptions, IdleBackoff, Layout, ObjectStore, Outages, Result, Retail, Retry,
+    Shutdown,
 };
 use event_local::cli::{self, Total};
 use event_local::logs::LogArgs;
@@ -167,7 +167,7 @@ async fn run(args: Args, shutdown: Shutdown) -> Result<(), Failure> {
     let store: Arc<dyn ObjectStore> = Arc::new(store);
     let writer = args.objects.writer(Arc::clone(&store), args.s3_prefix.clone(), retry);
     let writer = writer.map_err(|error| Failure::at_start(&error))?;
-    let quarantine = Quarantine::new(store, args.s3_prefix.clone());
+    let quarantine = args.objects.quarantine(store, args.s3_prefix.clone());
     let consumer = Consumer::new(Arc::new(queue), writer, quarantine)
         .options(args.options())
         .retry(Retry::default().outages(outages))

@@ -5,7 +5,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::stream::{self, StreamExt};
 use tokio::time::{Instant, sleep};
 
 use super::Consumer;
@@ -17,9 +16,7 @@ use crate::queue::{Delivery, Receipt, ReceiveRequest};
 use crate::reason::Reason;
 use crate::retry::PATIENCE;
 use crate::shutdown::Shutdown;
-
-/// Messages of a batch that are put aside at once.
-const QUARANTINES: usize = 64;
+use crate::sink::{AFTER_A_FAULT, QuarantineEntry};
 
 /// How a task of the consumer ended.
 pub(super) enum Done {
@@ -99,12 +96,7 @@ impl Consumer {
             // Nobody can tell which outcome is whose.
             outcomes = vec![Outcome::Retry(later); deliveries.len()];
         }
-        if outcomes.iter().any(|outcome| matches!(outcome, Outcome::Quarantine(_))) {
-            let pairs = outcomes.into_iter().zip(&*deliveries);
-            let put_aside = |(outcome, delivery)| self.put_aside(delivery, outcome, &stop);
-            let settled: Vec<_> = pairs.map(put_aside).collect();
-            outcomes = stream::iter(settled).buffered(QUARANTINES).collect().await;
-        }
+        self.put_in_quarantine(&deliveries, &mut outcomes, &stop).await;
         Done::Handled(outcomes)
     }
 
@@ -115,22 +107,38 @@ impl Consumer {
         reason: Reason,
         stop: Shutdown,
     ) -> Done {
-        let mut outcomes = Vec::with_capacity(alone.len());
-        for delivery in &*alone {
-            let outcome = Outcome::Quarantine(reason.clone());
-            outcomes.push(self.put_aside(delivery, outcome, &stop).await);
-        }
+        let mut outcomes = vec![Outcome::Quarantine(reason); alone.len()];
+        self.put_in_quarantine(&alone, &mut outcomes, &stop).await;
         Done::Handled(outcomes)
     }
 
-    /// Makes a quarantine durable, or turns it into a retry; leaves other outcomes as they are.
-    async fn put_aside(&self, delivery: &Delivery, outcome: Outcome, stop: &Shutdown) -> Outcome {
-        let Outcome::Quarantine(reason) = &outcome else {
-            return outcome;
-        };
-        match self.quarantine.put(&delivery.message, reason, &self.retry, stop).await {
-            Ok(()) => outcome,
-            Err(_) => Outcome::Retry(Duration::ZERO),
+    /// Makes the quarantines among these outcomes durable, all at once, or turns them into retries;
+    /// leaves other outcomes as they are.
+    async fn put_in_quarantine(
+        &self,
+        deliveries: &[Delivery],
+        outcomes: &mut [Outcome],
+        stop: &Shutdown,
+    ) {
+        let mut places = Vec::new();
+        let mut entries = Vec::new();
+        for (place, (delivery, outcome)) in deliveries.iter().zip(&*outcomes).enumerate() {
+            if let Outcome::Quarantine(reason) = outcome {
+                places.push(place);
+                let Delivery { message, sent_at, .. } = delivery;
+                entries.push(QuarantineEntry { message, reason, sent_at: *sent_at });
+            }
+        }
+        if entries.is_empty() {
+            return;
+        }
+        let put = self.quarantine.put(&entries, &self.retry, stop).await;
+        for (place, put) in places.into_iter().zip(put) {
+            if put.is_err() {
+                // Given up because of the shutdown, another consumer can have it at once.
+                let later = if stop.is_requested() { Duration::ZERO } else { AFTER_A_FAULT };
+                outcomes[place] = Outcome::Retry(later);
+            }
         }
     }
 

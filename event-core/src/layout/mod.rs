@@ -14,16 +14,20 @@ use crate::message::{AttributeValue, Message};
 use crate::reason::Reason;
 use crate::schema::Identified;
 
-/// The key layout of a store: one object for each event or for many, one for each quarantined
-/// message.
+/// The key layout of a store: one object for each event or for many, and the same for quarantined
+/// messages.
 ///
 /// ```text
 /// store_events/event_type=sale_event/dt=2026_11_22/<identity>.json
 /// store_events/event_type=sale_event/dt=2026_11_22/0000000000.ndjson.zst
 /// store_events/_manifest.json
 /// quarantine/store_events/reason=bad_msg/<sha-256 of the message>.json
+/// quarantine/store_events/dt=2026_11_24/0000000000.ndjson.zst
 /// compacted/store_events/event_type=sale_event/dt=2026_11_22/0000000000.ndjson.zst
 /// ```
+///
+/// The `dt` of events is the day of their own time, that of quarantined messages the day in UTC on
+/// which the queue accepted them.
 ///
 /// All that a layout writes is below its own prefix, there and in quarantine. Each key below a
 /// prefix has a fixed number of segments and no prefix has one that begins as theirs do, so layouts
@@ -112,6 +116,11 @@ impl Layout {
         Self { prefix: format!("{}/{}", Self::COMPACTED_PREFIX, self.prefix) }
     }
 
+    /// The layout of the log of quarantined messages: as this one, below a prefix of its own.
+    pub(crate) fn quarantined(&self) -> Self {
+        Self { prefix: format!("{}/{}", Self::QUARANTINE_PREFIX, self.prefix) }
+    }
+
     /// What all keys of events start with.
     pub(crate) fn data_root(&self) -> String {
         format!("{}/", self.prefix)
@@ -159,8 +168,8 @@ impl Layout {
         format!("{}{partition}/", self.claim_root())
     }
 
-    /// The key of a quarantined message: a function of the reason's code and the whole message,
-    /// so that the same message is put aside once however often it is delivered.
+    /// The key of a quarantined message that is an object of its own: a function of the reason's code and the whole message,
+    /// so that the same message is quarantined once however often it is delivered.
     pub fn quarantine_key(&self, message: &Message, reason: &Reason) -> String {
         let mut key = self.quarantine_root();
         key.push_str("reason=");
@@ -179,10 +188,12 @@ impl Default for Layout {
     }
 }
 
+/// What tells one quarantined message from another: a SHA-256 of the whole of it.
+///
 /// Every part goes in with its length, so that no two messages give the same input. The types of
 /// attributes go in only where one is not `String`, after what is the length of nothing: so the
 /// messages that there were before types counted keep their keys.
-fn message_digest(message: &Message) -> [u8; 32] {
+pub(crate) fn message_digest(message: &Message) -> [u8; 32] {
     let mut hash = Sha256::new();
     let is_typed = message.attributes.iter().any(|(_, v)| v.data_type() != AttributeValue::STRING);
     if is_typed {
@@ -233,7 +244,8 @@ fn is_plain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-'
 }
 
-fn push_hex(text: &mut String, bytes: &[u8]) {
+/// Bytes as hexadecimal digits.
+pub(crate) fn push_hex(text: &mut String, bytes: &[u8]) {
     const DIGITS: [char; 16] =
         ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
     for byte in bytes {

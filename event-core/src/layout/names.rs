@@ -3,11 +3,12 @@
 use crate::compression::Compression;
 
 /// Whether a path below the quarantine of a prefix is in that of a longer prefix: it has more
-/// segments than `reason=…/<digest>.json`, and ends with these.
+/// segments than `reason=…/<digest>.json` or `dt=…/<slot>.ndjson.zst`, and ends with these.
 pub(crate) fn is_of_longer_prefix(path: &str) -> bool {
     let mut last = path.rsplit('/');
-    let (_, reason) = (last.next(), last.next());
-    reason.is_some_and(|segment| segment.starts_with("reason=")) && last.next().is_some()
+    let (_, folder) = (last.next(), last.next());
+    let is_own = |folder: &str| folder.starts_with("reason=") || folder.starts_with("dt=");
+    folder.is_some_and(is_own) && last.next().is_some()
 }
 
 /// What readers of Hive partitions pass over, such as the object that a consumer proves its
@@ -46,13 +47,16 @@ mod tests {
             ["a", "a/b", "a/b/c", "a/reason", "a/x=1"].map(|prefix| Layout::new(prefix).unwrap());
         for own in &prefixes {
             for other in &prefixes {
-                let key = other.quarantine_key(&Message::new("x"), &Reason::new("bad_msg", ""));
-                let Some(path) = key.strip_prefix(&own.quarantine_root()) else { continue };
-                assert_eq!(is_of_longer_prefix(path), own != other, "{key}");
+                let object = other.quarantine_key(&Message::new("x"), &Reason::new("bad_msg", ""));
+                let segment = other.quarantined().batch_key("dt=2026_11_22", 7, Compression::Zstd);
+                for key in [object, segment] {
+                    let Some(path) = key.strip_prefix(&own.quarantine_root()) else { continue };
+                    assert_eq!(is_of_longer_prefix(path), own != other, "{key}");
+                }
             }
         }
         // A stray object, which an audit is to name.
-        for stray in ["x", "b/x", "reason=x/y", "b/c/d/e", "b/reason=y/x/z"] {
+        for stray in ["x", "b/x", "reason=x/y", "dt=x/y", "b/c/d/e", "b/reason=y/x/z"] {
             assert!(!is_of_longer_prefix(stray), "{stray}");
         }
     }

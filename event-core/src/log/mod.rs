@@ -5,9 +5,13 @@
 //! of a row whose segments it has all read, and only with events that are in none of them. So
 //! whichever put wins a slot, whoever crashes, however late a put arrives: no event is in two
 //! segments. No clock has a say in that, and nobody waits for anybody.
+//!
+//! Quarantined messages are a log as well, with a partition for each day. It has no manifest: its
+//! compression is always the same.
 
 mod boundary;
 mod commit;
+mod content;
 mod index;
 mod manifest;
 #[cfg(test)]
@@ -23,12 +27,18 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::time::{Instant, sleep, sleep_until};
 
+use crate::codec;
 use crate::compression::Compression;
 use crate::error::{Error, ErrorKind, Result};
+use crate::layout::Layout;
+use crate::message::Message;
+use crate::reason::Reason;
+use crate::retry::Retry;
 use crate::schema::{Partition, Schema};
 use crate::shutdown::Shutdown;
-use crate::store::{PutMode, PutOutcome};
+use crate::store::{ObjectStore, PutMode, PutOutcome};
 use commit::{Answer, Commit, Request, Segment};
+use content::{Content, quarantined_identity};
 use index::{Fingerprint, FingerprintKey, SLOTS};
 use rows::{Rows, SharedRow};
 use segment::PendingByFingerprint;
@@ -43,15 +53,16 @@ pub use manifest::{Manifest, ManifestOptions, ObjectLayout};
 
 /// The logs of all partitions below a prefix, as one process knows them.
 pub(crate) struct Log {
+    /// Of a quarantine it has no manifest.
     pub(crate) prefix: Prefix,
-    schema: Arc<dyn Schema>,
+    content: Content,
     /// Events that are kept in memory, over all partitions that are not in use.
     pub(crate) remember: usize,
     fingerprints: FingerprintKey,
     rows: Rows,
 }
 
-/// An event that a writer holds and has not stored.
+/// An event, or a quarantined message, that a writer holds and has not stored.
 pub(crate) struct Pending {
     identity: Box<str>,
     line: Bytes,
@@ -65,6 +76,7 @@ struct Work<'a> {
     pending: &'a [Pending],
     by_fingerprint: PendingByFingerprint<'a>,
     compression: Compression,
+    retry: &'a Retry,
     stop: &'a Shutdown,
 }
 
@@ -78,15 +90,41 @@ enum Next {
 }
 
 impl Log {
+    /// The log of events of this schema.
     pub(crate) fn new(prefix: Prefix, schema: Arc<dyn Schema>) -> Self {
+        Self::with(prefix, Content::Events(schema))
+    }
+
+    /// The log of the messages that are quarantined below the prefix of this layout.
+    pub(crate) fn of_quarantine(store: Arc<dyn ObjectStore>, layout: &Layout) -> Self {
+        let prefix = Prefix::new(store, layout.quarantined(), ManifestOptions::default());
+        Self::with(prefix, Content::Quarantined)
+    }
+
+    fn with(prefix: Prefix, content: Content) -> Self {
         let (fingerprints, rows) = (FingerprintKey::random(), Rows::default());
-        Self { prefix, schema, remember: 10_000_000, fingerprints, rows }
+        Self { prefix, content, remember: 10_000_000, fingerprints, rows }
     }
 
     /// An event with this identity and these bytes.
     pub(crate) fn pending(&self, identity: &str, body: Bytes) -> Pending {
         let fingerprint = self.fingerprints.of(identity);
         Pending { identity: identity.into(), line: one_line(body), fingerprint }
+    }
+
+    /// A message that is quarantined for this reason.
+    pub(crate) fn pending_quarantine(&self, message: &Message, reason: &Reason) -> Pending {
+        let mut line = codec::encode_quarantined(message, reason);
+        // The break after it, which the segment adds.
+        line.pop();
+        self.pending(&quarantined_identity(message), line.into())
+    }
+
+    async fn compression(&self, stop: &Shutdown) -> Result<Compression> {
+        match self.content {
+            Content::Events(_) => self.prefix.manifest(|_| true, stop).await?.compression(),
+            Content::Quarantined => Ok(Compression::Zstd),
+        }
     }
 
     /// Stores events of one partition, and says what became of each once that is durable; none if the
@@ -97,10 +135,22 @@ impl Log {
         pending: &[Pending],
         stop: &Shutdown,
     ) -> Result<Option<Vec<CommitOutcome>>> {
-        let compression = self.prefix.manifest(|_| true, stop).await?.compression()?;
+        self.store_with(partition, pending, &self.prefix.retry, stop).await
+    }
+
+    /// The same, with another retry loop.
+    pub(crate) async fn store_with(
+        &self,
+        partition: &Partition,
+        pending: &[Pending],
+        retry: &Retry,
+        stop: &Shutdown,
+    ) -> Result<Option<Vec<CommitOutcome>>> {
+        let compression = self.compression(stop).await?;
         let commit = Commit::new(pending.iter().map(|event| event.fingerprint).collect());
         let by_fingerprint = PendingByFingerprint::new(pending);
-        let mut work = Work { commit, partition, pending, by_fingerprint, compression, stop };
+        let mut work =
+            Work { commit, partition, pending, by_fingerprint, compression, retry, stop };
         let row = self.rows.of(partition.name(), self.remember);
         let mut pauses = 0;
         let outcomes = loop {
@@ -123,15 +173,16 @@ impl Log {
                 Next::Missing(slot) => Some(slot),
             };
             if let Some(slot) = missing {
-                if self.prefix.has_passed(partition.day(), stop).await? {
+                if self.content.expires() && self.prefix.has_passed(partition.day(), stop).await? {
                     return Ok(None);
                 }
-                self.pause(&self.key(slot, &work), pauses, stop).await?;
+                self.pause(&self.key(slot, &work), pauses, &work).await?;
                 pauses += 1;
             }
         };
         // After all of it is durable: what the boundary passed meanwhile is not.
-        let is_too_old = self.prefix.is_too_old(partition.day(), stop).await?;
+        let is_too_old =
+            self.content.expires() && self.prefix.is_too_old(partition.day(), stop).await?;
         Ok((!is_too_old).then_some(outcomes))
     }
 
@@ -190,7 +241,7 @@ impl Log {
         let lines = places.iter().map(|&place| &work.pending[place].line);
         let object = segment::encode(work.compression, lines)?;
         let put = || self.prefix.store.put(&key, object.clone(), PutMode::Create);
-        Ok(match self.prefix.retry.one(|_| true, work.stop, put).await? {
+        Ok(match work.retry.one(|_| true, work.stop, put).await? {
             PutOutcome::Written => Answer::Created,
             PutOutcome::Exists => Answer::Exists,
         })
@@ -201,12 +252,15 @@ impl Log {
     }
 
     /// Waits longer each time, for what only a person or a cache that expires can mend.
-    async fn pause(&self, key: &str, pauses: u32, stop: &Shutdown) -> Result<()> {
+    async fn pause(&self, key: &str, pauses: u32, work: &Work<'_>) -> Result<()> {
         tracing::error!(key, pauses, "a segment is missing: nothing of its partition is stored");
+        if !self.content.waits_for_repair() {
+            return Err(segment::invalid(key, "it is missing"));
+        }
         tokio::select! {
             biased;
-            () = stop.requested() => Err(stopped(key)),
-            () = sleep(self.prefix.retry.pace(pauses)) => Ok(()),
+            () = work.stop.requested() => Err(stopped(key)),
+            () = sleep(work.retry.pace(pauses)) => Ok(()),
         }
     }
 }

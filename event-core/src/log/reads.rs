@@ -39,7 +39,7 @@ impl Log {
             after = after.max(last);
             let request = ListRequest { prefix: prefix.clone(), after: after.clone(), max: PAGE };
             let list = || self.prefix.store.list(request.clone());
-            let page = self.prefix.retry.one(|_| true, work.stop, list).await?;
+            let page = work.retry.one(|_| true, work.stop, list).await?;
             let slots = page.objects.iter().filter_map(|object| slot_of(object, &prefix, work));
             let slots = slots.collect::<Result<Vec<_>>>()?;
             // A listing need not be of one moment, so each slot up to the last that it has is read,
@@ -96,11 +96,10 @@ impl Log {
 
     async fn read(&self, slot: Slot, work: &Work<'_>) -> Result<Option<Segment>> {
         let key = self.key(slot, work);
-        let object =
-            self.prefix.retry.one(|_| true, work.stop, || self.prefix.store.get(&key)).await?;
+        let object = work.retry.one(|_| true, work.stop, || self.prefix.store.get(&key)).await?;
         let Some(object) = object else { return Ok(None) };
         let lines = Lines::read(&key, work.compression, object)?;
-        lines.compare(&key, &*self.schema, self.fingerprints, &work.by_fingerprint).map(Some)
+        lines.compare(&key, &self.content, self.fingerprints, &work.by_fingerprint).map(Some)
     }
 }
 
@@ -112,6 +111,6 @@ fn slot_of(object: &ObjectMeta, prefix: &str, work: &Work<'_>) -> Option<Result<
     Some(if name.ends_with(work.compression.suffix()) {
         Ok(slot)
     } else {
-        Err(invalid(&object.key, "its compression is not that of the manifest"))
+        Err(invalid(&object.key, "its compression is not that of its log"))
     })
 }

@@ -1,12 +1,12 @@
-//! A segment: lines, each one event, compressed together.
+//! A segment: lines, each one event or quarantined message, compressed together.
 
 use bytes::Bytes;
 
+use super::content::Content;
 use super::index::FingerprintKey;
 use super::{Pending, commit};
 use crate::compression::Compression;
 use crate::error::{Error, Result};
-use crate::schema::Schema;
 
 /// The lines of a segment, uncompressed.
 pub(super) struct Lines(Bytes);
@@ -20,20 +20,20 @@ impl Lines {
     pub(super) fn compare(
         &self,
         key: &str,
-        schema: &dyn Schema,
+        content: &Content,
         fingerprints: FingerprintKey,
         pending: &PendingByFingerprint<'_>,
     ) -> Result<commit::Segment> {
         let mut segment = commit::Segment::default();
         for (number, line) in lines_of(&self.0).enumerate() {
-            let identity = schema
+            let identity = content
                 .identity_of(line)
                 .ok_or_else(|| invalid(key, &format!("line {} has no identity", number + 1)))?;
             let fingerprint = fingerprints.of(&identity);
             segment.fingerprints.push(fingerprint);
             for (place, pending) in pending.of(fingerprint) {
                 if *pending.identity == *identity {
-                    segment.matches.push((place, pending.line == line));
+                    segment.matches.push((place, content.is_same(&pending.line, line)));
                 }
             }
         }

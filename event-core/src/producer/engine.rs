@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use tracing::{Instrument, debug_span};
 
 use super::pace::Pace;
-use super::{Producer, ProducerOptions, ProducerReport};
+use super::{Clock, Producer, ProducerOptions, ProducerReport};
 use crate::batch::{BatchLimits, Batcher};
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::Message;
@@ -20,7 +20,7 @@ use crate::queue::Queue;
 use crate::reason::Reason;
 use crate::retry::{PATIENCE, Retry};
 use crate::shutdown::{Shutdown, ShutdownTrigger};
-use crate::sink::Quarantine;
+use crate::sink::{Quarantine, QuarantineEntry};
 use crate::source::EventSource;
 use crate::timer::wait_until;
 
@@ -55,6 +55,7 @@ struct Sender {
     quarantine: Option<Quarantine>,
     observer: Arc<dyn Observer>,
     retry: Retry,
+    clock: Clock,
     /// Requested when one batch failed for good: the others stop trying.
     give_up: (ShutdownTrigger, Shutdown),
 }
@@ -88,6 +89,7 @@ impl Engine {
                 quarantine: producer.quarantine,
                 retry: producer.retry.observed_by(Arc::clone(&producer.observer)),
                 observer: producer.observer,
+                clock: producer.clock,
                 give_up: Shutdown::new(),
             }),
             tasks: JoinSet::new(),
@@ -162,7 +164,7 @@ impl Engine {
         let sender = Arc::clone(&self.sender);
         self.tasks.spawn(async move {
             let mut sent = Sent::default();
-            sender.refused(message, error, &mut sent).await;
+            sender.refused(vec![(message, error)], &mut sent).await;
             sent
         });
     }
@@ -267,36 +269,50 @@ impl Sender {
             sent.accepted = messages.len() as u64;
             return sent;
         }
+        let mut refused = Vec::new();
         for (message, outcome) in messages.into_iter().zip(outcomes) {
             match outcome {
                 Ok(_) => {
                     self.observer.sent(std::slice::from_ref(&message));
                     sent.accepted += 1;
                 }
-                Err(error) if error.is_about_entry() => {
-                    self.refused(message, error, &mut sent).await;
-                }
+                Err(error) if error.is_about_entry() => refused.push((message, error)),
                 Err(error) => {
                     sent.error.get_or_insert(error);
                 }
             }
         }
+        self.refused(refused, &mut sent).await;
         sent
     }
 
-    async fn refused(&self, message: Message, error: Error, sent: &mut Sent) {
+    /// Quarantines messages that the queue will never take. It gave them no time of acceptance, so
+    /// they go by that of the attempt to send them.
+    async fn refused(&self, messages: Vec<(Message, Error)>, sent: &mut Sent) {
         let Some(quarantine) = &self.quarantine else {
-            sent.error.get_or_insert(error);
+            if let Some((_, error)) = messages.into_iter().next() {
+                sent.error.get_or_insert(error);
+            }
             return;
         };
-        let reason = Reason::new(Reason::REFUSED, error.to_string());
-        match quarantine.put(&message, &reason, &self.retry, &self.give_up.1).await {
-            Ok(()) => {
-                self.observer.rejected(&message, &reason);
-                sent.quarantined += 1;
-            }
-            Err(error) => {
-                sent.error.get_or_insert(error);
+        let sent_at = (self.clock)();
+        let with_reason = |(message, error): (Message, Error)| {
+            (message, Reason::new(Reason::REFUSED, error.to_string()))
+        };
+        let refused: Vec<_> = messages.into_iter().map(with_reason).collect();
+        let entry = |(message, reason)| QuarantineEntry { message, reason, sent_at };
+        let entries: Vec<_> =
+            refused.iter().map(|(message, reason)| entry((message, reason))).collect();
+        let put = quarantine.put(&entries, &self.retry, &self.give_up.1).await;
+        for ((message, reason), put) in refused.iter().zip(put) {
+            match put {
+                Ok(()) => {
+                    self.observer.rejected(message, reason);
+                    sent.quarantined += 1;
+                }
+                Err(error) => {
+                    sent.error.get_or_insert(error);
+                }
             }
         }
     }

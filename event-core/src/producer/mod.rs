@@ -4,7 +4,7 @@ mod engine;
 mod pace;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crate::error::{Error, Result};
 use crate::observe::Observer;
@@ -32,7 +32,11 @@ pub struct Producer {
     quarantine: Option<Quarantine>,
     observer: Arc<dyn Observer>,
     retry: Retry,
+    clock: Clock,
 }
+
+/// Tells the time of day.
+type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
 
 /// How a producer works. All take effect when it starts to run.
 #[derive(Clone, Debug, PartialEq)]
@@ -83,6 +87,7 @@ impl Producer {
             quarantine: None,
             observer: Arc::new(()),
             retry: Retry::default(),
+            clock: Arc::new(SystemTime::now),
         }
     }
 
@@ -93,7 +98,8 @@ impl Producer {
         self
     }
 
-    /// With a place for messages that the queue will never take.
+    /// With a place for messages that the queue will never take. Such a message has no time at which
+    /// the queue accepted it: its day in quarantine is that of the attempt to send it.
     #[must_use]
     pub fn quarantine(mut self, quarantine: Quarantine) -> Self {
         self.quarantine = Some(quarantine);
@@ -114,12 +120,19 @@ impl Producer {
         self
     }
 
+    /// With this time of day, for a test to fix. Default: the system's.
+    #[must_use]
+    pub fn clock(mut self, clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
     /// Runs until the source ends, the total is reached or `shutdown` is requested.
     ///
     /// # Errors
     ///
     /// An option that cannot work; an error of the source; a message that the queue will never
-    /// take, where there is no quarantine; an error of the queue that will not heal by itself
+    /// take, where there is no quarantine or a segment of it needs repair; an error of the queue that will not heal by itself
     /// (it is gone, access is denied) and lasted for 30 s, or any error once the grace period is
     /// over. Except for
     /// the first, what was taken from the source before is sent if it can be, and the error says

@@ -5,7 +5,7 @@ mod quarantine;
 mod store_writer;
 
 pub use batch_writer::BatchWriter;
-pub use quarantine::Quarantine;
+pub use quarantine::{Quarantine, QuarantineEntry};
 pub use store_writer::StoreWriter;
 
 use std::borrow::Cow;
@@ -17,7 +17,7 @@ use crate::reason::Reason;
 use crate::schema::{Identified, Partition, Schema};
 
 /// When events are tried again below whose prefix something needs manual repair.
-const AFTER_A_FAULT: Duration = Duration::from_secs(300);
+pub(crate) const AFTER_A_FAULT: Duration = Duration::from_secs(300);
 
 /// What was found out of a delivery, or is now.
 fn identified<'a>(

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use event_core::jiff::civil::date;
 use event_core::{
-    BatchWriter, Bytes, Compression, Handler, Layout, Message, ObjectStore, Retail, Retry,
+    BatchWriter, Bytes, Compression, Handler, Layout, Message, ObjectStore, Quarantine, Retail,
+    Retry,
 };
 
 use super::invariant::{Invariant, Violation};
@@ -29,6 +30,10 @@ impl Subject for EventBatches {
                 .retry(retry)
                 .today(|| date(2026, 11, 23)),
         )
+    }
+
+    fn quarantine(&self, store: Arc<dyn ObjectStore>) -> Quarantine {
+        Quarantine::log(store, Layout::default())
     }
 
     fn is_audited(&self) -> bool {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use event_core::{
-    Consumer, ConsumerReport, ErrorKind, Layout, Observer, Quarantine, Result, Retry, RetryBackoff,
-    Shutdown, ShutdownTrigger,
+    Consumer, ConsumerReport, ErrorKind, Observer, Result, Retry, RetryBackoff, Shutdown,
+    ShutdownTrigger,
 };
 use fastrand::Rng;
 use tokio::task::{JoinError, JoinHandle};
@@ -68,7 +68,7 @@ fn start(world: &Arc<World>, name: String) -> Running {
     let retry = retry(world, Arc::clone(&books) as _);
     let handler = world.subject.handler(Arc::clone(&store) as _, retry.clone());
     let handler = Breaking { pod: Arc::clone(&pod), handler };
-    let quarantine = Quarantine::new(store, Layout::default());
+    let quarantine = world.subject.quarantine(store);
     let grace = options.grace;
     let consumer = Consumer::new(Arc::new(queue), Arc::new(handler), quarantine)
         .options(options)

@@ -120,9 +120,9 @@ fn some<T>(world: &World, all: Vec<T>) -> Option<T> {
 async fn take_away(world: &World) {
     let request =
         ReceiveRequest { max: 3, wait: Duration::ZERO, visibility: Duration::from_secs(1) };
-    let taken = world.backends.queue.receive(request).await.unwrap_or_default();
+    let mut taken = world.backends.queue.receive(request).await.unwrap_or_default();
     world.log(format_args!("{} messages are taken by someone else", taken.len()));
-    world.check(|truth, world| truth.received(world, &taken));
+    world.check(|truth, world| truth.received(world, &mut taken));
 }
 
 /// Waits until the queue holds nothing; false if it does not come to that.
@@ -176,7 +176,7 @@ async fn redrive(world: &World, delivery: &Delivery) {
     let message: &[Message] = std::slice::from_ref(&delivery.message);
     world.log(format_args!("redriven: {}", delivery.id.as_str()));
     for id in world.backends.queue.send(message).await.into_iter().flatten() {
-        world.truth(|truth| truth.redriven(&delivery.id, id));
+        world.truth(|truth| truth.redriven(world, &delivery.id, id));
     }
 }
 

@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use event_core::{
-    ErrorKind, EventSource, Layout, Message, Observer, Producer, ProducerReport, Quarantine,
-    Reason, Result, Shutdown, async_trait,
+    ErrorKind, EventSource, Message, Observer, Producer, ProducerReport, Reason, Result, Shutdown,
+    async_trait,
 };
 use tokio::task::JoinError;
 use tokio::time::{Instant, sleep};
@@ -41,11 +41,15 @@ async fn live(world: &Arc<World>, name: String, upstream: &Upstream) {
     let source = Source { upstream: Arc::clone(upstream), outbox: Arc::clone(&outbox) };
     let service = Arc::clone(&world.backends.queue);
     let queue = PodQueue { pod: Arc::clone(&pod), books: None, service };
-    let quarantine = Quarantine::new(Arc::new(PodStore::new(&pod)), Layout::default());
+    let quarantine = world.subject.quarantine(Arc::new(PodStore::new(&pod)));
     let producer = Producer::new(Arc::new(queue), source)
         .options(options)
         .quarantine(quarantine)
         .observer(Arc::clone(&outbox) as _)
+        .clock({
+            let world = Arc::clone(world);
+            move || world.time_of_day()
+        })
         .retry(retry(world, Arc::clone(&outbox) as _));
     let (stop, shutdown) = Shutdown::new();
     let mut task = tokio::spawn(producer.run(shutdown));

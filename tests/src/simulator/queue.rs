@@ -116,14 +116,14 @@ impl PodQueue {
         let mut answers = Vec::new();
         for (message, late) in messages.into_iter().zip(late) {
             if late {
-                world.truth(|truth| truth.accepted(&message, None));
+                world.truth(|truth| truth.accepted(world, &message, None));
                 let (world, service) = (Arc::clone(world), Arc::clone(&self.service));
                 tokio::spawn(async move {
                     sleep(world.between(1..300)).await;
                     for id in
                         service.send(std::slice::from_ref(&message)).await.into_iter().flatten()
                     {
-                        world.truth(|truth| truth.arrived_late(&message, id));
+                        world.truth(|truth| truth.arrived_late(&world, &message, id));
                     }
                 });
                 answers.push(Ok(MessageId::new("late")));
@@ -131,7 +131,7 @@ impl PodQueue {
             }
             let outcome = outcomes.next();
             if let Some(Ok(id)) = &outcome {
-                world.truth(|truth| truth.accepted(&message, Some(id.clone())));
+                world.truth(|truth| truth.accepted(world, &message, Some(id.clone())));
             }
             answers.extend(outcome);
         }
@@ -172,7 +172,7 @@ impl PodQueue {
             world.hit(Fault::InFlightLimit);
         }
         let mut deliveries = answer?;
-        world.check(|truth, world| truth.received(world, &deliveries));
+        world.check(|truth, world| truth.received(world, &mut deliveries));
         let name = &self.pod.name;
         let numbers = Numbers(&deliveries);
         world.log(format_args!("{name} receive {}: {numbers}", request.max));

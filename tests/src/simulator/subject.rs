@@ -1,20 +1,20 @@
 //! What is under test beside the engines: a handler, and what its work must have left behind.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use event_core::jiff::civil::date;
 use event_core::{
-    AttributeValue, Bytes, Handler, Layout, Message, ObjectStore, Reason, Retail, Retry,
-    StoreWriter,
+    AttributeValue, Bytes, Compression, Handler, Layout, Message, ObjectStore, Quarantine, Reason,
+    Retail, Retry, StoreWriter,
 };
 use serde_json::Value;
 
 use super::invariant::{Invariant, Violation};
 use super::keys::key_of;
-use super::traffic::{Fate, Traffic};
+use super::traffic::{Fate, Traffic, identity};
 
 /// How programs handle messages in a simulated world, and how it is seen that they did.
 ///
@@ -24,6 +24,11 @@ pub trait Subject: Send + Sync + 'static {
     /// The handler of a program that starts. The store is the one that fails; to try again, use
     /// this loop, whose clock and jitter are the world's.
     fn handler(&self, store: Arc<dyn ObjectStore>, retry: Retry) -> Arc<dyn Handler>;
+
+    /// Where programs put what is no event. Unless it is written: an object for each message.
+    fn quarantine(&self, store: Arc<dyn ObjectStore>) -> Quarantine {
+        Quarantine::new(store, Layout::default())
+    }
 
     /// Looks at an object that was just written outside of quarantine; `objects` is what was there before.
     fn written(
@@ -90,26 +95,78 @@ pub(super) fn each_in_its_place(
 pub struct Objects {
     /// Each object by its key.
     pub all: BTreeMap<String, Bytes>,
-    /// What is in quarantine: each message with the codes of the reasons.
-    quarantined: Vec<(Message, String)>,
+    /// What is in quarantine.
+    quarantined: Vec<Quarantined>,
+}
+
+/// One line in quarantine.
+#[derive(Debug)]
+struct Quarantined {
+    message: Message,
+    /// The code of the reason.
+    code: String,
+    /// What stands before the name of the object.
+    folder: String,
 }
 
 impl Objects {
     /// The codes of the reasons for which a message is in quarantine.
     pub fn quarantined(&self, message: &Message) -> impl Iterator<Item = &str> {
         let there = self.quarantined.iter();
-        there.filter(move |(there, _)| there == message).map(|(_, code)| &**code)
+        there.filter(move |there| there.message == *message).map(|there| &*there.code)
     }
 
-    pub(super) fn insert(&mut self, key: &str, body: &Bytes) -> Result<(), Violation> {
-        if key.starts_with("quarantine/") {
-            let line = read_line(body).ok_or_else(|| Violation {
-                invariant: Invariant::Bytes,
-                what: format!("{key} holds no message: {}", String::from_utf8_lossy(body)),
+    /// Adds an object; `is_of_day` tells whether the queue accepted a message on the day that a
+    /// folder of the quarantine's log is of.
+    pub(super) fn insert(
+        &mut self,
+        key: &str,
+        body: &Bytes,
+        is_of_day: impl Fn(&Message, &str) -> bool,
+    ) -> Result<(), Violation> {
+        if let Some(path) = key.strip_prefix("quarantine/store_events/") {
+            self.quarantine(path, body, is_of_day).map_err(|(invariant, what)| Violation {
+                invariant,
+                what: format!("{key} {what}"),
             })?;
-            self.quarantined.push(line);
         }
         self.all.insert(key.to_owned(), body.clone());
+        Ok(())
+    }
+
+    fn quarantine(
+        &mut self,
+        path: &str,
+        body: &Bytes,
+        is_of_day: impl Fn(&Message, &str) -> bool,
+    ) -> Result<(), (Invariant, String)> {
+        let (folder, name) = path.split_once('/').unwrap_or_default();
+        let is_log = folder.starts_with("dt=");
+        let no_message = |line: &[u8]| {
+            (Invariant::Bytes, format!("holds no message: {}", String::from_utf8_lossy(line)))
+        };
+        let lines = if is_log {
+            let before = format!("quarantine/store_events/{folder}/");
+            let slot = self.all.keys().filter(|key| key.starts_with(&before)).count();
+            if name != format!("{slot:010}.ndjson.zst") {
+                return Err((Invariant::Keys, format!("is not slot {slot} of its log")));
+            }
+            Compression::Zstd.decompress(body.clone()).map_err(|_| no_message(body))?
+        } else {
+            body.clone()
+        };
+        for line in lines.split_inclusive(|&byte| byte == b'\n') {
+            let (message, code) = read_line(line).ok_or_else(|| no_message(line))?;
+            if is_log && !is_of_day(&message, folder) {
+                return Err((Invariant::Keys, "is of a day on which nobody sent this".to_owned()));
+            }
+            let is_twice = |there: &Quarantined| there.folder == folder && there.message == message;
+            if self.quarantined.iter().any(is_twice) {
+                let text = String::from_utf8_lossy(line);
+                return Err((Invariant::Once, format!("holds a message once more: {text}")));
+            }
+            self.quarantined.push(Quarantined { message, code, folder: folder.to_owned() });
+        }
         Ok(())
     }
 }
@@ -219,11 +276,14 @@ impl Subject for EventObjects {
     }
 }
 
-/// Whether nothing is in quarantine but what belongs there, once.
+/// Whether nothing is in quarantine but what belongs there. What was sent on two days may be there
+/// on each.
 pub(super) fn nothing_else(traffic: &Traffic, objects: &Objects) -> Result<(), String> {
-    let (found, expected) = (objects.quarantined.len(), traffic.quarantined());
+    let messages: BTreeSet<_> =
+        objects.quarantined.iter().map(|there| identity(&there.message)).collect();
+    let (found, expected) = (messages.len(), traffic.quarantined());
     if found != expected {
-        return Err(format!("{found} objects are in quarantine, for {expected} messages"));
+        return Err(format!("{found} messages are in quarantine, in place of {expected}"));
     }
     Ok(())
 }

@@ -44,9 +44,9 @@ pub struct Traffic {
 }
 
 /// The body, and of each attribute its name, its type and its value.
-type Identity = (Bytes, Vec<(String, String, Vec<u8>)>);
+pub(super) type Identity = (Bytes, Vec<(String, String, Vec<u8>)>);
 
-fn identity(message: &Message) -> Identity {
+pub(super) fn identity(message: &Message) -> Identity {
     let attributes = message.attributes.iter().map(|(name, value)| {
         (name.to_owned(), value.data_type().to_owned(), value.as_bytes().to_vec())
     });

@@ -1,12 +1,13 @@
 //! What is true on the side of the services, and whether it may be.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::SystemTime;
 
 use event_core::{Bytes, Delivery, Message, MessageId, PutMode, Receipt};
 
 use super::invariant::{Invariant, Violation};
 use super::subject::Objects;
-use super::traffic::Fate;
+use super::traffic::{Fate, Identity, identity};
 use super::world::World;
 
 /// What was accepted and not deleted, and what was written.
@@ -17,14 +18,24 @@ pub(super) struct Truth {
     late: usize,
     /// Every body that the queue ever accepted.
     accepted: BTreeSet<Bytes>,
+    /// On which days the queue accepted a message, as the log of the quarantine names them.
+    days: BTreeMap<Identity, BTreeSet<String>>,
     pub(super) objects: Objects,
 }
 
 /// A message between its acceptance and its deletion, in the dead-letter queue too.
 struct OnQueue {
     message: Message,
+    /// When the queue accepted it, by the time of day in the world.
+    sent_at: SystemTime,
     /// Of the last delivery: the one that deletes it.
     receipt: Option<Receipt>,
+}
+
+/// The folder of a day in the log of the quarantine.
+fn day_of(time: SystemTime) -> String {
+    let time = jiff::Timestamp::try_from(time).expect("a time in this century");
+    time.strftime("dt=%Y_%m_%d").to_string()
 }
 
 type Verdict = Result<(), Violation>;
@@ -35,28 +46,31 @@ fn broken(invariant: Invariant, what: impl Into<String>) -> Verdict {
 
 impl Truth {
     /// The queue accepted a message. One that is late has no id there yet.
-    pub(super) fn accepted(&mut self, message: &Message, id: Option<MessageId>) {
+    pub(super) fn accepted(&mut self, world: &World, message: &Message, id: Option<MessageId>) {
         self.accepted.insert(message.body.clone());
         match id {
             None => self.late += 1,
-            Some(id) => {
-                let message = OnQueue { message: message.clone(), receipt: None };
-                self.on_queue.insert(id, message);
-            }
+            Some(id) => self.is_on_queue(world, message.clone(), id),
         }
     }
 
-    pub(super) fn arrived_late(&mut self, message: &Message, id: MessageId) {
-        self.accepted(message, Some(id));
+    pub(super) fn arrived_late(&mut self, world: &World, message: &Message, id: MessageId) {
+        self.accepted(world, message, Some(id));
         self.late -= 1;
+    }
+
+    fn is_on_queue(&mut self, world: &World, message: Message, id: MessageId) {
+        let sent_at = world.time_of_day();
+        self.days.entry(identity(&message)).or_default().insert(day_of(sent_at));
+        self.on_queue.insert(id, OnQueue { message, sent_at, receipt: None });
     }
 
     pub(super) fn was_accepted(&self, message: &Message) -> bool {
         self.accepted.contains(&message.body)
     }
 
-    /// The queue hands these out.
-    pub(super) fn received(&mut self, world: &World, deliveries: &[Delivery]) -> Verdict {
+    /// The queue hands these out, with the time of day in the world.
+    pub(super) fn received(&mut self, world: &World, deliveries: &mut [Delivery]) -> Verdict {
         let mut verdict = Ok(());
         for delivery in deliveries {
             let Some(there) = self.on_queue.get_mut(&delivery.id) else {
@@ -65,6 +79,7 @@ impl Truth {
                 continue;
             };
             there.receipt = Some(delivery.receipt.clone());
+            delivery.sent_at = there.sent_at;
             let is_poison = world.traffic.fate(&delivery.message) == Some(&Fate::Poison);
             if delivery.receive_count > 1 && !is_poison && !world.plan.redelivers() {
                 let what = "a message was received again though nothing kept it from being settled";
@@ -89,9 +104,9 @@ impl Truth {
     }
 
     /// A message of the dead-letter queue is on the queue again, under another id.
-    pub(super) fn redriven(&mut self, from: &MessageId, to: MessageId) {
+    pub(super) fn redriven(&mut self, world: &World, from: &MessageId, to: MessageId) {
         if let Some(there) = self.on_queue.remove(from) {
-            self.on_queue.insert(to, OnQueue { receipt: None, ..there });
+            self.is_on_queue(world, there.message, to);
         }
     }
 
@@ -124,7 +139,11 @@ impl Truth {
         if !key.starts_with("quarantine/") {
             world.subject.written(&world.traffic, key, body, &self.objects)?;
         }
-        self.objects.insert(key, body)
+        // What no queue accepted goes by the time of the attempt, which a late put comes after.
+        let is_of_day = |message: &Message, folder: &str| {
+            self.days.get(&identity(message)).is_none_or(|days| days.contains(folder))
+        };
+        self.objects.insert(key, body, is_of_day)
     }
 
     /// The store deleted an object.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use event_core::{ObjectStore, Queue};
 use fastrand::Rng;
@@ -97,6 +97,13 @@ impl World {
     /// Time since the start.
     pub(super) fn now(&self) -> Duration {
         self.start.elapsed()
+    }
+
+    /// The time of day, which is a function of the seed. Two minutes after the start is midnight in
+    /// UTC, so that a day ends in most worlds.
+    pub(super) fn time_of_day(&self) -> SystemTime {
+        const START: Duration = Duration::from_secs(1_795_391_880);
+        SystemTime::UNIX_EPOCH + START + self.now()
     }
 
     /// Time that passed in jumps so far.

@@ -7,7 +7,7 @@ use event_mem::MemStore;
 use event_tests::twins;
 use fastrand::Rng;
 
-use crate::support::{batch, empty, keys, put_aside, singly};
+use crate::support::{batch, empty, keys, put_aside, put_in_log, singly};
 
 pub(crate) const KINDS: [&str; 2] = ["sale_event", "inventory_event"];
 pub(crate) const DAYS: [&str; 3] = ["2026-11-22", "2026-11-23", "2026-12-01"];
@@ -76,7 +76,14 @@ pub(crate) async fn books(rng: &mut Rng) -> (MemStore, Vec<Known>) {
             // The same message for another reason, or another one with the same id.
             let (qty, reason) = (1 + time / 2, REASONS[usize::from(time % 2)]);
             let message = event.message(qty);
-            let put = put_aside(&store, &message, reason);
+            // In a log a message is there once a day.
+            let (is_object, day) = (rng.bool(), 24 + u64::from(time));
+            let put = async {
+                match is_object {
+                    true => put_aside(&store, &message, reason).await,
+                    false => put_in_log(&store, day, &[message], reason).await,
+                }
+            };
             let [key] = &came(&store, "quarantine/", put).await[..] else { panic!("{}", event.id) };
             event.aside.push((key.clone(), reason));
         }

@@ -11,4 +11,5 @@ mod model;
 mod odd;
 mod partitions;
 mod prefixes;
+mod quarantine;
 mod support;

@@ -1,13 +1,13 @@
 //! Stores with events in both layouts.
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use event_core::jiff::civil::date;
 use event_core::{
     BatchWriter, Bytes, Compression, Delivery, Handler, Layout, Message, MessageId, ObjectStore,
-    Outcome, PutMode, PutOutcome, Quarantine, Reason, Receipt, Retail, Retry, Schema, Shutdown,
-    list_all,
+    Outcome, PutMode, PutOutcome, Quarantine, QuarantineEntry, Reason, Receipt, Retail, Retry,
+    Schema, Shutdown, list_all,
 };
 use event_mem::MemStore;
 
@@ -88,9 +88,45 @@ pub(crate) async fn put_aside_below(
     reason: &'static str,
 ) {
     let quarantine = Quarantine::new(Arc::new(store.clone()), layout);
-    let reason = Reason::new(reason, "on purpose");
+    put(quarantine, &[message.clone()], reason, SystemTime::UNIX_EPOCH).await;
+}
+
+/// Puts these into the log of the quarantine, as one segment of this day of November 2026.
+pub(crate) async fn put_in_log(
+    store: &MemStore,
+    day: u64,
+    messages: &[Message],
+    reason: &'static str,
+) {
+    put_in_log_below(store, Layout::default(), day, messages, reason).await;
+}
+
+/// In the quarantine of another prefix.
+pub(crate) async fn put_in_log_below(
+    store: &MemStore,
+    layout: Layout,
+    day: u64,
+    messages: &[Message],
+    reason: &'static str,
+) {
+    const OCTOBER_31: u64 = 1_793_404_800;
+    let sent_at = SystemTime::UNIX_EPOCH + Duration::from_secs(OCTOBER_31 + day * 86_400);
+    put(Quarantine::log(Arc::new(store.clone()), layout), messages, reason, sent_at).await;
+}
+
+async fn put(
+    quarantine: Quarantine,
+    messages: &[Message],
+    reason: &'static str,
+    sent_at: SystemTime,
+) {
+    let reason = &Reason::new(reason, "on purpose");
+    let entry = |message| QuarantineEntry { message, reason, sent_at };
+    let entries: Vec<_> = messages.iter().map(entry).collect();
     let (retry, never) = (Retry::default(), Shutdown::never());
-    quarantine.put(message, &reason, &retry, &never).await.unwrap();
+    for put in quarantine.put(&entries, &retry, &never).await {
+        put.unwrap();
+    }
 }
 
 pub(crate) async fn write(store: &MemStore, key: &str, body: impl Into<Bytes>) {

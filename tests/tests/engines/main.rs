@@ -14,6 +14,7 @@ mod logs;
 mod pipeline;
 mod poison;
 mod producer;
+mod quarantine;
 mod reference;
 mod stopping;
 mod support;

@@ -175,8 +175,8 @@ impl fmt::Display for Table<'_> {
         )?;
         writeln!(f, "compacted      {:>9} objects", stored.compacted)?;
         writeln!(f, "quarantined    {:>9} events that are not stored", report.quarantined.events)?;
-        for (reason, objects) in &report.quarantined.reasons {
-            writeln!(f, "               {objects:>9} objects  reason={reason}")?;
+        for (reason, messages) in &report.quarantined.reasons {
+            writeln!(f, "               {messages:>9} messages  reason={reason}")?;
         }
         for (name, depth) in
             [("dead letters", report.dead_lettered), ("on the way", report.on_the_way)]

@@ -36,7 +36,9 @@ struct BucketReport {
     name: String,
     /// By what stands before the name of the object: `event_type=sale_event/dt=2026_11_22`.
     events: BTreeMap<String, Objects>,
-    /// As above: `reason=bad_msg/event_type=sale_event`.
+    /// As above, for the layout of one object for each event: `reason=bad_msg`, an object for each
+    /// message; and for that of many: `dt=2026_11_24`, the day on which the queue accepted the
+    /// messages in its objects.
     quarantine: BTreeMap<String, Objects>,
 }
 

@@ -2,6 +2,9 @@
 
 use sha2::{Digest, Sha256};
 
+use crate::layout::message_digest;
+use crate::message::Message;
+
 /// The first half of the SHA-256 of the identity of an event. Two of a thousand million events share
 /// one with a probability of 10⁻²¹.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -16,6 +19,11 @@ impl Id {
     /// those hold no control characters.
     pub(super) fn of_bytes(body: &[u8]) -> Self {
         Self(half(&Sha256::new().chain_update([0]).chain_update(body).finalize()))
+    }
+
+    /// Of a whole message, attributes included, which is what quarantine goes by.
+    pub(super) fn of_message(message: &Message) -> Self {
+        Self(half(&message_digest(message)))
     }
 }
 

@@ -9,6 +9,7 @@ mod quarantine;
 mod report;
 mod scope;
 mod sent;
+mod slots;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -38,7 +39,8 @@ pub use sent::{Sent, SentEvents};
 /// quarantine; in both layouts, also side by side below one prefix.
 ///
 /// - Each object of one event holds that event, under its own key.
-/// - The slots of each log have no gap, and each line of a segment is an event of its partition.
+/// - The slots of each log have no gap, and each line of a segment is an event of its partition; or,
+///   in that of the quarantine, a quarantined message.
 /// - No event is in two records: no identity in two of one partition. In two partitions it is
 ///   two events, and told as [`FindingKind::AlsoElsewhere`].
 /// - Each event that was sent is in a record or in quarantine, and nothing else is.
@@ -60,8 +62,8 @@ pub use sent::{Sent, SentEvents};
 ///
 /// Each object is read once, once more if it was merged into another, and once more where there is
 /// a duplicate, an identity elsewhere too or a record of what was never sent to name. Up to 16 objects are read at once. It
-/// keeps in memory 32 bytes for each event of the range and each message in quarantine (up to twice
-/// as much while that grows), the names of the batch objects and of the merged ones of one
+/// keeps in memory 32 bytes for each event of the range and 48 for each message in quarantine (up to
+/// twice as much while that grows), the names of the batch objects and of the merged ones of one
 /// partition, the objects that are being read, and [`SentEvents`].
 pub struct Audit {
     store: PatientStore,
@@ -128,7 +130,8 @@ impl Audit {
         }
         let Tally { stored, ids, mut findings } = tally;
         let mut wanted = BTreeSet::new();
-        let SetAside { on_days, beyond, reasons } = set_aside;
+        let reasons = set_aside.reasons();
+        let SetAside { on_days, beyond, .. } = set_aside;
         let accounts = Accounts::new(ids, on_days, beyond, &mut wanted, &mut findings);
         let (sent_events, missing) = match &sent {
             Sent::Unknown => (None, 0),
@@ -172,7 +175,9 @@ impl Audit {
 struct SetAside {
     on_days: Vec<(Id, Scope)>,
     beyond: Vec<(Id, Scope)>,
-    reasons: BTreeMap<String, u64>,
+    /// The digests of the messages of each reason: one that was sent again on another day may be in
+    /// a log twice.
+    messages: BTreeMap<String, BTreeSet<Id>>,
 }
 
 impl SetAside {
@@ -186,7 +191,7 @@ impl SetAside {
         let mut set_aside = Self::default();
         let each = |read: Result<Aside, Finding>| match read {
             Ok(message) if dates.contains(message.day) => {
-                *set_aside.reasons.entry(message.reason).or_default() += 1;
+                set_aside.messages.entry(message.reason).or_default().insert(message.digest);
                 set_aside.on_days.push((message.who.id, message.who.scope));
             }
             Ok(message) => set_aside.beyond.push((message.who.id, message.who.scope)),
@@ -194,6 +199,12 @@ impl SetAside {
         };
         read_quarantine(store, layout, schema, each).await?;
         Ok(set_aside)
+    }
+
+    /// How many different messages there are of each reason.
+    fn reasons(&self) -> BTreeMap<String, u64> {
+        let count = |(reason, of): (&String, &BTreeSet<Id>)| (reason.clone(), of.len() as u64);
+        self.messages.iter().map(count).collect()
     }
 }
 
@@ -239,7 +250,11 @@ async fn places(
     let each = |read: Result<Aside, Finding>| {
         let Ok(Aside { key, who, .. }) = read else { return };
         if let Some(place) = places.of(who.id, who.name) {
-            place.aside.push((key, who.scope));
+            let there = (key, who.scope);
+            // Two messages of one event may be in one segment.
+            if !place.aside.contains(&there) {
+                place.aside.push(there);
+            }
         }
     };
     read_quarantine(store, layout, schema, each).await?;

@@ -7,14 +7,16 @@ use futures_util::stream::{self, StreamExt, TryStreamExt};
 use super::id::Id;
 use super::notes::{Listener, Record, Seen};
 use super::report::{Finding, FindingKind};
+use super::slots::Slots;
 use crate::compression::Compression;
 use crate::error::Result;
 use crate::layout::Layout;
 use crate::layout::names::slot_of_data;
-use crate::log::{Slot, lines_of};
+use crate::log::lines_of;
 use crate::maintain::patient::PatientStore;
 use crate::message::{Attributes, Message};
 use crate::schema::{Identified, Partition, Schema};
+use crate::store::ObjectMeta;
 
 /// Objects that are read at once.
 pub(super) const READS: usize = 16;
@@ -43,55 +45,32 @@ impl<'a> Objects<'a> {
     pub(super) async fn read(&self, listener: &mut impl Listener) -> Result<()> {
         let prefix = self.layout.data_prefix(self.partition.name());
         let mut pages = pin!(self.store.pages(prefix.clone()));
-        let mut head: Slot = 0;
+        let (partition, mut slots) = (self.partition, Slots::default());
         while let Some(page) = pages.try_next().await? {
-            let mut keys = Vec::with_capacity(page.len());
-            for object in page {
-                if let Some(slot) = slot_of_data(&object.key[prefix.len()..]) {
-                    self.up_to(slot, &object.key, &mut head, &mut keys, listener).await?;
+            let mut objects = Vec::with_capacity(page.len());
+            for ObjectMeta { key, .. } in page {
+                let mut fault = None;
+                if let Some(slot) = slot_of_data(&key[prefix.len()..]) {
+                    let compression = Compression::of_key(&key).unwrap_or_default();
+                    let key_of = |slot| self.layout.batch_key(partition.name(), slot, compression);
+                    let (before, found) = slots.up_to(slot, &key, self.store, key_of).await?;
+                    objects.extend(before.into_iter().map(|key| (key, None)));
+                    fault = found;
                 }
-                keys.push(object.key);
+                objects.push((key, fault));
             }
-            let reads = keys.into_iter().map(|key| self.object(key));
+            // What is wrong with its slot is told with the object, so that the order of findings is
+            // not that of pages.
+            let reads = objects.into_iter().map(|(key, fault)| async move {
+                let mut seen = self.object(key).await?;
+                seen.findings.splice(..0, fault);
+                Ok(seen)
+            });
             let mut reads = stream::iter(reads).buffered(READS);
             while let Some(seen) = reads.try_next().await? {
                 listener.seen(self.partition, seen);
             }
         }
-        Ok(())
-    }
-
-    /// Adds the keys of the segments between the head and a slot that was listed under this key. A
-    /// listing need not be of one moment: it may have a segment, and none of those that were
-    /// created before it.
-    async fn up_to(
-        &self,
-        slot: Slot,
-        key: &str,
-        head: &mut Slot,
-        keys: &mut Vec<String>,
-        listener: &mut impl Listener,
-    ) -> Result<()> {
-        if slot < *head {
-            let mut seen = Seen::of(key);
-            seen.found(FindingKind::Foreign, "another segment has the slot of");
-            listener.seen(self.partition, seen);
-            return Ok(());
-        }
-        let compression = Compression::of_key(key).unwrap_or_default();
-        while *head < slot {
-            let before = self.layout.batch_key(self.partition.name(), *head, compression);
-            if self.store.head(&before).await?.is_none() {
-                let mut seen = Seen::of(key);
-                let what = format!("slots {head} to {} are empty before", slot - 1);
-                seen.found(FindingKind::SlotGap, what);
-                listener.seen(self.partition, seen);
-                break;
-            }
-            keys.push(before);
-            *head += 1;
-        }
-        *head = slot + 1;
         Ok(())
     }
 

@@ -56,7 +56,8 @@ pub struct Stored {
 pub struct Quarantined {
     /// Different events that are in quarantine and not stored.
     pub events: u64,
-    /// Objects by reason, whether or not the event is stored, too.
+    /// Different messages by reason, whether or not the event is stored, too. One that is there on
+    /// two days counts once.
     pub reasons: BTreeMap<String, u64>,
 }
 

@@ -1,0 +1,57 @@
+//! What the lines of a log are.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use crate::codec;
+use crate::layout::{message_digest, push_hex};
+use crate::message::Message;
+use crate::schema::Schema;
+
+/// What the lines of a log are, and what makes two of them the same.
+pub(super) enum Content {
+    /// Events: one identity with other bytes is a conflict.
+    Events(Arc<dyn Schema>),
+    /// Quarantined messages, each with its reason. The identity is the digest of the message:
+    /// whatever else a line says, it is the same message, so that there is no conflict.
+    Quarantined,
+}
+
+impl Content {
+    /// The identity of what is in a line; none if it is no such line.
+    pub(super) fn identity_of<'a>(&self, line: &'a [u8]) -> Option<Cow<'a, str>> {
+        match self {
+            Self::Events(schema) => schema.identity_of(line),
+            Self::Quarantined => {
+                let message = codec::decode_line(line).ok()?;
+                Some(quarantined_identity(&message).into())
+            }
+        }
+    }
+
+    /// Whether two lines of one identity are a duplicate, and no conflict.
+    pub(super) fn is_same(&self, one: &[u8], other: &[u8]) -> bool {
+        match self {
+            Self::Events(_) => one == other,
+            Self::Quarantined => true,
+        }
+    }
+
+    /// Whether a boundary of expiry may pass its days.
+    pub(super) fn expires(&self) -> bool {
+        matches!(self, Self::Events(_))
+    }
+
+    /// Whether what is to be stored waits where a segment is missing. A quarantined message is given
+    /// back instead: it would hold up the batch that it came in, and good events with it.
+    pub(super) fn waits_for_repair(&self) -> bool {
+        matches!(self, Self::Events(_))
+    }
+}
+
+/// The identity of a quarantined message.
+pub(super) fn quarantined_identity(message: &Message) -> String {
+    let mut identity = String::with_capacity(64);
+    push_hex(&mut identity, &message_digest(message));
+    identity
+}

@@ -5,28 +5,20 @@ use std::time::Duration;
 
 use clap::Args;
 use event_core::{
-    BatchLimits, BatchWriter, Compression, ConsumerOptions, Error, Handler, Layout, ObjectStore,
-    Quarantine, Retail, Retry, Shutdown, StoreWriter,
+    BatchLimits, BatchWriter, Compression, ConsumerOptions, Error, Handler, Layout, Manifest,
+    ManifestOptions, ObjectLayout, ObjectStore, Quarantine, Result, Retry, Schema, StoreWriter,
 };
 
 use crate::cli::seconds;
-
-/// How many events are in an object.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ObjectLayout {
-    /// One, under its `request_id`.
-    Event,
-    /// Many, in the numbered segments of a log.
-    Batch,
-}
+use crate::schema::SchemaArgs;
 
 /// The settings of objects.
 #[derive(Clone, Debug, Args)]
 pub struct ObjectArgs {
-    /// An object for each event, or one for many: a thousandth of the puts. All programs that store below one prefix must agree (production: batch)
-    #[arg(long, value_name = "event|batch", env = "OBJECT_LAYOUT", default_value = "event",
-          value_parser = object_layout)]
-    pub object_layout: ObjectLayout,
+    /// An object for each event, or one for many: a thousandth of the puts. All programs that store
+    /// below one prefix must agree (production: batch) [default: as the prefix was made]
+    #[arg(long, value_name = "event|batch", env = "OBJECT_LAYOUT", value_parser = object_layout)]
+    pub object_layout: Option<ObjectLayout>,
 
     /// Events in an object of the layout `batch`, at most; 1 to 10000
     #[arg(long, value_name = "N", env = "BATCH_MAX_EVENTS", default_value = "1000",
@@ -44,6 +36,19 @@ pub struct ObjectArgs {
           value_parser = seconds)]
     pub batch_max_age_secs: Duration,
 
+    /// Bytes of messages that are held at once, at least: of a batch for each partition that events
+    /// come for, and of those that are stored meanwhile; 1048576 to 4294967295 [default: 67108864,
+    /// and four times what an object may have]
+    #[arg(long, value_name = "BYTES", env = "MAX_HELD_BYTES",
+          value_parser = clap::value_parser!(u32).range(1024 * 1024..))]
+    pub max_held_bytes: Option<u32>,
+
+    /// No day is ever deleted from the prefix before it is so many days old; at least 2
+    /// [default: as the prefix was made, and 30 for a new one]
+    #[arg(long, value_name = "DAYS", env = "LEAST_DAYS_KEPT",
+          value_parser = clap::value_parser!(u32).range(2..=36500))]
+    pub least_days_kept: Option<u32>,
+
     /// Compression of such an object. All programs that store below one prefix must agree: without
     /// it, as the prefix was made, and zstd for a new one
     #[arg(long, value_name = "none|gzip|zstd", env = "BATCH_COMPRESSION",
@@ -56,91 +61,73 @@ pub fn compression(text: &str) -> Result<Compression, String> {
     text.parse().map_err(|error: Error| error.to_string())
 }
 
-fn object_layout(text: &str) -> Result<ObjectLayout, String> {
-    match text {
-        "event" => Ok(ObjectLayout::Event),
-        "batch" => Ok(ObjectLayout::Batch),
-        _ => Err("give event or batch".to_owned()),
-    }
+fn object_layout(text: &str) -> std::result::Result<ObjectLayout, String> {
+    text.parse().map_err(|error: Error| error.message().to_owned())
 }
 
 impl ObjectArgs {
-    /// The handler that writes events below this layout's prefix.
-    ///
-    /// # Errors
-    ///
-    /// `Invalid` if the compression is not built in.
-    pub fn writer(
-        &self,
-        store: Arc<dyn ObjectStore>,
-        layout: Layout,
-        retry: Retry,
-    ) -> Result<Arc<dyn Handler>, Error> {
-        Ok(match self.object_layout {
-            ObjectLayout::Event => {
-                Arc::new(StoreWriter::new(store, layout, Arc::new(Retail::default())).retry(retry))
-            }
-            ObjectLayout::Batch => Arc::new(self.batch_writer(store, layout, retry)?),
-        })
-    }
-
-    /// Looks, before the first message is touched, whether these settings are those that the
-    /// prefix was made with; a new prefix is made with them. Each request is made once.
-    ///
-    /// # Errors
-    ///
-    /// `Invalid` if they differ, or as [`BatchWriter::open`] says; that of a request that failed.
-    pub async fn check(
-        &self,
-        store: Arc<dyn ObjectStore>,
-        layout: Layout,
-        retry: Retry,
-    ) -> Result<(), Error> {
-        match self.object_layout {
-            ObjectLayout::Event => Ok(()),
-            ObjectLayout::Batch => {
-                let (stop, stopped) = Shutdown::new();
-                stop.shutdown();
-                self.batch_writer(store, layout, retry)?.open(&stopped).await
-            }
+    /// What a prefix must have been made with, and what a new one is made with: `layout` where nobody
+    /// says.
+    pub fn manifest(&self, schema: &SchemaArgs, layout: ObjectLayout) -> ManifestOptions {
+        ManifestOptions {
+            layout: self.object_layout,
+            default_layout: layout,
+            schema: schema.settings(),
+            compression: self.batch_compression,
+            least_days_kept: self.least_days_kept,
         }
     }
 
-    /// Where messages go that are no events, in the same layout.
-    pub fn quarantine(&self, store: Arc<dyn ObjectStore>, layout: Layout) -> Quarantine {
-        match self.object_layout {
+    /// The handler that writes events below the prefix of this manifest.
+    ///
+    /// # Errors
+    ///
+    /// `Invalid` if its compression is not built in.
+    pub fn writer(
+        &self,
+        manifest: &Manifest,
+        store: Arc<dyn ObjectStore>,
+        layout: Layout,
+        schema: Arc<dyn Schema>,
+        retry: Retry,
+    ) -> Result<Arc<dyn Handler>> {
+        let opened = manifest.clone();
+        Ok(match manifest.layout() {
+            ObjectLayout::Event => {
+                Arc::new(StoreWriter::new(store, layout, schema).retry(retry).manifest(opened))
+            }
+            ObjectLayout::Batch => {
+                manifest.compression()?;
+                Arc::new(BatchWriter::new(store, layout, schema).retry(retry).manifest(opened))
+            }
+        })
+    }
+
+    /// Where messages go that are no events, in the layout of the prefix.
+    pub fn quarantine(
+        manifest: &Manifest,
+        store: Arc<dyn ObjectStore>,
+        layout: Layout,
+    ) -> Quarantine {
+        match manifest.layout() {
             ObjectLayout::Event => Quarantine::new(store, layout),
             ObjectLayout::Batch => Quarantine::log(store, layout),
         }
     }
 
-    fn batch_writer(
-        &self,
-        store: Arc<dyn ObjectStore>,
-        layout: Layout,
-        retry: Retry,
-    ) -> Result<BatchWriter, Error> {
-        let writer = BatchWriter::new(store, layout, Arc::new(Retail::default())).retry(retry);
-        match self.batch_compression {
-            Some(compression) => writer.compression(compression),
-            None => Ok(writer),
-        }
-    }
-
-    /// The options with batches for that handler, and room for several at once: some are gathered
-    /// while others are stored or deleted.
-    pub fn options(&self, options: ConsumerOptions) -> ConsumerOptions {
-        if self.object_layout == ObjectLayout::Event {
-            return options;
-        }
-        let (count, bytes) = (usize::from(self.batch_max_events), self.batch_max_bytes as usize);
-        ConsumerOptions {
-            batch: BatchLimits { count, bytes, linger: self.batch_max_age_secs },
-            // SQS lets 120,000 of a queue be in flight, over all consumers.
-            max_messages: (8 * count).clamp(options.max_messages, 100_000),
-            max_bytes: options.max_bytes.max(4 * bytes),
-            ..options
-        }
+    /// The options of a consumer with that handler: with batches, and room for several at once, since
+    /// some are gathered while others are stored or deleted.
+    pub fn options(&self, layout: ObjectLayout, options: ConsumerOptions) -> ConsumerOptions {
+        let options = match layout {
+            ObjectLayout::Event => options,
+            ObjectLayout::Batch => {
+                let (count, bytes) =
+                    (usize::from(self.batch_max_events), self.batch_max_bytes as usize);
+                options.batches(BatchLimits { count, bytes, linger: self.batch_max_age_secs })
+            }
+        };
+        let max_bytes = self.max_held_bytes.map_or(options.max_bytes, |bytes| bytes as usize);
+        ConsumerOptions { max_bytes, ..options }
     }
 }
 
@@ -156,28 +143,37 @@ mod tests {
         objects: ObjectArgs,
     }
 
-    fn options(arguments: &[&str]) -> ConsumerOptions {
+    fn options(layout: ObjectLayout, arguments: &[&str]) -> ConsumerOptions {
         let program = Program::try_parse_from(["program"].iter().chain(arguments));
-        program.expect("sound settings").objects.options(ConsumerOptions::default())
+        program.expect("sound settings").objects.options(layout, ConsumerOptions::default())
     }
 
     #[test]
     fn objects_of_one_event_change_nothing() {
-        assert_eq!(options(&["--batch-max-events", "7"]), ConsumerOptions::default());
+        let arguments = ["--batch-max-events", "7"];
+        assert_eq!(options(ObjectLayout::Event, &arguments), ConsumerOptions::default());
+    }
+
+    #[test]
+    fn the_bytes_that_are_held_are_as_set() {
+        let arguments = ["--max-held-bytes", "201326592"];
+        for layout in [ObjectLayout::Event, ObjectLayout::Batch] {
+            assert_eq!(options(layout, &arguments).max_bytes, 192 << 20);
+        }
     }
 
     #[test]
     fn a_name_that_is_none_is_answered_with_those_there_are() {
-        assert!(object_layout("Batch").is_err_and(|fault| fault == "give event or batch"));
+        assert!(object_layout("Batch").is_err_and(|fault| fault.contains("event or batch")));
         assert!(compression("lz4").is_err_and(|fault| fault.contains("none, gzip or zstd")));
     }
 
     #[test]
     fn there_is_room_for_several_batches() {
         let with = |events, bytes| {
-            let batch = ["--object-layout", "batch", "--batch-max-age-secs", "0.5"];
+            let age = ["--batch-max-age-secs", "0.5"];
             let limits = ["--batch-max-events", events, "--batch-max-bytes", bytes];
-            options(&[batch, limits].concat())
+            options(ObjectLayout::Batch, &[&age[..], &limits].concat())
         };
         let batch = with("1000", "16777216");
         let linger = Duration::from_millis(500);

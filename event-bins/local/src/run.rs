@@ -4,15 +4,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use event_core::{
-    Consumer, ConsumerOptions, ConsumerReport, Error, EventSource, Meter, MeteredQueue,
-    MeteredStore, ObjectStore, Producer, ProducerOptions, ProducerReport, Quarantine, Queue, Retry,
-    Shutdown, ShutdownTrigger,
+    Consumer, ConsumerOptions, ConsumerReport, Error, EventSource, Manifest, Meter, MeteredQueue,
+    MeteredStore, ObjectLayout, ObjectStore, Producer, ProducerOptions, ProducerReport, Quarantine,
+    Queue, Retry, Schema, Shutdown, ShutdownTrigger,
 };
 use event_mem::{DirStore, MemQueue, Shared};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use event_local::complaints::Complaints;
+use event_local::objects::ObjectArgs;
 use event_local::output::complain;
 
 use crate::args::Args;
@@ -37,10 +38,16 @@ struct Local {
     queue: MemQueue,
     metered_queue: Arc<dyn Queue>,
     store: Arc<dyn ObjectStore>,
-    quarantine: Quarantine,
     tally: Arc<Tally>,
     /// One for all, so that what fails for all of them is told once.
     retry: Retry,
+}
+
+/// What is known once the prefix was opened.
+struct Opened {
+    manifest: Manifest,
+    schema: Arc<dyn Schema>,
+    quarantine: Quarantine,
 }
 
 /// Runs until all is sent and handled. The first interrupt stops sending and drains, within the
@@ -52,13 +59,15 @@ pub(crate) async fn run(args: &Args) -> Result<Ended, Error> {
     let store: Arc<dyn ObjectStore> = Arc::new(MeteredStore(dir, Arc::clone(&meter)));
     let local = Local {
         metered_queue: Arc::new(MeteredQueue(queue.clone(), Arc::clone(&meter))),
-        quarantine: args.objects.quarantine(Arc::clone(&store), args.s3_prefix.clone()),
         store,
         queue,
         tally: Arc::new(Tally::new()),
         retry: Retry::default(),
     };
-    let events = Events::of(args, local.queue.limits().message_bytes)?;
+    // Read once, and nothing is made before the input is known to be one.
+    let made = local.manifest(args).await?;
+    let schema = args.schema.schema(made.as_ref())?;
+    let events = Events::of(args, Arc::clone(&schema), local.queue.limits().message_bytes)?;
 
     let (stop_producers, producers_stop) = Shutdown::new();
     let (stop_consumers, consumers_stop) = Shutdown::new();
@@ -67,24 +76,28 @@ pub(crate) async fn run(args: &Args) -> Result<Ended, Error> {
     let bar = tokio::spawn(progress::show(Arc::clone(&local.tally), events.count));
 
     let started = Instant::now();
-    let (store, prefix) = (Arc::clone(&local.store), args.s3_prefix.clone());
-    match args.objects.check(store, prefix, local.retry.clone()).await {
+    let opened = local.open(args, schema, &producers_stop).await;
+    let layout = opened.as_ref().map_or(ObjectLayout::Batch, |opened| opened.manifest.layout());
+    let outcome = match opened {
+        // Settings that are wrong are told before anything is done.
         Err(error) if error.is_about_entry() => return Err(error),
-        // A store that fails is for the writers to wait for.
-        _ => {}
-    }
-    let mut consumers = local.consumers(args, grace, &consumers_stop)?;
-    let mut producers = local.producers(args, grace, &events, &producers_stop);
-    let sent = all(&mut producers).await;
-    let mut consumed = Ok(());
-    tokio::select! {
-        () = local.queue.drained() => {}
-        () = consumers_stop.requested() => {}
-        // A consumer that returns now does so with an error, or because it was told to.
-        first = next(&mut consumers) => consumed = first.map(|_| ()),
-    }
-    stop_consumers.shutdown();
-    consumed = consumed.and(all(&mut consumers).await);
+        Err(error) => Err(error),
+        Ok(opened) => {
+            let mut consumers = local.consumers(args, grace, &opened, &consumers_stop)?;
+            let mut producers = local.producers(args, grace, &events, &opened, &producers_stop);
+            let sent = all(&mut producers).await;
+            let mut consumed = Ok(());
+            tokio::select! {
+                () = local.queue.drained() => {}
+                () = consumers_stop.requested() => {}
+                // A consumer that returns now does so with an error, or because it was told to.
+                first = next(&mut consumers) => consumed = first.map(|_| ()),
+            }
+            stop_consumers.shutdown();
+            consumed = consumed.and(all(&mut consumers).await);
+            sent.and(consumed)
+        }
+    };
     let elapsed = started.elapsed();
 
     bar.abort();
@@ -97,10 +110,11 @@ pub(crate) async fn run(args: &Args) -> Result<Ended, Error> {
         elapsed,
         out: args.out.clone(),
         layout: args.s3_prefix.clone(),
-        objects: args.objects.clone(),
+        objects: layout,
+        compression: args.objects.batch_compression,
         seed: events.seed,
     };
-    let error = sent.and(consumed).err();
+    let error = outcome.err();
     let came_to_its_end = error.is_none() && !producers_stop.is_requested();
     let complaints = events.complaints.map(|complaints| {
         let mut lines = complaints.lines();
@@ -111,11 +125,38 @@ pub(crate) async fn run(args: &Args) -> Result<Ended, Error> {
 }
 
 impl Local {
+    /// The manifest, if there is one, by one try.
+    async fn manifest(&self, args: &Args) -> Result<Option<Manifest>, Error> {
+        let (stop, stopped) = Shutdown::new();
+        stop.shutdown();
+        let read = Manifest::read(&*self.store, &args.s3_prefix, &self.retry, &stopped).await;
+        match read {
+            Err(error) if !error.is_about_entry() => Ok(None),
+            read => read,
+        }
+    }
+
+    /// Opens the prefix, or makes it. A store that fails is waited for; nothing is sent meanwhile.
+    async fn open(
+        &self,
+        args: &Args,
+        schema: Arc<dyn Schema>,
+        stop: &Shutdown,
+    ) -> Result<Opened, Error> {
+        let Self { store, retry, .. } = self;
+        let options = args.objects.manifest(&args.schema, ObjectLayout::Batch);
+        let manifest = Manifest::open(&**store, &args.s3_prefix, &options, retry, stop).await?;
+        let (store, prefix) = (Arc::clone(store), args.s3_prefix.clone());
+        let quarantine = ObjectArgs::quarantine(&manifest, store, prefix);
+        Ok(Opened { manifest, schema, quarantine })
+    }
+
     fn producers(
         &self,
         args: &Args,
         grace: Grace,
         events: &Events,
+        opened: &Opened,
         stop: &Shutdown,
     ) -> JoinSet<Result<ProducerReport, Error>> {
         let replicas = u64::from(args.producers);
@@ -133,7 +174,7 @@ impl Local {
                 let producer =
                     Producer::new(Arc::clone(&self.metered_queue), events.source.clone())
                         .options(options)
-                        .quarantine(self.quarantine.clone())
+                        .quarantine(opened.quarantine.clone())
                         .retry(self.retry.clone())
                         .observer(self.tally.clone());
                 (total, producer.run(stop.clone()))
@@ -147,24 +188,30 @@ impl Local {
         &self,
         args: &Args,
         grace: Grace,
+        opened: &Opened,
         stop: &Shutdown,
     ) -> Result<JoinSet<Result<ConsumerReport, Error>>, Error> {
         (0..args.consumers)
             .map(|_| {
                 let defaults = ConsumerOptions::default();
-                let options = args.objects.options(ConsumerOptions {
-                    receive_max: usize::from(args.max_msgs_per_batch),
-                    wait: args.idle_backoff().map_or(defaults.wait, |_| Duration::ZERO),
-                    idle_backoff: args.idle_backoff(),
-                    pause: args.msg_process_delay,
-                    max_panics: args.max_panics_per_msg,
-                    grace: grace.giving_back,
-                    ..defaults
-                });
+                let Opened { manifest, schema, quarantine } = opened;
+                let options = args.objects.options(
+                    manifest.layout(),
+                    ConsumerOptions {
+                        receive_max: usize::from(args.max_msgs_per_batch),
+                        wait: args.idle_backoff().map_or(defaults.wait, |_| Duration::ZERO),
+                        idle_backoff: args.idle_backoff(),
+                        pause: args.msg_process_delay,
+                        max_panics: args.max_panics_per_msg,
+                        grace: grace.giving_back,
+                        ..defaults
+                    },
+                );
                 let (store, layout) = (Arc::clone(&self.store), args.s3_prefix.clone());
-                let writer = args.objects.writer(store, layout, self.retry.clone())?;
+                let (schema, retry) = (Arc::clone(schema), self.retry.clone());
+                let writer = args.objects.writer(manifest, store, layout, schema, retry)?;
                 let queue = Arc::clone(&self.metered_queue);
-                Ok(Consumer::new(queue, writer, self.quarantine.clone())
+                Ok(Consumer::new(queue, writer, quarantine.clone())
                     .options(options)
                     .retry(self.retry.clone())
                     .observer(self.tally.clone())
@@ -184,8 +231,7 @@ struct Events {
 }
 
 impl Events {
-    fn of(args: &Args, largest: usize) -> Result<Self, Error> {
-        let schema = args.schema.schema(None)?;
+    fn of(args: &Args, schema: Arc<dyn Schema>, largest: usize) -> Result<Self, Error> {
         let complaints = |name| Complaints::about(name, "quarantined", schema);
         let complaints = args.source.name().map(complaints);
         let look = complaints.clone();

@@ -5,8 +5,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use event_core::{Compression, Layout, Requests};
-use event_local::objects::{ObjectArgs, ObjectLayout};
+use event_core::{Compression, Layout, ObjectLayout, Requests};
 use event_local::prices::PRICES;
 use hdrhistogram::Histogram;
 use serde::Serialize;
@@ -63,7 +62,8 @@ pub(crate) struct Run {
     pub(crate) elapsed: Duration,
     pub(crate) out: PathBuf,
     pub(crate) layout: Layout,
-    pub(crate) objects: ObjectArgs,
+    pub(crate) objects: ObjectLayout,
+    pub(crate) compression: Option<Compression>,
     pub(crate) seed: Option<u64>,
 }
 
@@ -83,7 +83,7 @@ impl From<Run> for Summary {
             send_to_durable: Latency::of(&run.details.latency),
             out: run.out,
             prefix: run.layout.prefix().to_owned(),
-            names: Names::of(&run.layout, &run.objects),
+            names: Names::of(&run.layout, run.objects, run.compression),
             seed: run.seed,
             requests: run.requests,
             cost: Cost::of(&run.requests),
@@ -99,14 +99,14 @@ pub(crate) struct Names {
 }
 
 impl Names {
-    fn of(layout: &Layout, objects: &ObjectArgs) -> Self {
-        let (event, quarantined) = match objects.object_layout {
+    fn of(layout: &Layout, objects: ObjectLayout, compression: Option<Compression>) -> Self {
+        let (event, quarantined) = match objects {
             ObjectLayout::Event => {
-                ("<request_id>.json".to_owned(), "reason=…/<sha-256>.json".to_owned())
+                ("<identity>.json".to_owned(), "reason=…/<sha-256>.json".to_owned())
             }
             ObjectLayout::Batch => {
                 let segment = |of: Compression| format!("<number>{}", of.suffix());
-                let event = objects.batch_compression.unwrap_or(Compression::Zstd);
+                let event = compression.unwrap_or(Compression::Zstd);
                 (segment(event), format!("dt=…/{}", segment(Compression::Zstd)))
             }
         };
@@ -147,7 +147,7 @@ impl fmt::Display for Summary {
         )?;
         writeln!(
             f,
-            "suppressed  {}   stored before under the same request_id",
+            "suppressed  {}   stored before under the same identity",
             line(self.suppressed)
         )?;
         let sum = self.stored + self.quarantined + self.suppressed;

@@ -11,12 +11,13 @@ use event_bins::health::Needs;
 use event_bins::metrics::ConsumerMetrics;
 use event_bins::pod::{self, EXIT_STATUS, Failure, PodArgs};
 use event_core::{
-    Consumer, ConsumerOptions, IdleBackoff, Layout, ObjectStore, Outages, Result, Retail, Retry,
-    Shutdown,
+    Consumer, ConsumerOptions, Error, IdleBackoff, Layout, Manifest, ObjectLayout, ObjectStore,
+    Outages, Result, Retail, Retry, Shutdown,
 };
 use event_local::cli::{self, Total};
 use event_local::logs::LogArgs;
-use event_local::objects::{ObjectArgs, ObjectLayout};
+use event_local::objects::ObjectArgs;
+use event_local::schema::SchemaArgs;
 
 /// Moves events from a queue in SQS to a bucket in S3, each exactly once.
 ///
@@ -44,6 +45,9 @@ struct Args {
     #[arg(long, value_name = "PREFIX", env = "S3_PREFIX", default_value = Layout::DEFAULT_PREFIX,
           value_parser = cli::layout)]
     s3_prefix: Layout,
+
+    #[command(flatten)]
+    schema: SchemaArgs,
 
     #[command(flatten)]
     objects: ObjectArgs,
@@ -86,26 +90,36 @@ impl AsRef<LogArgs> for Args {
     }
 }
 
+/// What a consumer works on.
+struct Connected {
+    queue: SqsQueue,
+    store: S3Store,
+    manifest: Manifest,
+}
+
 /// The shortest that SQS knows, beside none.
 const SHORTEST_WAIT: Duration = Duration::from_secs(1);
 
 impl Args {
-    fn options(&self) -> ConsumerOptions {
+    fn options(&self, layout: ObjectLayout) -> ConsumerOptions {
         let defaults = ConsumerOptions::default();
         let waits_at_queue = self.msg_poll_backoff.is_zero();
         // A poll under way is awaited when the pod is told to stop, and what it brings wants
         // handling: a shorter grace makes shorter polls.
         let wait = defaults.wait.min(self.pod.shutdown_grace_secs * 4 / 5).max(SHORTEST_WAIT);
-        self.objects.options(ConsumerOptions {
-            receive_max: usize::from(self.max_msgs_per_batch),
-            wait: if waits_at_queue { wait } else { Duration::ZERO },
-            idle_backoff: (!waits_at_queue).then_some(self.msg_poll_backoff),
-            pause: self.msg_process_delay,
-            max_panics: self.max_panics_per_msg,
-            total: self.tot_msgs_to_process.messages(),
-            grace: self.pod.shutdown_grace_secs,
-            ..defaults
-        })
+        self.objects.options(
+            layout,
+            ConsumerOptions {
+                receive_max: usize::from(self.max_msgs_per_batch),
+                wait: if waits_at_queue { wait } else { Duration::ZERO },
+                idle_backoff: (!waits_at_queue).then_some(self.msg_poll_backoff),
+                pause: self.msg_process_delay,
+                max_panics: self.max_panics_per_msg,
+                total: self.tot_msgs_to_process.messages(),
+                grace: self.pod.shutdown_grace_secs,
+                ..defaults
+            },
+        )
     }
 
     /// The longest time between two polls that these settings allow.
@@ -115,7 +129,7 @@ impl Args {
     }
 
     /// Looks that all is there before the first message is touched.
-    async fn connect(&self, aws: &Aws, retry: &Retry) -> Result<(SqsQueue, S3Store)> {
+    async fn connect(&self, aws: &Aws, retry: &Retry) -> Result<Connected> {
         let queue = self.queue.connect(aws).await?;
         let store = S3Store::new(aws, &self.store_events_bkt);
         let owner = self.store_events_bkt_owner.as_deref().filter(|owner| !owner.is_empty());
@@ -125,15 +139,12 @@ impl Args {
         };
         // By a request that writes nothing, before one that does.
         store.check().await?;
-        match self.objects.object_layout {
-            ObjectLayout::Event => store.self_test(self.s3_prefix.prefix()).await?,
-            // The manifest of the prefix shows as much.
-            ObjectLayout::Batch => {
-                let (store, prefix) = (Arc::new(store.clone()), self.s3_prefix.clone());
-                self.objects.check(store, prefix, retry.clone()).await?;
-            }
-        }
-        Ok((queue, store))
+        // Once: who asks is patient.
+        let (stop, stopped) = Shutdown::new();
+        stop.shutdown();
+        let options = self.objects.manifest(&self.schema, ObjectLayout::Event);
+        let manifest = Manifest::open(&store, &self.s3_prefix, &options, retry, &stopped).await?;
+        Ok(Connected { queue, store, manifest })
     }
 }
 
@@ -160,16 +171,18 @@ async fn run(args: Args, shutdown: Shutdown) -> Result<(), Failure> {
     let Some(found) = patiently(&shutdown, || args.connect(&aws, &retry)).await else {
         return stopped(0);
     };
-    let (queue, store) = found.map_err(|error| Failure::at_start(&error))?;
+    let wrong = |error: Error| Failure::at_start(&error);
+    let Connected { queue, store, manifest } = found.map_err(wrong)?;
+    let schema = args.schema.schema(Some(&manifest)).map_err(wrong)?;
     watched.readiness.started(Needs { queue: queue.clone(), store: Some(store.clone()) });
     tracing::info!(queue = queue.url(), bucket = store.bucket(), "consuming");
 
     let store: Arc<dyn ObjectStore> = Arc::new(store);
-    let writer = args.objects.writer(Arc::clone(&store), args.s3_prefix.clone(), retry);
-    let writer = writer.map_err(|error| Failure::at_start(&error))?;
-    let quarantine = args.objects.quarantine(store, args.s3_prefix.clone());
-    let consumer = Consumer::new(Arc::new(queue), writer, quarantine)
-        .options(args.options())
+    let (layout, prefix) = (manifest.layout(), &args.s3_prefix);
+    let quarantine = ObjectArgs::quarantine(&manifest, Arc::clone(&store), prefix.clone());
+    let writer = args.objects.writer(&manifest, store, prefix.clone(), schema, retry);
+    let consumer = Consumer::new(Arc::new(queue), writer.map_err(wrong)?, quarantine)
+        .options(args.options(layout))
         .retry(Retry::default().outages(outages))
         .observer(watched.observer);
     let report = pod::engine(consumer.run(shutdown)).await?;
@@ -193,7 +206,9 @@ mod tests {
 
     fn options(arguments: &[&str]) -> ConsumerOptions {
         let program = ["event-consumer", "--store-events-bkt", "events"];
-        Args::try_parse_from(program.iter().chain(arguments)).expect("sound settings").options()
+        Args::try_parse_from(program.iter().chain(arguments))
+            .expect("sound settings")
+            .options(ObjectLayout::Event)
     }
 
     #[test]

@@ -102,6 +102,30 @@ impl Default for ConsumerOptions {
     }
 }
 
+impl ConsumerOptions {
+    /// With these batches, and room for several at once: some are gathered while others are stored or
+    /// deleted. For a handler that writes many events into an object, such as
+    /// [`BatchWriter`](crate::BatchWriter).
+    ///
+    /// ```
+    /// use event_core::{BatchWriter, ConsumerOptions};
+    ///
+    /// let options = ConsumerOptions::default().batches(BatchWriter::BATCH);
+    /// assert_eq!((options.batch.count, options.max_messages), (1000, 8000));
+    /// ```
+    #[must_use]
+    pub fn batches(self, batch: BatchLimits) -> Self {
+        Self {
+            batch,
+            // SQS lets 120,000 of a queue be in flight, over all consumers.
+            max_messages: (8 * batch.count)
+                .clamp(self.max_messages, self.max_messages.max(100_000)),
+            max_bytes: self.max_bytes.max(batch.bytes.saturating_mul(4)),
+            ..self
+        }
+    }
+}
+
 /// Longer pauses and graces are taken for a mistake in the unit.
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 

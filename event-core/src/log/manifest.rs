@@ -16,12 +16,13 @@ use crate::shutdown::Shutdown;
 use crate::store::{ListRequest, ObjectStore, PutMode, PutOutcome};
 
 /// How many events are in an object.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ObjectLayout {
     /// One, under its identity: [`StoreWriter`](crate::StoreWriter).
     Event,
     /// Many, in the numbered segments of a log: [`BatchWriter`](crate::BatchWriter).
+    #[default]
     Batch,
 }
 
@@ -70,8 +71,10 @@ pub struct Manifest {
 /// default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ManifestOptions {
-    /// How many events are in an object. Default: [`ObjectLayout::Batch`].
+    /// How many events are in an object. Default: none given.
     pub layout: Option<ObjectLayout>,
+    /// What a new prefix has where none is given. Default: [`ObjectLayout::Batch`].
+    pub default_layout: ObjectLayout,
     /// The schema, or those of its settings that are given. Default: [`Retail`](crate::Retail) by day.
     pub schema: SchemaSettings,
     /// How segments are compressed. Default: zstd in the layout `batch`, where alone it counts.
@@ -152,7 +155,7 @@ impl Manifest {
 
     /// That of a new prefix.
     pub(crate) fn new(options: &ManifestOptions) -> Result<Self> {
-        let layout = options.layout.unwrap_or(ObjectLayout::Batch);
+        let layout = options.layout.unwrap_or(options.default_layout);
         let compression = match layout {
             ObjectLayout::Event => Compression::None,
             ObjectLayout::Batch => options.compression.unwrap_or(Compression::Zstd),

@@ -12,6 +12,7 @@ use jiff::civil::Date;
 use tracing::{Instrument, debug_span};
 
 use super::{AFTER_A_FAULT, identified, too_old};
+use crate::batch::BatchLimits;
 use crate::compression::Compression;
 use crate::error::{Error, ErrorKind, Result};
 use crate::handler::{Handler, Outcome};
@@ -27,7 +28,7 @@ use crate::store::ObjectStore;
 /// Stores the valid events of a batch in one object for each type and day, a line for each event:
 /// a thousandth of the requests that [`StoreWriter`](super::StoreWriter) makes, with the same
 /// promise. How many events are in an object is up to
-/// [`ConsumerOptions::batch`](super::ConsumerOptions::batch).
+/// [`ConsumerOptions::batch`](crate::ConsumerOptions::batch): [`BATCH`](Self::BATCH) is what fits.
 ///
 /// ```text
 /// store_events/_manifest.json
@@ -69,6 +70,12 @@ pub struct BatchWriter {
 }
 
 impl BatchWriter {
+    /// Batches that make objects of some 60 kB, compressed, and keep an event waiting for 5 s at
+    /// most: for [`ConsumerOptions::batches`](crate::ConsumerOptions::batches). With the options of a
+    /// consumer by default, an object would have ten events.
+    pub const BATCH: BatchLimits =
+        BatchLimits { count: 1000, bytes: 16 * 1024 * 1024, linger: Duration::from_secs(5) };
+
     /// A writer of events of this schema into this store.
     pub fn new(store: Arc<dyn ObjectStore>, layout: Layout, schema: Arc<dyn Schema>) -> Self {
         let options = ManifestOptions {

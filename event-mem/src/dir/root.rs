@@ -9,7 +9,7 @@ use event_core::{
 };
 use tempfile::{NamedTempFile, PersistError};
 
-use super::walk::Walk;
+use super::walk::{Walk, present};
 
 /// Starts with a dot, as no segment of a key does.
 const TEMP: &str = ".tmp";
@@ -168,16 +168,6 @@ impl Root {
             })?;
         }
         Ok(())
-    }
-}
-
-/// `None` for what is not there, or would be below a file.
-pub(super) fn present<T>(result: io::Result<T>) -> io::Result<Option<T>> {
-    use io::ErrorKind::{NotADirectory, NotFound};
-    match result {
-        Ok(there) => Ok(Some(there)),
-        Err(error) if matches!(error.kind(), NotFound | NotADirectory) => Ok(None),
-        Err(error) => Err(error),
     }
 }
 

@@ -9,7 +9,6 @@ use std::path::Path;
 
 use event_core::{ListRequest, MAX_KEY_BYTES, ObjectMeta, Page};
 
-use super::root::present;
 use crate::key::segment_fault;
 
 /// One page of a listing.
@@ -118,3 +117,13 @@ impl Walk {
 }
 
 type Names = BinaryHeap<Reverse<String>>;
+
+/// `None` for what is not there, or would be below a file.
+pub(super) fn present<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    use io::ErrorKind::{NotADirectory, NotFound};
+    match result {
+        Ok(there) => Ok(Some(there)),
+        Err(error) if matches!(error.kind(), NotFound | NotADirectory) => Ok(None),
+        Err(error) => Err(error),
+    }
+}

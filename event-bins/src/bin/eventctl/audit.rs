@@ -34,7 +34,7 @@ pub(crate) struct AuditArgs {
     #[arg(long, value_name = "N", conflicts_with = "sent_file", value_parser = count)]
     sent: Option<u64>,
 
-    /// These events were sent: a file with a message, the body of one, or a request_id on each
+    /// These events were sent: a file with a message, the body of one, or an identity on each
     /// line
     #[arg(long, value_name = "FILE")]
     sent_file: Option<PathBuf>,
@@ -125,7 +125,7 @@ async fn sent_events(file: &Path, schema: Arc<dyn Schema>) -> Result<SentEvents>
     }
     let events = sent.lock().unwrap_or_else(PoisonError::into_inner).0.clone();
     if events.is_empty() {
-        let what = "is empty: give a message, the body of one, or a request_id on each line";
+        let what = "is empty: give a message, the body of one, or an identity on each line";
         return Err(wrong(format!("{name} {what}")));
     }
     Ok(events)
@@ -133,8 +133,8 @@ async fn sent_events(file: &Path, schema: Arc<dyn Schema>) -> Result<SentEvents>
 
 /// Of a line that is no message.
 fn add_line(events: &mut SentEvents, line: &[u8]) -> Result<(), &'static str> {
-    const NOTHING: &str = "give a message, the body of one, or a request_id";
-    const NOT_UTF8: &str = "this is not UTF-8: give a message, the body of one, or a request_id";
+    const NOTHING: &str = "give a message, the body of one, or an identity";
+    const NOT_UTF8: &str = "this is not UTF-8: give a message, the body of one, or an identity";
     events.add_line(line).map_err(|_| if str::from_utf8(line).is_ok() { NOTHING } else { NOT_UTF8 })
 }
 

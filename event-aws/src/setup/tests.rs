@@ -179,6 +179,16 @@ async fn a_retention_is_lowered_only_where_that_is_asked_for() {
     assert_eq!(refused, ["queue orders: MessageRetentionPeriod 1209600 -> 172800"]);
     assert_eq!(script.requests().len(), 4);
 
+    // That of the dead-letter queue counts as well.
+    let long = DEAD.map(|(name, value)| match name {
+        "MessageRetentionPeriod" => (name, "99999999"),
+        _ => (name, value),
+    });
+    let script = there(&long, &QUEUE, &[]);
+    let [done, refused, _] = queue(&script, UPDATE).await.unwrap();
+    assert_eq!((done.len(), refused.len()), (0, 1), "{refused:?}");
+    assert!(refused[0].contains("_dlq: MessageRetentionPeriod 99999999 -> "), "{refused:?}");
+
     // To keep messages longer deletes none.
     let mut short = QUEUE;
     short[1].1 = "60";

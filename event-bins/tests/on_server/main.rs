@@ -6,6 +6,7 @@ mod books;
 mod input;
 mod kills;
 mod probes;
+mod stopping;
 
 use std::net::SocketAddr;
 use std::process::Command;

@@ -124,3 +124,14 @@ async fn an_event_that_was_sent_of_another_day_was_never_sent_of_this_one() {
     let keys = vec![STOCK_22.to_owned(), aside[0].clone()];
     assert_eq!(found(&report, FindingKind::NeverSent), [&keys]);
 }
+
+/// What is in quarantine of one day or type stands for no event of another.
+#[tokio::test]
+async fn an_event_whose_namesake_is_in_quarantine_is_missing_all_the_same() {
+    for lost in [event("a", 23), stock("a", 22)] {
+        let store = empty().await;
+        put_aside(&store, &event("a", 22), "conflict").await;
+        let report = report(&store, sent(&[event("a", 22), lost])).await;
+        assert_eq!((report.books, report.missing), (Books::Unbalanced, 1), "{report:?}");
+    }
+}

@@ -8,7 +8,7 @@ use std::time::Duration;
 use event_core::{
     BatchLimits, Bytes, ConsumerOptions, Delivery, Error, ErrorKind, Layout, ListRequest, Message,
     ObjectMeta, ObjectStore, Outcome, Page, Producer, ProducerOptions, PutMode, PutOutcome,
-    Quarantine, Queue, QueueLimits, Result, Shutdown, async_trait,
+    Quarantine, Queue, QueueLimits, Reason, Result, Shutdown, async_trait,
 };
 use event_mem::{MemQueue, MemQueueOptions, MemStore, Scripted};
 use event_tests::Faulty;
@@ -182,7 +182,8 @@ async fn what_an_abandoned_receive_had_taken_comes_again_and_is_lost_nowhere() {
     assert!(again.iter().all(|delivery| delivery.receive_count == 2));
 }
 
-/// A consumer with these options, on a queue that fails as it says, stopped in a wait.
+/// A consumer with these options, on a queue that fails as it says and with a quarantine that cannot be
+/// written to, stopped in a wait.
 async fn stopped_in_a_wait(
     name: &str,
     options: ConsumerOptions,
@@ -196,7 +197,8 @@ async fn stopped_in_a_wait(
         fails.then(|| transient(call.operation))
     });
     let handler = Each { takes: INSTANTLY, outcome: move |_: &Delivery| outcome.clone() };
-    let consumer = consumer(Arc::new(failing), handler, Arc::new(MemStore::new()));
+    let away = Faulty::new(MemStore::new(), |call| Some(transient(call.operation)));
+    let consumer = consumer(Arc::new(failing), handler, Arc::new(away));
     let (stop, shutdown) = Shutdown::new();
     let running = spawn(consumer.options(options), &shutdown);
     // Long enough for every backoff to have grown.
@@ -223,6 +225,8 @@ async fn every_wait_of_a_consumer_hears_the_stop() {
     stopped_in_a_wait("between tries of a receive", options(), receive, Outcome::Ack).await;
     let again = Outcome::Retry(Duration::ZERO);
     stopped_in_a_wait("after batches that got nothing done", options(), None, again).await;
+    let bad = Outcome::Quarantine(Reason::new("bad_msg", ""));
+    stopped_in_a_wait("between tries of a quarantine", options(), None, bad).await;
     let linger = ConsumerOptions {
         batch: BatchLimits { count: 1000, bytes: 1 << 20, linger: Duration::from_secs(29) },
         max_messages: 100_000,

@@ -133,6 +133,39 @@ fn a_key_given_twice_is_refused_at_any_depth() {
     assert!(is_valid(with(r#""x": {"y": {"y": 1}}, "y": [{"y": 1}, {"y": 2}]"#)));
 }
 
+/// A key is what it says, however it is written.
+#[test]
+fn a_known_key_may_be_written_with_escapes() {
+    let whole = body();
+    for name in Known::NAMES {
+        let first = name.chars().next().unwrap() as u32;
+        let escaped = format!("\"\\u{first:04x}{}\"", &name[1..]);
+        let plain = format!("\"{name}\"");
+        let value = whole.get(name).map_or("true".to_owned(), Value::to_string);
+        let twice = with(&format!("{escaped}: {value}"));
+        if whole.get(name).is_some() {
+            let text = whole.to_string().replacen(&plain, &escaped, 1);
+            let [one, other] = [message(text), message(whole.to_string())];
+            assert_eq!(Event::parse(&one), Event::parse(&other), "{escaped}");
+            assert_eq!(fault_of(twice), Reason::DUPLICATE_KEY, "{escaped}");
+        } else {
+            assert_eq!(fault_of(twice), Retail::BAD_MSG, "{escaped}");
+        }
+    }
+}
+
+/// An identity is a text of bytes: what looks alike is another event.
+#[test]
+fn identities_are_taken_as_they_are() {
+    for identity in [" r1", "r1 ", "R1", "r1\u{a0}", "é", "e\u{301}", "r1."] {
+        let mut body = body();
+        body["request_id"] = json!(identity);
+        let message = message(body.to_string());
+        assert_eq!(Event::parse(&message).unwrap().request_id, identity);
+        assert_eq!(&*Retail::default().identify(&message).unwrap().identity, identity);
+    }
+}
+
 #[test]
 fn keys_that_differ_only_in_case_are_refused() {
     for field in [

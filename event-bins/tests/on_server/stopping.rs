@@ -1,0 +1,58 @@
+//! How a consumer ends that is told to stop while it holds messages.
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use event_benches::server::{Delays, QUEUE, State};
+use event_core::{
+    Layout, Manifest, ManifestOptions, Message, ObjectLayout, ObjectStore, PutMode, Queue, Retry,
+    Shutdown,
+};
+
+use crate::{program, serve};
+
+const PARTITION: &str = "store_events/event_type=sale_event/dt=2026_11_22";
+
+/// What was received and given back is not done: a job of a number of messages goes on.
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_consumer_that_gives_back_what_it_received_has_not_reached_its_total() {
+    let server = State::new(Delays::default());
+    let (layout, never) = (Layout::default(), Shutdown::never());
+    let batch = ManifestOptions { layout: Some(ObjectLayout::Batch), ..ManifestOptions::default() };
+    let store = server.store();
+    Manifest::open(store, &layout, &batch, &Retry::default(), &never).await.unwrap();
+    // A gap, at which events wait for a person.
+    let later = format!("{PARTITION}/0000000001.ndjson.zst");
+    store.put(&later, "x".into(), PutMode::Create).await.unwrap();
+    let body = r#"{"request_id": "r1", "store_id": 8, "cust_id": 538, "category": "Games",
+        "sku": 42515, "price": 64.08, "qty": 5, "discount": 4.9, "gift_wrap": false,
+        "variant": "black", "priority_shipping": true, "ts": "2026-11-22T22:16:48"}"#;
+    let message = Message::new(body).with_attribute("event_type", "sale_event");
+    server.queue(QUEUE).unwrap().send(&[message]).await.remove(0).unwrap();
+
+    let mut consumer = program(env!("CARGO_BIN_EXE_event-consumer"), serve(&server).await);
+    consumer.envs([
+        ("TOT_MSGS_TO_PROCESS", "1"),
+        ("MSG_POLL_BACKOFF", "0"),
+        ("MSG_PROCESS_DELAY", "0"),
+        ("BATCH_MAX_AGE_SECS", "0"),
+    ]);
+    let ended = tokio::task::spawn_blocking(move || {
+        let mut child = consumer.stderr(Stdio::piped()).spawn().unwrap();
+        let mut log = BufReader::new(child.stderr.take().unwrap());
+        let mut said = String::new();
+        while !said.contains("a segment is missing") {
+            assert_ne!(log.read_line(&mut said).unwrap(), 0, "{said}");
+        }
+        let id = child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        log.read_to_string(&mut said).unwrap();
+        (child.wait().unwrap().code(), said)
+    });
+    let (status, said) =
+        tokio::time::timeout(Duration::from_secs(60), ended).await.unwrap().unwrap();
+    assert_eq!(status, Some(4), "{said}");
+    assert!(said.contains("told to stop after 0 of 1"), "{said}");
+}

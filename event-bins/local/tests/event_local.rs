@@ -8,13 +8,13 @@ mod inputs;
 #[path = "event_local/output.rs"]
 mod output;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use event_core::{Event, Message, Retail, Schema, codec};
+use event_core::{Compression, Event, Message, Retail, Schema, codec};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -122,6 +122,49 @@ fn the_capture_is_stored_once_byte_for_byte_however_often_it_is_replayed() {
             let bad: Message = codec::decode_line(line).unwrap();
             assert!(Event::parse(&bad).is_err(), "{key}");
         }
+    }
+}
+
+/// In the layout of many events in one object. The quarantine is read back from its segments.
+#[test]
+fn the_quarantine_is_a_log_with_each_message_once_however_often_it_is_replayed() {
+    let out = TempDir::new().unwrap();
+    let mut lines = Vec::new();
+    for replay in ["capture", "capture", "quarantine"] {
+        let input = out.path().join("input.ndjson");
+        let (input, expected) = match replay {
+            "capture" => (CAPTURE, "accounted          1,000"),
+            _ => {
+                std::fs::write(&input, lines.concat()).unwrap();
+                (input.to_str().unwrap(), "accounted             97")
+            }
+        };
+        let stored = out.path().join("stored");
+        let output = event_local(&stored).args(["--input", input]).output().unwrap();
+        assert!(output.status.success(), "{}", stderr(&output));
+        let summary = String::from_utf8(output.stdout).unwrap();
+        let name = "quarantine/store_events/dt=…/<number>.ndjson.zst";
+        assert!(summary.contains(name), "{summary}");
+        assert!(summary.contains(expected), "{summary}");
+
+        let mut messages = BTreeSet::new();
+        lines.clear();
+        for (key, object) in
+            files(&stored).range("quarantine/".to_owned().."quarantine0".to_owned())
+        {
+            let (day, slot) = key.rsplit_once('/').unwrap();
+            assert!(day.starts_with("quarantine/store_events/dt="), "{key}");
+            assert!(slot.len() == 21 && slot.ends_with(".ndjson.zst"), "{key}");
+            let object = Compression::Zstd.decompress(object.clone().into()).unwrap();
+            for line in object.split_inclusive(|&byte| byte == b'\n') {
+                let (message, reason) = codec::decode_quarantined(line).unwrap();
+                assert_eq!(reason.code(), "bad_msg");
+                assert!(messages.insert((day.to_owned(), message.body)), "{key}: twice");
+                lines.push(line.to_vec());
+            }
+        }
+        let different: BTreeSet<_> = messages.iter().map(|(_, body)| body).collect();
+        assert_eq!(different.len(), 97);
     }
 }
 

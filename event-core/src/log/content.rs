@@ -8,12 +8,11 @@ use crate::layout::{message_digest, push_hex};
 use crate::message::Message;
 use crate::schema::Schema;
 
-/// What the lines of a log are, and what makes two of them the same.
+/// What the lines of a log are.
 pub(super) enum Content {
-    /// Events: one identity with other bytes is a conflict.
     Events(Arc<dyn Schema>),
-    /// Quarantined messages, each with its reason. The identity is the digest of the message:
-    /// whatever else a line says, it is the same message, so that there is no conflict.
+    /// Quarantined messages, each with its reason. The identity is the digest of the message, so
+    /// what a commit calls a conflict is the same message with another reason.
     Quarantined,
 }
 
@@ -26,14 +25,6 @@ impl Content {
                 let message = codec::decode_line(line).ok()?;
                 Some(quarantined_identity(&message).into())
             }
-        }
-    }
-
-    /// Whether two lines of one identity are a duplicate, and no conflict.
-    pub(super) fn is_same(&self, one: &[u8], other: &[u8]) -> bool {
-        match self {
-            Self::Events(_) => one == other,
-            Self::Quarantined => true,
         }
     }
 

@@ -33,7 +33,7 @@ impl Lines {
             segment.fingerprints.push(fingerprint);
             for (place, pending) in pending.of(fingerprint) {
                 if *pending.identity == *identity {
-                    segment.matches.push((place, content.is_same(&pending.line, line)));
+                    segment.matches.push((place, pending.line == line));
                 }
             }
         }

@@ -132,11 +132,10 @@ impl Producer {
     /// # Errors
     ///
     /// An option that cannot work; an error of the source; a message that the queue will never
-    /// take, where there is no quarantine or a segment of it needs repair; an error of the queue that will not heal by itself
-    /// (it is gone, access is denied) and lasted for 30 s, or any error once the grace period is
-    /// over. Except for
-    /// the first, what was taken from the source before is sent if it can be, and the error says
-    /// how many messages were not.
+    /// take, where there is no quarantine or a segment of it needs repair; an error of the queue that
+    /// will not heal by itself (it is gone, access is denied) and lasted for 30 s, or any error once
+    /// the grace period is over. Except for the first, what was taken from the source before is sent
+    /// if it can be, and the error says how many messages were not.
     pub async fn run(self, shutdown: Shutdown) -> Result<ProducerReport> {
         self.options.check()?;
         engine::Engine::new(self).run(shutdown).await

@@ -141,6 +141,7 @@ async fn put_lines(
         let stored = log.store_with(&day, &pending, retry, stop).await;
         (places, stored)
     });
+    // Whatever a commit says of a message: it is there now, or was before with this reason or another.
     for (places, stored) in join_all(stores).await {
         if let Err(error) = stored {
             tracing::error!(%error, messages = places.len(), "not quarantined");

@@ -67,6 +67,8 @@ async fn messages(store: &MemStore, prefix: &str) -> Vec<(Message, String)> {
         assert!(lines.ends_with(b"\n"), "{key}");
         for line in lines.strip_suffix(b"\n").unwrap().split(|&byte| byte == b'\n') {
             let (message, reason) = codec::decode_quarantined(line).unwrap();
+            let written = codec::encode_quarantined(&message, &reason);
+            assert_eq!(written.strip_suffix(b"\n").unwrap(), line);
             messages.push((message, reason.code().to_owned()));
         }
     }

@@ -97,7 +97,7 @@ def bucket(template):
 
 def prefixes(template, overlays):
     """The consumer may store below the prefixes that the overlays set, and below no other."""
-    wanted, probes = set(), set()
+    wanted = set()
     for overlay in overlays:
         settings = overlay.find("ConfigMap", "sales-events-consumer-ns", "consumer-settings")["data"]
         # Everything may be done in an emulator.
@@ -105,17 +105,15 @@ def prefixes(template, overlays):
             continue
         prefix = settings["S3_PREFIX"]
         wanted |= {prefix, f"quarantine/{prefix}"}
-        # The layout of many events in one object has a manifest in place of a probe.
-        if settings["OBJECT_LAYOUT"] == "event":
-            probes.add(f"{prefix}/_self_test")
-    for sid, expected in (("Store", wanted), ("RemoveProbes", probes)):
-        for statement in statements(template, "ConsumerPolicy"):
-            if statement["Sid"] == sid:
-                given = {name.removeprefix("${Bucket.Arn}/") for name in listed(statement["Resource"])}
-                expected = {f"{prefix}/*" for prefix in expected}
-                for prefix in sorted(given ^ expected):
-                    fault = "which no overlay uses" if prefix in given else "missing"
-                    yield f"ConsumerPolicy: {sid}: {prefix}, {fault}"
+    for statement in statements(template, "ConsumerPolicy"):
+        if "s3:DeleteObject" in listed(statement["Action"]):
+            yield f"ConsumerPolicy: {statement['Sid']}: a writer has no right to delete"
+        if statement["Sid"] == "Store":
+            given = {name.removeprefix("${Bucket.Arn}/") for name in listed(statement["Resource"])}
+            expected = {f"{prefix}/*" for prefix in wanted}
+            for prefix in sorted(given ^ expected):
+                fault = "which no overlay uses" if prefix in given else "missing"
+                yield f"ConsumerPolicy: Store: {prefix}, {fault}"
 
 
 def cluster_of(template, cluster, overlays):

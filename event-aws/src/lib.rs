@@ -17,8 +17,7 @@
 //! let queue = SqsQueue::connect(&aws, "reliable_message_q").await?;
 //! // A bucket of that name in another account is refused.
 //! let store = S3Store::new(&aws, "events-of-mine").owned_by("123456789012")?;
-//! store.self_test("store_events").await?;
-//! # drop(queue);
+//! # drop((queue, store));
 //! # Ok(())
 //! # }
 //! ```

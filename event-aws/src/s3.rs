@@ -32,8 +32,8 @@ const MAX_PAGE: usize = 1_000;
 /// Clones are handles to the same bucket and share its connections.
 ///
 /// - [`PutMode::Create`] is `If-None-Match: *`, which looks at the current version alone: on a
-///   versioned bucket a deleted key can be created again. A store that does not know the
-///   condition would overwrite; [`self_test`](Self::self_test) finds out.
+///   versioned bucket a deleted key can be created again. A store that ignores the condition
+///   overwrites; [`Manifest::open`](event_core::Manifest::open) finds out.
 /// - The SDK adds a CRC32 to each body, which S3 verifies, and verifies that of each body it
 ///   reads.
 /// - A missing bucket is `NotFound`, a missing object is none. Without the right to list the
@@ -72,49 +72,11 @@ impl S3Store {
         &self.inner.bucket
     }
 
-    /// Creates a probe object below `prefix` twice and removes it, to be sure of what nothing
-    /// else would show: that this store keeps the first of two.
-    ///
-    /// # Errors
-    ///
-    /// `Invalid` if the store ignores `If-None-Match` or does not know it: it would lose events without a word. Any
-    /// error of a put, so that a missing bucket or right is known before the first message is
-    /// received. That the probe cannot be removed is only a warning.
-    pub async fn self_test(&self, prefix: &str) -> Result<()> {
-        let prefix = prefix.trim_end_matches('/');
-        let separator = if prefix.is_empty() { "" } else { "/" };
-        // A name of its own, so that pods that start together do not see each other's.
-        let key = format!("{prefix}{separator}_self_test/{:016x}", fastrand::u64(..));
-        let mut outcomes = [PutOutcome::Written; 2];
-        for outcome in &mut outcomes {
-            let body = Bytes::from_static(b"a probe: is the first of two kept?");
-            *outcome = match Box::pin(self.request_put(&key, body, PutMode::Create)).await {
-                // Not implemented, or the answer to a conditional read.
-                Err(error) if matches!(status(&error), Some(501 | 304)) => {
-                    return Err(self.unconditional("does not know"));
-                }
-                answer => answer.map_err(|error| self.error("self_test", &error))?,
-            };
-        }
-        for outcome in self.delete(std::slice::from_ref(&key)).await {
-            if let Err(error) = outcome {
-                tracing::warn!(%error, key, "the probe of the self-test is still there");
-            }
-        }
-        match outcomes {
-            // The first is `Exists` where the answer to the first try of it was lost.
-            [_, PutOutcome::Exists] => Ok(()),
-            [_, PutOutcome::Written] => Err(self.unconditional("ignores")),
-        }
-    }
-
-    /// Of a store that does not keep the first of two.
-    fn unconditional(&self, how: &str) -> Error {
-        let what = format!(
-            "the store {how} If-None-Match and would overwrite what is there, so that events would \
-             be lost; use one that honours it (STORE_EVENTS_BKT, AWS_ENDPOINT_URL)"
-        );
-        self.inner.subject.error(ErrorKind::Invalid, "self_test", what)
+    /// Of a store that cannot keep the first of two.
+    fn unconditional(&self) -> Error {
+        let what = "the store does not know If-None-Match, without which events would be lost; use \
+                    one that honours it (STORE_EVENTS_BKT, AWS_ENDPOINT_URL)";
+        self.inner.subject.error(ErrorKind::Invalid, "put", what)
     }
 
     async fn request_put(
@@ -173,7 +135,11 @@ impl ObjectStore for S3Store {
     async fn put(&self, key: &str, body: Bytes, mode: PutMode) -> Result<PutOutcome> {
         self.check_key("put", key)?;
         // Among the errors 409, a conflict with a creation at the same time: `Transient`.
-        self.request_put(key, body, mode).await.map_err(|error| self.error("put", &error))
+        self.request_put(key, body, mode).await.map_err(|error| match status(&error) {
+            // Not implemented, or the answer to a conditional read.
+            Some(501 | 304) if mode == PutMode::Create => self.unconditional(),
+            _ => self.error("put", &error),
+        })
     }
 
     async fn get(&self, key: &str) -> Result<Option<Bytes>> {

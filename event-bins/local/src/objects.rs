@@ -15,10 +15,11 @@ use crate::schema::SchemaArgs;
 /// The settings of objects.
 #[derive(Clone, Debug, Args)]
 pub struct ObjectArgs {
-    /// An object for each event, or one for many: a thousandth of the puts. All programs that store
-    /// below one prefix must agree (production: batch) [default: as the prefix was made]
-    #[arg(long, value_name = "event|batch", env = "OBJECT_LAYOUT", value_parser = object_layout)]
-    pub object_layout: Option<ObjectLayout>,
+    /// An object for each `event`, or one for many, a `batch`: a thousandth of the puts. All programs
+    /// that store below one prefix must agree (production: batch); blank: as the prefix was made
+    #[arg(long, value_name = "event|batch", env = "OBJECT_LAYOUT", default_value = "",
+          hide_default_value = true, value_parser = given::<ObjectLayout>(str::parse))]
+    pub object_layout: Given<ObjectLayout>,
 
     /// Events in an object of the layout `batch`, at most; 1 to 10000
     #[arg(long, value_name = "N", env = "BATCH_MAX_EVENTS", default_value = "1000",
@@ -36,24 +37,48 @@ pub struct ObjectArgs {
           value_parser = seconds)]
     pub batch_max_age_secs: Duration,
 
-    /// Bytes of messages that are held at once, at least: of a batch for each partition that events
-    /// come for, and of those that are stored meanwhile; 1048576 to 4294967295 [default: 67108864,
-    /// and four times what an object may have]
-    #[arg(long, value_name = "BYTES", env = "MAX_HELD_BYTES",
-          value_parser = clap::value_parser!(u32).range(1024 * 1024..))]
-    pub max_held_bytes: Option<u32>,
+    /// Bytes of messages that are held at once, at most: of a batch for each partition that events
+    /// come for, and of those that are stored meanwhile. From 1048576; blank: 67108864, or four times
+    /// what an object may have
+    #[arg(long, value_name = "BYTES", env = "MAX_HELD_BYTES", default_value = "",
+          hide_default_value = true, value_parser = given(held_bytes))]
+    pub max_held_bytes: Given<usize>,
 
-    /// No day is ever deleted from the prefix before it is so many days old; at least 2
-    /// [default: as the prefix was made, and 30 for a new one]
-    #[arg(long, value_name = "DAYS", env = "LEAST_DAYS_KEPT",
-          value_parser = clap::value_parser!(u32).range(2..=36500))]
-    pub least_days_kept: Option<u32>,
+    /// No day is ever deleted from the prefix before it is so many days old, 2 to 36500; blank: as
+    /// the prefix was made, and 30 for a new one
+    #[arg(long, value_name = "DAYS", env = "LEAST_DAYS_KEPT", default_value = "",
+          hide_default_value = true, value_parser = given(days_kept))]
+    pub least_days_kept: Given<u32>,
 
-    /// Compression of such an object. All programs that store below one prefix must agree: without
-    /// it, as the prefix was made, and zstd for a new one
-    #[arg(long, value_name = "none|gzip|zstd", env = "BATCH_COMPRESSION",
-          value_parser = compression)]
-    pub batch_compression: Option<Compression>,
+    /// Compression of such an object: `none`, `gzip` or `zstd`. All programs that store below one
+    /// prefix must agree; blank: as the prefix was made, and zstd for a new one
+    #[arg(long, value_name = "none|gzip|zstd", env = "BATCH_COMPRESSION", default_value = "",
+          hide_default_value = true, value_parser = given::<Compression>(str::parse))]
+    pub batch_compression: Given<Compression>,
+}
+
+/// A setting that may be left blank.
+#[derive(Clone, Copy, Debug)]
+pub struct Given<T>(pub Option<T>);
+
+/// Reads a setting that may be left blank; the error says what would do.
+fn given<T: Clone + Send + Sync + 'static>(
+    read: fn(&str) -> Result<T>,
+) -> impl Fn(&str) -> std::result::Result<Given<T>, String> + Clone + Send + Sync + 'static {
+    move |text| match text {
+        "" => Ok(Given(None)),
+        _ => read(text).map(|value| Given(Some(value))).map_err(|error| error.message().to_owned()),
+    }
+}
+
+fn held_bytes(text: &str) -> Result<usize> {
+    let bytes = text.parse().ok().filter(|bytes| (1024 * 1024..=1 << 40).contains(bytes));
+    bytes.ok_or_else(|| Error::invalid("settings", "give bytes, 1048576 to 1099511627776"))
+}
+
+fn days_kept(text: &str) -> Result<u32> {
+    let days = text.parse().ok().filter(|days| (2..=36500).contains(days));
+    days.ok_or_else(|| Error::invalid("settings", "give days, 2 to 36500"))
 }
 
 /// A [`Compression`] by its name.
@@ -61,20 +86,16 @@ pub fn compression(text: &str) -> Result<Compression, String> {
     text.parse().map_err(|error: Error| error.to_string())
 }
 
-fn object_layout(text: &str) -> std::result::Result<ObjectLayout, String> {
-    text.parse().map_err(|error: Error| error.message().to_owned())
-}
-
 impl ObjectArgs {
     /// What a prefix must have been made with, and what a new one is made with: `layout` where nobody
     /// says.
     pub fn manifest(&self, schema: &SchemaArgs, layout: ObjectLayout) -> ManifestOptions {
         ManifestOptions {
-            layout: self.object_layout,
+            layout: self.object_layout.0,
             default_layout: layout,
             schema: schema.settings(),
-            compression: self.batch_compression,
-            least_days_kept: self.least_days_kept,
+            compression: self.batch_compression.0,
+            least_days_kept: self.least_days_kept.0,
         }
     }
 
@@ -126,7 +147,7 @@ impl ObjectArgs {
                 options.batches(BatchLimits { count, bytes, linger: self.batch_max_age_secs })
             }
         };
-        let max_bytes = self.max_held_bytes.map_or(options.max_bytes, |bytes| bytes as usize);
+        let max_bytes = self.max_held_bytes.0.unwrap_or(options.max_bytes);
         ConsumerOptions { max_bytes, ..options }
     }
 }
@@ -164,7 +185,18 @@ mod tests {
 
     #[test]
     fn a_name_that_is_none_is_answered_with_those_there_are() {
-        assert!(object_layout("Batch").is_err_and(|fault| fault.contains("event or batch")));
+        let layout = given::<ObjectLayout>(str::parse);
+        assert!(layout("Batch").is_err_and(|fault| fault.contains("event or batch")));
+        assert!(layout("").is_ok_and(|layout| layout.0.is_none()));
+        for bad in ["0", "1048575", "-1", "1e9", "64MiB"] {
+            assert!(given(held_bytes)(bad).is_err_and(|fault| fault.contains("1048576")), "{bad}");
+        }
+        for bad in ["1", "36501", "x"] {
+            assert!(
+                given(days_kept)(bad).is_err_and(|fault| fault.contains("2 to 36500")),
+                "{bad}"
+            );
+        }
         assert!(compression("lz4").is_err_and(|fault| fault.contains("none, gzip or zstd")));
     }
 

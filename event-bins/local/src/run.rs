@@ -111,7 +111,7 @@ pub(crate) async fn run(args: &Args) -> Result<Ended, Error> {
         out: args.out.clone(),
         layout: args.s3_prefix.clone(),
         objects: layout,
-        compression: args.objects.batch_compression,
+        compression: args.objects.batch_compression.0,
         seed: events.seed,
     };
     let error = outcome.err();

@@ -3,52 +3,73 @@
 use std::sync::Arc;
 
 use clap::Args;
-use clap::builder::NonEmptyStringValueParser;
-use event_core::{Error, Manifest, PartitionBy, Result, Retail, Schema, SchemaSettings};
+use event_core::{Error, Manifest, Result, Retail, Schema, SchemaSettings};
 
-/// The settings of the schema. What is not given is as the prefix was made.
+/// The settings of the schema. What is not given, or blank, is as the prefix was made.
 #[derive(Clone, Debug, Default, Args)]
 pub struct SchemaArgs {
     /// What a message means: `retail`, the sale and inventory events of a store chain, or `fields`,
-    /// any JSON objects by the names of a few fields [default: as the prefix was made, and retail
-    /// for a new one]
-    #[arg(long, value_name = "retail|fields", env = "EVENT_SCHEMA",
-          value_parser = ["retail", "fields"])]
-    pub event_schema: Option<String>,
+    /// any JSON objects by the names of a few fields; blank: as the prefix was made, and retail for
+    /// a new one
+    #[arg(long, value_name = "retail|fields", env = "EVENT_SCHEMA", default_value = "",
+          hide_default_value = true, value_parser = ["", "retail", "fields"])]
+    pub event_schema: String,
 
     /// With `fields`: the field that says which event it is, a text or a whole number
-    #[arg(long, value_name = "FIELD", env = "EVENT_ID_FIELD",
-          value_parser = NonEmptyStringValueParser::new())]
-    pub event_id_field: Option<String>,
+    #[arg(
+        long,
+        value_name = "FIELD",
+        env = "EVENT_ID_FIELD",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub event_id_field: String,
 
     /// With `fields`: the field that says when it happened, such as 2026-11-22T22:16:48Z
-    #[arg(long, value_name = "FIELD", env = "EVENT_TIME_FIELD",
-          value_parser = NonEmptyStringValueParser::new())]
-    pub event_time_field: Option<String>,
+    #[arg(
+        long,
+        value_name = "FIELD",
+        env = "EVENT_TIME_FIELD",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub event_time_field: String,
 
     /// With `fields`: the attribute of the message that is the type of the event, if it has one
-    #[arg(long, value_name = "ATTRIBUTE", env = "EVENT_TYPE_ATTRIBUTE",
-          conflicts_with = "event_type_field", value_parser = NonEmptyStringValueParser::new())]
-    pub event_type_attribute: Option<String>,
+    #[arg(
+        long,
+        value_name = "ATTRIBUTE",
+        env = "EVENT_TYPE_ATTRIBUTE",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub event_type_attribute: String,
 
     /// With `fields`: the field that is the type of the event, if it has one
-    #[arg(long, value_name = "FIELD", env = "EVENT_TYPE_FIELD",
-          value_parser = NonEmptyStringValueParser::new())]
-    pub event_type_field: Option<String>,
+    #[arg(
+        long,
+        value_name = "FIELD",
+        env = "EVENT_TYPE_FIELD",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub event_type_field: String,
 
     /// With `fields`: further fields that events are stored by, parted by commas, three at most
-    #[arg(long, value_name = "FIELD,…", env = "EVENT_PARTITION_FIELDS",
-          value_parser = NonEmptyStringValueParser::new())]
-    pub event_partition_fields: Option<String>,
+    #[arg(
+        long,
+        value_name = "FIELD,…",
+        env = "EVENT_PARTITION_FIELDS",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub event_partition_fields: String,
 
-    /// Whether a partition holds a day of events or an hour [default: as the prefix was made, and day
-    /// for a new one]
-    #[arg(long, value_name = "day|hour", env = "PARTITION_BY", value_parser = partition_by)]
-    pub partition_by: Option<PartitionBy>,
-}
-
-fn partition_by(text: &str) -> std::result::Result<PartitionBy, String> {
-    text.parse().map_err(|error: Error| error.to_string())
+    /// Whether a partition holds a `day` of events or an `hour`; blank: as the prefix was made, and
+    /// day for a new one
+    #[arg(long, value_name = "day|hour", env = "PARTITION_BY", default_value = "",
+          hide_default_value = true, value_parser = ["", "day", "hour"])]
+    pub partition_by: String,
 }
 
 /// The attribute that has the type of an event of a store chain.
@@ -64,9 +85,9 @@ impl SchemaArgs {
             ("type_attribute", &self.event_type_attribute),
             ("type_field", &self.event_type_field),
             ("partition_fields", &self.event_partition_fields),
-            ("partition_by", &self.partition_by.map(|by| by.to_string())),
+            ("partition_by", &self.partition_by),
         ];
-        let given = given.into_iter().filter_map(|(name, value)| Some((name, value.clone()?)));
+        let given = given.into_iter().filter(|(_, value)| !value.is_empty());
         given.fold(SchemaSettings::default(), |all, (name, value)| all.with(name, value))
     }
 
@@ -89,10 +110,10 @@ impl SchemaArgs {
     /// `Invalid` if no event has that type, or none in an attribute.
     pub fn attribute(&self, event_type: &str) -> Result<(String, String)> {
         let invalid = |message| Err(Error::invalid("event-type", message));
-        if let Some(name) = &self.event_type_attribute {
-            return Ok((name.clone(), event_type.to_owned()));
+        if !self.event_type_attribute.is_empty() {
+            return Ok((self.event_type_attribute.clone(), event_type.to_owned()));
         }
-        if self.event_schema.as_deref() == Some("fields") {
+        if self.event_schema == "fields" {
             let text = "events have their type in no attribute: set EVENT_TYPE_ATTRIBUTE, or leave \
                         --event-type out";
             return invalid(text.to_owned());
@@ -164,7 +185,8 @@ mod tests {
             assert!(error.contains(named), "{arguments:?}: {error}");
         }
         let both = ["--event-type-field", "a", "--event-type-attribute", "b"];
-        assert!(Program::try_parse_from(["program"].iter().chain(&both)).is_err());
+        let both = args(&[&FIELDS[..], &both].concat()).schema(None).err().expect("refused");
+        assert!(both.to_string().contains("EVENT_TYPE_FIELD"), "{both}");
         assert!(Program::try_parse_from(["program", "--event-schema", "orders"]).is_err());
         assert!(Program::try_parse_from(["program", "--partition-by", "week"]).is_err());
     }

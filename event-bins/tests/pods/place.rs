@@ -77,7 +77,7 @@ impl Clients {
         request.attributes(attribute, value).send().await.unwrap();
     }
 
-    /// Deletes the bucket with all that is left of the self-test of a pod.
+    /// Deletes the bucket with all versions of what is in it.
     pub(crate) async fn delete_bucket(&self) {
         let (s3, bucket) = (self.aws.s3(), self.store.bucket());
         let page = s3.list_object_versions().bucket(bucket).send().await.unwrap();

@@ -6,7 +6,7 @@ use aws_sdk_sqs::types::QueueAttributeName;
 use event_core::list_all;
 use serde_json::Value;
 
-use crate::place::{Clients, Place, block_on};
+use crate::place::{Place, block_on};
 use crate::pod::{AT_SPEED, Pod};
 use crate::{http, query};
 

@@ -47,7 +47,7 @@ pub struct ConsumerOptions {
     /// largest of late; only when the sizes suddenly grow more than that, what receives under way
     /// bring may go beyond. Default 64 MiB.
     pub max_bytes: usize,
-    /// The batches for the handler, of each [group](crate::Handler::group). Default: up to 10
+    /// The batches for the handler, of each [group](crate::Handler::look). Default: up to 10
     /// messages, no linger. What waits in batches that are not full may take half of
     /// `max_messages` and `max_bytes`; before it takes more, the largest is handled as it is.
     pub batch: BatchLimits,

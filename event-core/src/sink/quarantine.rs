@@ -72,6 +72,7 @@ impl Quarantine {
     ///
     /// Its segments are always `.ndjson.zst`, and it has no manifest. Needs the feature `zstd`;
     /// without it every [`put`](Self::put) fails.
+    #[expect(clippy::needless_pass_by_value, reason = "taken as new takes it")]
     pub fn log(store: Arc<dyn ObjectStore>, layout: Layout) -> Self {
         Self { form: Form::Log(Arc::new(Log::of_quarantine(store, &layout))) }
     }

@@ -88,7 +88,7 @@ pub(crate) async fn put_aside_below(
     reason: &'static str,
 ) {
     let quarantine = Quarantine::new(Arc::new(store.clone()), layout);
-    put(quarantine, &[message.clone()], reason, SystemTime::UNIX_EPOCH).await;
+    put(quarantine, std::slice::from_ref(message), reason, SystemTime::UNIX_EPOCH).await;
 }
 
 /// Puts these into the log of the quarantine, as one segment of this day of November 2026.

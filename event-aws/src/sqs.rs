@@ -134,7 +134,7 @@ impl SqsQueue {
     }
 
     /// One request; the answers to entries by their ids.
-    async fn send_request(&self, entries: &[Outgoing]) -> Result<Vec<Answer<MessageId>>> {
+    async fn send_request(&self, entries: &[Outgoing<'_>]) -> Result<Vec<Answer<MessageId>>> {
         let Inner { subject, url, send, .. } = &*self.inner;
         let request = send.send_message_batch().queue_url(url);
         let request = request.set_entries(Some(entries.iter().map(Outgoing::entry).collect()));
@@ -184,7 +184,7 @@ async fn find(
 /// The outcome of an entry that SQS says it has.
 fn accepted(
     entry: &SendMessageBatchResultEntry,
-    sent: &[Outgoing],
+    sent: &[Outgoing<'_>],
     subject: &Subject,
 ) -> Result<MessageId> {
     let own = sent.iter().find(|sent| sent.id() == entry.id());
@@ -378,9 +378,9 @@ pub(crate) fn whole_seconds(time: Duration) -> i32 {
     i32::try_from(seconds).unwrap_or(i32::MAX)
 }
 
-fn all_failed(entries: &[Outgoing], error: &Error) -> Vec<Answer<MessageId>> {
+fn all_failed(entries: &[Outgoing<'_>], error: &Error) -> Vec<Answer<MessageId>> {
     let failed =
-        |entry: &Outgoing| Answer { id: entry.id().to_owned(), outcome: Err(error.clone()) };
+        |entry: &Outgoing<'_>| Answer { id: entry.id().to_owned(), outcome: Err(error.clone()) };
     entries.iter().map(failed).collect()
 }
 

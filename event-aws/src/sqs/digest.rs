@@ -1,8 +1,6 @@
 //! The MD5 digests that SQS answers, so that what arrived damaged is not taken for what was sent.
 
-use std::collections::HashMap;
-
-use aws_sdk_sqs::types::MessageAttributeValue;
+use event_core::Attributes;
 use md5::{Digest, Md5};
 
 /// What one side says of a message.
@@ -15,11 +13,7 @@ pub(super) struct Digests<'a> {
 impl Digests<'_> {
     /// The part of a message that has another digest here. A service that gives none, or an empty
     /// one, cannot be held to it.
-    pub(super) fn damaged(
-        &self,
-        body: &str,
-        attributes: Option<&HashMap<String, MessageAttributeValue>>,
-    ) -> Option<&'static str> {
+    pub(super) fn damaged(&self, body: &[u8], attributes: &Attributes) -> Option<&'static str> {
         let given = |digest: Option<_>| digest.filter(|digest: &&str| !digest.is_empty());
         if given(self.body).is_some_and(|digest| !is_of(digest, Md5::new_with_prefix(body))) {
             Some("body")
@@ -35,11 +29,9 @@ impl Digests<'_> {
 
 /// As the [SQS developer guide](https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-message-metadata.html#sqs-attributes-md5-message-digest-calculation)
 /// has it: by name, each part after its length.
-fn of_attributes(attributes: Option<&HashMap<String, MessageAttributeValue>>) -> Md5 {
+fn of_attributes(attributes: &Attributes) -> Md5 {
     const TEXT: [u8; 1] = [1];
     const BINARY: [u8; 1] = [2];
-    let mut attributes: Vec<_> = attributes.into_iter().flatten().collect();
-    attributes.sort_unstable_by_key(|(name, _)| *name);
     let mut digest = Md5::new();
     let mut part = |kind: &[u8], bytes: &[u8]| {
         digest.update(kind);
@@ -47,13 +39,12 @@ fn of_attributes(attributes: Option<&HashMap<String, MessageAttributeValue>>) ->
         digest.update(u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_be_bytes());
         digest.update(bytes);
     };
-    for (name, value) in attributes {
+    // They are in order of their names.
+    for (name, value) in attributes.iter() {
         part(&[], name.as_bytes());
         part(&[], value.data_type().as_bytes());
-        match (value.string_value(), value.binary_value()) {
-            (None, Some(bytes)) => part(&BINARY, bytes.as_ref()),
-            (text, _) => part(&TEXT, text.unwrap_or_default().as_bytes()),
-        }
+        let kind = if value.as_text().is_some() { TEXT } else { BINARY };
+        part(&kind, value.as_bytes());
     }
     digest
 }
@@ -75,13 +66,12 @@ fn hex(digest: Md5) -> [u8; 32] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aws_sdk_sqs::primitives::Blob;
-    use aws_sdk_sqs::types::builders::MessageAttributeValueBuilder;
+    use event_core::AttributeValue;
 
     const ABC: &str = "900150983cd24fb0d6963f7d28e17f72";
 
     fn body(digest: &str) -> Option<&'static str> {
-        Digests { body: Some(digest), attributes: None }.damaged("abc", None)
+        Digests { body: Some(digest), attributes: None }.damaged(b"abc", &Attributes::default())
     }
 
     #[test]
@@ -95,31 +85,32 @@ mod tests {
     #[test]
     fn an_empty_digest_is_none() {
         let empty = Digests { body: Some(""), attributes: Some("") };
-        assert_eq!(empty.damaged("abc", None), None);
+        assert_eq!(empty.damaged(b"abc", &Attributes::default()), None);
     }
 
-    fn attributes(of: [(&str, MessageAttributeValueBuilder); 3]) -> String {
-        let attributes = of.map(|(name, value)| (name.to_owned(), value.build().unwrap()));
-        String::from_utf8(hex(of_attributes(Some(&attributes.into()))).to_vec()).unwrap()
+    fn attributes(of: [(&'static str, AttributeValue); 3]) -> String {
+        String::from_utf8(hex(of_attributes(&of.into_iter().collect())).to_vec()).unwrap()
     }
 
     #[test]
     fn the_digest_of_attributes_is_that_of_sqs() {
-        let value = |data_type: &str| MessageAttributeValue::builder().data_type(data_type);
         let sent = || {
             [
-                ("priority", value("Number.int").string_value("1")),
-                ("event_type", value("String").string_value("sale_event")),
-                ("trace", value("Binary").binary_value(Blob::new([0, 255]))),
+                ("priority", AttributeValue::from("1").with_type("Number.int").unwrap()),
+                ("event_type", "sale_event".into()),
+                ("trace", vec![0, 255].into()),
             ]
         };
         assert_eq!(attributes(sent()), "c05c50a471884f2c25ccd667bc2159e7");
         let mut other = sent();
-        other[1].1 = value("String").string_value("inventory_event");
+        other[1].1 = "inventory_event".into();
         assert_ne!(attributes(other), attributes(sent()));
         let mut label = sent();
-        label[1].1 = value("String.x").string_value("sale_event");
+        label[1].1 = AttributeValue::from("sale_event").with_type("String.x").unwrap();
         assert_ne!(attributes(label), attributes(sent()));
-        assert_eq!(&hex(of_attributes(None)), b"d41d8cd98f00b204e9800998ecf8427e");
+        assert_eq!(
+            &hex(of_attributes(&Attributes::default())),
+            b"d41d8cd98f00b204e9800998ecf8427e"
+        );
     }
 }

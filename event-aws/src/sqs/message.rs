@@ -21,31 +21,50 @@ const MAX_ATTRIBUTES: usize = 10;
 /// Most characters of an attribute's name, and of its type.
 const MAX_NAME: usize = 256;
 
-/// A message that SQS takes, as an entry of a batch.
-pub(super) struct Outgoing(SendMessageBatchRequestEntry);
+/// A message that SQS takes, for an entry of a batch.
+pub(super) struct Outgoing<'a> {
+    id: String,
+    body: &'a str,
+    attributes: &'a Attributes,
+}
 
-impl Outgoing {
+impl Outgoing<'_> {
     pub(super) fn id(&self) -> &str {
-        self.0.id()
+        &self.id
     }
 
     /// The part that SQS has another digest of.
     pub(super) fn damaged(&self, digests: Digests<'_>) -> Option<&'static str> {
-        digests.damaged(self.0.message_body(), self.0.message_attributes())
+        digests.damaged(self.body.as_bytes(), self.attributes)
     }
 
     pub(super) fn entry(&self) -> SendMessageBatchRequestEntry {
-        self.0.clone()
+        let attributes = self.attributes.iter().map(|(name, value)| {
+            let typed = MessageAttributeValue::builder().data_type(value.data_type());
+            let value = match value.as_text() {
+                Some(text) => typed.string_value(text),
+                None => typed.binary_value(Blob::new(value.as_bytes())),
+            };
+            // The one required member is set.
+            (name.to_owned(), value.build().expect("a type"))
+        });
+        let attributes: HashMap<_, _> = attributes.collect();
+        let entry = SendMessageBatchRequestEntry::builder()
+            .id(&self.id)
+            .message_body(self.body)
+            .set_message_attributes((!attributes.is_empty()).then_some(attributes));
+        // Both required members are set.
+        entry.build().expect("an id and a body")
     }
 }
 
 /// The entry at this index of a batch, if SQS takes the message.
-pub(super) fn outgoing(
+pub(super) fn outgoing<'a>(
     index: usize,
-    message: &Message,
+    message: &'a Message,
     max_bytes: usize,
     subject: &Subject,
-) -> Result<Outgoing> {
+) -> Result<Outgoing<'a>> {
     let refused = |kind, what: String| Err(subject.error(kind, "send", what));
     let size = message.size();
     if size > max_bytes {
@@ -57,28 +76,23 @@ pub(super) fn outgoing(
         Ok(_) => return refused(ErrorKind::Invalid, "an empty body".into()),
         Err(_) => return refused(ErrorKind::Invalid, "a body that is not UTF-8".into()),
     };
-    if let Some(char) = body.chars().find(|char| !is_taken(*char)) {
+    if let Some(char) = odd_character(body) {
         return refused(ErrorKind::Invalid, format!("a body with the character {char:?}"));
     }
     if let Some(fault) = fault(&message.attributes) {
         return refused(ErrorKind::Invalid, fault);
     }
-    let attributes = message.attributes.iter().map(|(name, value)| {
-        let typed = MessageAttributeValue::builder().data_type(value.data_type());
-        let value = match value.as_text() {
-            Some(text) => typed.string_value(text),
-            None => typed.binary_value(Blob::new(value.as_bytes())),
-        };
-        // The one required member is set.
-        (name.to_owned(), value.build().expect("a type"))
-    });
-    let attributes: HashMap<_, _> = attributes.collect();
-    let entry = SendMessageBatchRequestEntry::builder()
-        .id(index.to_string())
-        .message_body(body)
-        .set_message_attributes((!attributes.is_empty()).then_some(attributes));
-    // Both required members are set.
-    Ok(Outgoing(entry.build().expect("an id and a body")))
+    Ok(Outgoing { id: index.to_string(), body, attributes: &message.attributes })
+}
+
+/// The first character of a text that SQS does not take.
+fn odd_character(text: &str) -> Option<char> {
+    let is_usual = |byte| matches!(byte, b'\t' | b'\n' | b'\r' | b' '..=b'\x7f');
+    // Almost always all are; without an early end many bytes are looked at at once.
+    if text.bytes().fold(true, |all, byte| all & is_usual(byte)) {
+        return None;
+    }
+    text.chars().find(|char| !is_taken(*char))
 }
 
 /// The [characters](https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html)
@@ -109,7 +123,7 @@ fn fault(attributes: &Attributes) -> Option<String> {
         } else if !is_number(value) {
             Some(format!("no number in the attribute {name} of the type {}", value.data_type()))
         } else {
-            let char = value.as_text()?.chars().find(|char| !is_taken(*char))?;
+            let char = odd_character(value.as_text()?)?;
             Some(format!("the character {char:?} in the attribute {name}"))
         }
     })
@@ -154,21 +168,12 @@ fn is_name(name: &str) -> bool {
 /// A message as it was received; none if it cannot be handed out as what was sent. Then it comes
 /// back after its visibility timeout.
 pub(super) fn incoming(message: SqsMessage, subject: &Subject) -> Option<Delivery> {
-    let SqsMessage { message_id, receipt_handle, body, md5_of_body, .. } = &message;
-    let (Some(id), Some(receipt), Some(body)) = (message_id, receipt_handle, body) else {
-        let id = message_id.as_deref();
-        tracing::warn!(%subject, id, "a message without id, receipt or body was not handed out");
+    let SqsMessage { message_id, receipt_handle, body, attributes: system, .. } = message;
+    let (Some(id), Some(receipt), Some(body)) = (&message_id, receipt_handle, body) else {
+        tracing::warn!(%subject, id = message_id, "a message without id, receipt or body was not handed out");
         return None;
     };
-    let digests = Digests {
-        body: md5_of_body.as_deref(),
-        attributes: message.md5_of_message_attributes.as_deref(),
-    };
-    if let Some(part) = digests.damaged(body, message.message_attributes.as_ref()) {
-        tracing::warn!(%subject, id, part, "a message with another MD5 was not handed out");
-        return None;
-    }
-    let attributes = match attributes(message.message_attributes.as_ref()) {
+    let attributes = match attributes(message.message_attributes.unwrap_or_default()) {
         Ok(attributes) => attributes,
         Err(name) => {
             // It cannot be received as it was sent, and without it the message is another one.
@@ -176,7 +181,15 @@ pub(super) fn incoming(message: SqsMessage, subject: &Subject) -> Option<Deliver
             return None;
         }
     };
-    let system = |name| message.attributes.as_ref()?.get(&name)?.parse::<u64>().ok();
+    let digests = Digests {
+        body: message.md5_of_body.as_deref(),
+        attributes: message.md5_of_message_attributes.as_deref(),
+    };
+    if let Some(part) = digests.damaged(body.as_bytes(), &attributes) {
+        tracing::warn!(%subject, id, part, "a message with another MD5 was not handed out");
+        return None;
+    }
+    let system = |name| system.as_ref()?.get(&name)?.parse::<u64>().ok();
     let count = system(MessageSystemAttributeName::ApproximateReceiveCount);
     let sent = system(MessageSystemAttributeName::SentTimestamp)
         .and_then(|millis| SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(millis)));
@@ -185,11 +198,10 @@ pub(super) fn incoming(message: SqsMessage, subject: &Subject) -> Option<Deliver
         tracing::warn!(%subject, id, "a message without the time at which it was sent was not handed out");
         return None;
     };
-    let (id, receipt) = (MessageId::new(&**id), Receipt::new(&**receipt));
     Some(Delivery {
-        message: Message { body: message.body.unwrap_or_default().into(), attributes },
-        id,
-        receipt,
+        message: Message { body: body.into(), attributes },
+        id: MessageId::new(&**id),
+        receipt: Receipt::new(&*receipt),
         // It is asked for with each receive, and SQS always answers it.
         receive_count: count.map_or(1, |count| u32::try_from(count).unwrap_or(u32::MAX)),
         sent_at,
@@ -198,18 +210,19 @@ pub(super) fn incoming(message: SqsMessage, subject: &Subject) -> Option<Deliver
 }
 
 /// The attributes as they were sent; the name of one that is neither text nor bytes.
-fn attributes(sent: Option<&HashMap<String, MessageAttributeValue>>) -> Result<Attributes, &str> {
-    let attribute = |(name, sent): (&'_ String, &MessageAttributeValue)| {
-        let value = match (sent.string_value(), sent.binary_value()) {
-            (Some(text), None) => Some(AttributeValue::from(text.to_owned())),
-            (None, Some(bytes)) => Some(AttributeValue::from(bytes.as_ref().to_vec())),
-            _ => None,
+fn attributes(sent: HashMap<String, MessageAttributeValue>) -> Result<Attributes, String> {
+    let attribute = |(name, sent): (String, MessageAttributeValue)| {
+        let value = match (sent.string_value, sent.binary_value) {
+            (Some(text), None) => AttributeValue::from(text),
+            (None, Some(bytes)) => AttributeValue::from(bytes.into_inner()),
+            _ => return Err(name),
         };
-        let value = value.and_then(|value| value.with_type(sent.data_type().to_owned()).ok());
-        value.map(|value| (name.clone(), value))
+        match value.with_type(sent.data_type) {
+            Ok(value) => Ok((name, value)),
+            Err(_) => Err(name),
+        }
     };
-    let sent = sent.into_iter().flatten();
-    sent.map(|pair| attribute(pair).ok_or(pair.0.as_str())).collect()
+    sent.into_iter().map(attribute).collect()
 }
 
 #[cfg(test)]
@@ -243,6 +256,20 @@ mod tests {
         assert_eq!(kind(&Message::new(&b"\xff"[..])), Some(ErrorKind::Invalid));
         assert_eq!(kind(&Message::new(vec![b'x'; 1_000])), None);
         assert_eq!(kind(&Message::new(vec![b'x'; 1_001])), Some(ErrorKind::TooLarge));
+    }
+
+    #[test]
+    fn the_first_character_that_sqs_does_not_take_is_found() {
+        for char in '\0'..='\u{ffff}' {
+            let text = format!("a{char}\0");
+            let first = if is_taken(char) { '\0' } else { char };
+            assert_eq!(odd_character(&text), Some(first), "{char:?}");
+            assert_eq!(
+                odd_character(&text[..text.len() - 1]).is_none(),
+                is_taken(char),
+                "{char:?}"
+            );
+        }
     }
 
     #[test]

@@ -6,9 +6,9 @@ use std::time::{Duration, SystemTime};
 
 use event_core::{
     BatchLimits, BatchWriter, Bytes, Compression, Consumer, ConsumerOptions, Delivery, Depth,
-    ErrorKind, Layout, Message, MessageId, ObjectStore, Producer, PutMode, Quarantine,
-    QuarantineEntry, Queue, QueueLimits, Reason, Receipt, ReceiveRequest, Result, Retail, Shutdown,
-    async_trait, codec,
+    Error, ErrorKind, Layout, Message, MessageId, ObjectStore, Observer, Producer, PutMode,
+    Quarantine, QuarantineEntry, Queue, QueueLimits, Reason, Receipt, ReceiveRequest, Result,
+    Retail, Shutdown, async_trait, codec,
 };
 use event_mem::{MemQueue, MemStore, Scripted};
 use event_tests::Faulty;
@@ -227,8 +227,21 @@ async fn a_failing_store_is_asked_again_until_it_answers() {
         let fails = !calls.fetch_add(1, Ordering::SeqCst).is_multiple_of(4);
         fails.then(|| transient(call.operation))
     });
-    put(&log(weak), &bad(2)).await;
+    struct Retries(AtomicU64);
+    impl Observer for Retries {
+        fn retried(&self, _: &Error, entries: usize) {
+            self.0.fetch_add(entries as u64, Ordering::SeqCst);
+        }
+    }
+    let (retries, reason) = (Arc::new(Retries(AtomicU64::new(0))), Reason::new("bad_msg", ""));
+    let retry = retry().observed_by(Arc::clone(&retries) as _);
+    let message = &bad(1)[0];
+    let entry = QuarantineEntry { message, reason: &reason, sent_at: sent_at() };
+    let put = log(weak).put(&[entry], &retry, &Shutdown::never()).await;
+    assert!(put[0].is_ok() && put.len() == 1, "{put:?}");
     assert_eq!(keys(&mem, "").await, [segment(0)]);
+    // The listing succeeds at once, the look at the head and the put at their fourth try.
+    assert_eq!(retries.0.load(Ordering::SeqCst), 2 * 3);
 }
 
 #[tokio::test(start_paused = true)]
@@ -332,12 +345,13 @@ async fn good_events_are_stored_while_the_quarantine_is_damaged() {
         assert_eq!(left, 20 * 2 + 20 * 5, "{damage}: what is good is deleted");
         let requests = counted.load(Ordering::SeqCst);
         assert!(requests < 20 * 60, "{damage}: {requests} requests in 20 minutes");
-
         stop.shutdown();
         let told = Instant::now();
         let report = running.await.unwrap();
         assert!(told.elapsed() < Duration::from_secs(10), "{damage}: {:?}", told.elapsed());
         assert_eq!((report.acknowledged, report.quarantined, report.abandoned), (200, 0, 0));
+        // Each comes again five minutes later, and no sooner.
+        assert!(report.received < 200 + 140 * 5, "{damage}: {} deliveries", report.received);
 
         // Repaired by hand.
         quarantine.delete(&[damage]).await.remove(0).unwrap();

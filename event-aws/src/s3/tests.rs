@@ -126,7 +126,7 @@ async fn keys_that_no_store_takes_are_refused_without_a_request() {
 #[tokio::test]
 async fn an_expected_owner_is_in_every_request() {
     let exists = said("PreconditionFailed");
-    let deleted = "<DeleteResult></DeleteResult>";
+    let deleted = "<DeleteResult><Deleted><Key>a</Key></Deleted></DeleteResult>";
     let listed = "<ListBucketResult><IsTruncated>true</IsTruncated>\
                   <NextContinuationToken>on</NextContinuationToken></ListBucketResult>";
     let answers = [

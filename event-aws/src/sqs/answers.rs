@@ -200,6 +200,7 @@ async fn messages_are_received_as_they_were_sent() {
             let message = |entry: Value| {
                 let body = entry["MessageBody"].as_str().unwrap();
                 let mut message = json!({"MessageId": "m", "ReceiptHandle": "r", "Body": body});
+                message["Attributes"] = json!({"SentTimestamp": "1"});
                 message["MD5OfBody"] = md5(body).into();
                 if let Some(attributes) = entry.get("MessageAttributes") {
                     message["MessageAttributes"] = attributes.clone();

@@ -58,6 +58,8 @@ fn serve(mut stream: &TcpStream, answer: Answer, (log, paths): (Log<'_>, Log<'_>
     let target = lower.lines().find_map(|line| line.strip_prefix("x-amz-target: amazonsqs."));
     let method = head.split(' ').next().unwrap_or_default().to_lowercase();
     let asked = target.map_or(method, str::to_owned);
+    let is_list = head.lines().next().is_some_and(|line| line.contains("list-type="));
+    let asked = if is_list { "list".to_owned() } else { asked };
     let (status, body) = answer(&asked);
     paths.lock().unwrap().push(head.split(' ').nth(1).unwrap_or_default().to_owned());
     log.lock().unwrap().push(asked);
@@ -74,6 +76,8 @@ pub(crate) fn queue_and_bucket(asked: &str) -> (u16, &'static str) {
         "getqueueurl" => (200, r#"{"QueueUrl": "http://127.0.0.1/000000000000/orders"}"#),
         "getqueueattributes" => (200, r#"{"Attributes": {"VisibilityTimeout": "30"}}"#),
         "put" => (501, ""),
+        "get" => (404, "<Error><Code>NoSuchKey</Code></Error>"),
+        "list" => (200, "<ListBucketResult></ListBucketResult>"),
         _ => (200, ""),
     }
 }

@@ -9,8 +9,8 @@ use event_aws::Aws;
 use event_bins::aws::{QueueArgs, patiently};
 use event_bins::pod::Failure;
 use event_core::{
-    Audit, AuditReport, Books, Dates, Depth, Error, EventSource, Queue, Result, Schema, Sent,
-    SentEvents, Shutdown,
+    Audit, AuditReport, Books, Dates, Depth, Error, EventSource, Queue, Result, Retail, Schema,
+    Sent, SentEvents, Shutdown,
 };
 use event_mem::Replay;
 
@@ -52,9 +52,14 @@ impl AuditArgs {
     pub(crate) async fn run(&self, shutdown: &Shutdown) -> Result<(), Failure> {
         let wrong = |error: Error| Failure::at_start(&error);
         let dates = Dates::new(self.stored.from, self.stored.to).map_err(wrong)?;
+        // What is wrong with the file is told before anything is asked of a service.
+        let retail: Arc<dyn Schema> = Arc::new(Retail::default());
+        let mut sent = self.what_was_sent(&retail).await.map_err(wrong)?;
         let (aws, store) = self.stored.open().await.map_err(wrong)?;
         let schema = self.stored.schema(&store, shutdown).await?;
-        let sent = self.what_was_sent(&schema).await.map_err(wrong)?;
+        if schema.settings() != retail.settings() {
+            sent = self.what_was_sent(&schema).await.map_err(wrong)?;
+        }
         let mut audit =
             Audit::new(store, self.stored.s3_prefix.clone(), schema).dates(dates).sent(sent);
         // Before the store is read, as the audit needs it.

@@ -205,9 +205,9 @@ async fn refusal(mut source: Replay) -> String {
 async fn what_is_no_capture_is_refused_before_its_first_message_with_what_would_do() {
     let utf_16 = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
     for (input, text) in [
-        (BARE.as_bytes().to_vec(), "--event-type sale_event"),
-        (format!("\n \r\n{BARE}").into(), "--event-type sale_event"),
-        (format!("\u{feff}{BARE}").into(), "--event-type sale_event"),
+        (BARE.as_bytes().to_vec(), "--event-type"),
+        (format!("\n \r\n{BARE}").into(), "--event-type"),
+        (format!("\u{feff}{BARE}").into(), "--event-type"),
         (format!("[{}]", BARE.trim().replace('\n', ",")).into(), "jq -c '.[]'"),
         (b"[\n {\"body\": \"\"}\n]\n".to_vec(), "jq -c '.[]'"),
         (b"{\n  \"body\": \"{}\"\n}\n".to_vec(), "jq -c ."),

@@ -39,7 +39,7 @@ pub(crate) async fn the_capture_is_stored_byte_for_byte(queue: SqsQueue, store: 
             Some((layout.event_key(&event), message.body.clone()))
         })
         .collect();
-    for object in list_all(&*store, "path/").await.unwrap() {
+    for object in list_all(&*store, "path/store_events/event_type=").await.unwrap() {
         let body = store.get(&object.key).await.unwrap();
         assert_eq!(body, expected.remove(&object.key), "{}", object.key);
     }

@@ -44,7 +44,7 @@ use crate::schema::Identified;
 /// 8. `received_messages_are_hidden`: a delivery is not handed out again for its visibility
 ///    timeout, to whomever asks.
 /// 9. `undeleted_messages_come_back`: after that time the message is received again, with the
-///    same id and another receipt.
+///    same id and [`sent_at`](Delivery::sent_at), and another receipt.
 /// 10. `deliveries_are_counted`: [`Delivery::receive_count`] is 1 the first time and grows by one.
 /// 11. `delete_removes`: a deleted message is not received again.
 /// 12. `delete_is_idempotent`: deleting again succeeds.
@@ -152,7 +152,8 @@ pub struct Delivery {
     pub receipt: Receipt,
     /// How often the message was received, this time included.
     pub receive_count: u32,
-    /// When the queue accepted the message.
+    /// When the queue accepted the message: the same for each delivery of it. Its day says where a
+    /// [log of quarantined messages](crate::Quarantine::log) has it.
     pub sent_at: SystemTime,
     /// What a handler [found out](crate::Handler::look) of the message. None from a queue.
     pub event: Option<std::result::Result<Identified, Reason>>,

@@ -103,6 +103,8 @@ pub(super) async fn undeleted_messages_come_back(backend: Arc<dyn QueueBackend>)
         for (n, (before, after)) in earlier.iter().zip(&again).enumerate() {
             assert_eq!(before.body(), after.body());
             assert_eq!([&before.delivery.id, &after.delivery.id], [&ids[n]; 2]);
+            let sent_at = [before.delivery.sent_at, after.delivery.sent_at];
+            assert_eq!(sent_at[0], sent_at[1], "two deliveries were sent at different times");
             assert_ne!(before.receipt(), after.receipt(), "two deliveries share a receipt");
             let due = before.answered + visibility;
             probe.clock.soon_after(due, after.answered, "a message came back");

@@ -1,7 +1,8 @@
 //! Mistakes in how many deliveries come, when, and to whom.
 
 use std::sync::Mutex;
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
 
 use event_core::{Delivery, Queue, ReceiveRequest, Result, async_trait};
 use tokio::time::sleep;
@@ -118,6 +119,25 @@ fn a_queue_that_delivers_at_most_once_is_caught() {
         "change_visibility_reports_each_entry",
         "redrive_moves_to_the_dead_letter_queue",
     ]);
+}
+
+#[derive(Default)]
+struct SentNow(AtomicU64);
+#[async_trait]
+impl Mistake for SentNow {
+    async fn receive(&self, queue: &dyn Queue, request: ReceiveRequest) -> Result<Vec<Delivery>> {
+        let mut deliveries = queue.receive(request).await?;
+        for delivery in &mut deliveries {
+            let now = Duration::from_secs(self.0.fetch_add(1, Ordering::Relaxed));
+            delivery.sent_at = SystemTime::UNIX_EPOCH + now;
+        }
+        Ok(deliveries)
+    }
+}
+
+#[test]
+fn a_queue_that_takes_the_time_of_a_receive_for_that_of_the_send_is_caught() {
+    expect::<SentNow>(&["undeleted_messages_come_back"]);
 }
 
 #[derive(Default)]

@@ -217,11 +217,11 @@ pub(crate) fn metrics() {
         .collect();
     let expected = [
         "DeleteMessageBatch",
-        "DeleteObjects",
         "GetObject",
         "GetQueueAttributes",
         "GetQueueUrl",
         "HeadBucket",
+        "ListObjectsV2",
         "PutObject",
         "ReceiveMessage",
     ];

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 
-use event_core::{Retail, EVENT_TYPE, Event, EventType, Message, Reason};
+use event_core::{EVENT_TYPE, Event, EventType, Message, Reason, Retail};
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 

@@ -7,9 +7,7 @@
 
 #![no_main]
 
-use event_core::{
-    Identified, Layout, MAX_KEY_BYTES, Message, Partition, PartitionBy, Reason,
-};
+use event_core::{Identified, Layout, MAX_KEY_BYTES, Message, Partition, PartitionBy, Reason};
 use jiff::ToSpan;
 use jiff::civil::{DateTime, Time, date};
 use libfuzzer_sys::fuzz_target;

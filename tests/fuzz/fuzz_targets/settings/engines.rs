@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arbitrary::Arbitrary;
-use event_core::{Retail, 
+use event_core::{
     BatchLimits, Consumer, ConsumerOptions, ErrorKind, Layout, Message, Producer, ProducerOptions,
-    Quarantine, Queue, Result, Shutdown, StoreWriter, list_all,
+    Quarantine, Queue, Result, Retail, Shutdown, StoreWriter, list_all,
 };
 use event_local::cli::DAY;
 use event_mem::{MemQueue, MemStore, Scripted};

@@ -168,7 +168,7 @@ fn works(args: &Args, matches: &ArgMatches) {
 
     // No file that the fuzzer names is looked at.
     let source = SourceArgs { input: None, ..args.source.clone() };
-    let mut source = source.open(|_, _, _| {}).expect("sound settings open");
+    let mut source = source.open(&args.schema, |_, _, _| {}).expect("sound settings open");
     assert!(args.source.seed.is_none_or(|seed| source.seed == Some(seed)));
 
     let producer = ProducerOptions {

@@ -71,9 +71,10 @@ fn command_line(input: &[u8]) {
 }
 
 fn names_a_flag(line: &str) -> bool {
-    // clap has two of its own.
+    // clap has two of its own. One that another requires is told as missing, at the line's start.
     let mut flags = FLAGS.iter().map(String::as_str).chain(["help", "version"]);
-    flags.any(|flag| line.contains(&format!("'--{flag}")))
+    flags
+        .any(|flag| line.contains(&format!("'--{flag}")) || line.starts_with(&format!("--{flag} ")))
 }
 
 /// The names of the flags that there are.

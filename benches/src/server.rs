@@ -12,7 +12,7 @@ mod record;
 mod s3;
 mod sqs;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -63,6 +63,8 @@ struct Inner {
     sent: SentAt,
     /// Where `fill` goes on.
     events: tokio::sync::Mutex<Synthetic>,
+    /// Operations of SQS.
+    refused: Mutex<BTreeSet<&'static str>>,
 }
 
 #[derive(Debug)]
@@ -85,6 +87,7 @@ impl State {
             counts: Counts::default(),
             sent: SentAt::default(),
             events: tokio::sync::Mutex::new(crate::valid()),
+            refused: Mutex::default(),
         };
         let state = Self { inner: Arc::new(inner) };
         state.add_queue(QUEUE, MemQueueOptions::default(), None);
@@ -143,6 +146,16 @@ impl State {
             }
         }
         Ok(())
+    }
+
+    /// Refuses this operation of SQS from now on, such as `DeleteMessageBatch`, for a reason that
+    /// no later try would heal.
+    pub fn refuse(&self, operation: &'static str) {
+        self.inner.refused.lock().unwrap_or_else(PoisonError::into_inner).insert(operation);
+    }
+
+    fn refuses(&self, operation: &str) -> bool {
+        self.inner.refused.lock().unwrap_or_else(PoisonError::into_inner).contains(operation)
     }
 
     fn named(&self, name: &str) -> Option<Arc<NamedQueue>> {

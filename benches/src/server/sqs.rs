@@ -31,6 +31,10 @@ pub(super) async fn answer(
 ) -> Answer {
     let call = Call { state, body, address };
     let answer = match operation {
+        refused if state.refuses(refused) => {
+            let message = format!("{refused} is refused");
+            Err(Fault::new(StatusCode::BAD_REQUEST, "InvalidParameterValue", message))
+        }
         "ReceiveMessage" => call.receive().await,
         "DeleteMessageBatch" => call.delete().await,
         "SendMessageBatch" => call.send_batch().await,

@@ -220,6 +220,17 @@ mod tests {
         assert_eq!(["60", "25", "10", "0"].map(wait), [20, 20, 8, 1]);
     }
 
+    /// Whoever watches the pod must not take a pause for silence.
+    #[test]
+    fn the_longest_pause_is_that_of_idle_polls_and_the_one_between_all() {
+        let longest = |backoff, delay| {
+            let program = ["event-consumer", "--store-events-bkt", "events"];
+            let pauses = ["--msg-poll-backoff", backoff, "--msg-process-delay", delay];
+            Args::try_parse_from(program.iter().chain(&pauses)).unwrap().longest_pause().as_secs()
+        };
+        assert_eq!([longest("2", "10"), longest("0", "10"), longest("0", "0")], [522, 10, 0]);
+    }
+
     #[test]
     fn defaults_poll_as_the_reference_does() {
         let options = options(&[]);

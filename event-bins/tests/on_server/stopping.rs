@@ -1,4 +1,4 @@
-//! How a consumer ends that is told to stop while it holds messages.
+//! How a consumer ends: told to stop while it holds messages, or with some that cannot be deleted.
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Stdio};
@@ -14,6 +14,36 @@ use crate::{program, serve};
 
 const PARTITION: &str = "store_events/event_type=sale_event/dt=2026_11_22";
 
+/// A consumer of one message, and that message on the queue.
+async fn of_one_event(server: &State) -> Command {
+    let body = r#"{"request_id": "r1", "store_id": 8, "cust_id": 538, "category": "Games",
+        "sku": 42515, "price": 64.08, "qty": 5, "discount": 4.9, "gift_wrap": false,
+        "variant": "black", "priority_shipping": true, "ts": "2026-11-22T22:16:48"}"#;
+    let message = Message::new(body).with_attribute("event_type", "sale_event");
+    server.queue(QUEUE).unwrap().send(&[message]).await.remove(0).unwrap();
+    let mut consumer = program(env!("CARGO_BIN_EXE_event-consumer"), serve(server).await);
+    consumer.envs([
+        ("TOT_MSGS_TO_PROCESS", "1"),
+        ("MSG_POLL_BACKOFF", "0"),
+        ("MSG_PROCESS_DELAY", "0"),
+        ("BATCH_MAX_AGE_SECS", "0"),
+    ]);
+    consumer
+}
+
+/// It is stored: that it comes again is a duplicate, and no reason to run the job again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn what_is_stored_and_cannot_be_deleted_counts_towards_the_total() {
+    let server = State::new(Delays::default());
+    server.refuse("DeleteMessageBatch");
+    let mut consumer = of_one_event(&server).await;
+    let ended = tokio::task::spawn_blocking(move || consumer.output().unwrap());
+    let output = tokio::time::timeout(Duration::from_secs(60), ended).await.unwrap().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.contains("undeleted=1"), "{said}");
+}
+
 /// What was received and given back is not done: a job of a number of messages goes on.
 #[cfg(unix)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
@@ -26,19 +56,7 @@ async fn a_consumer_that_gives_back_what_it_received_has_not_reached_its_total()
     // A gap, at which events wait for a person.
     let later = format!("{PARTITION}/0000000001.ndjson.zst");
     store.put(&later, "x".into(), PutMode::Create).await.unwrap();
-    let body = r#"{"request_id": "r1", "store_id": 8, "cust_id": 538, "category": "Games",
-        "sku": 42515, "price": 64.08, "qty": 5, "discount": 4.9, "gift_wrap": false,
-        "variant": "black", "priority_shipping": true, "ts": "2026-11-22T22:16:48"}"#;
-    let message = Message::new(body).with_attribute("event_type", "sale_event");
-    server.queue(QUEUE).unwrap().send(&[message]).await.remove(0).unwrap();
-
-    let mut consumer = program(env!("CARGO_BIN_EXE_event-consumer"), serve(&server).await);
-    consumer.envs([
-        ("TOT_MSGS_TO_PROCESS", "1"),
-        ("MSG_POLL_BACKOFF", "0"),
-        ("MSG_PROCESS_DELAY", "0"),
-        ("BATCH_MAX_AGE_SECS", "0"),
-    ]);
+    let mut consumer = of_one_event(&server).await;
     let ended = tokio::task::spawn_blocking(move || {
         let mut child = consumer.stderr(Stdio::piped()).spawn().unwrap();
         let mut log = BufReader::new(child.stderr.take().unwrap());

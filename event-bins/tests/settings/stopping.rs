@@ -2,7 +2,11 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
+use crate::service::{Service, queue_and_bucket};
 use crate::with_credentials;
 
 /// Before a message was touched: a job of a number of messages is not done. That the services are
@@ -36,4 +40,27 @@ fn a_pod_that_is_stopped_before_its_total_is_reached_ends_with_4() {
         let says_so = last.contains("told to stop after 0 of") && last.contains(variable);
         assert_eq!(says_so, status == 4, "{last}");
     }
+}
+
+/// What looks again once a day is told to stop in between.
+#[cfg(unix)]
+#[test]
+fn a_setup_that_is_repeated_ends_between_two_looks() {
+    let mut setup = with_credentials("eventctl");
+    setup.env("AWS_ENDPOINT_URL", Service::start(queue_and_bucket).url);
+    setup.args(["setup", "--existing", "keep", "--every-secs", "86400"]);
+    let mut setup = setup.stdout(Stdio::piped()).spawn().unwrap();
+    let mut told = String::new();
+    BufReader::new(setup.stdout.take().unwrap()).read_line(&mut told).unwrap();
+    assert!(told.starts_with("kept: "), "{told}");
+    let id = setup.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    let (tell, ended) = mpsc::channel();
+    thread::spawn(move || tell.send(setup.wait().unwrap().code()));
+    // A minute is far from a day.
+    let ended = ended.recv_timeout(Duration::from_secs(60));
+    if ended.is_err() {
+        Command::new("kill").args(["-KILL", &id]).status().unwrap();
+    }
+    assert_eq!(ended, Ok(Some(0)));
 }

@@ -233,6 +233,9 @@ async fn a_byte_order_mark_at_the_start_is_skipped() {
     let expected: Vec<_> = records.map(|line| decode_line(line.as_bytes()).unwrap()).collect();
     assert_eq!(read, expected);
     assert!(seen.lock().unwrap().iter().all(|(_, _, fault)| fault.is_none()));
+    let bytes = MARKED.bytes().map(|byte| vec![byte]).collect();
+    let mut pieces = Replay::from_reader(Pieces(bytes, false), "input");
+    assert_eq!(read_all(&mut pieces, 10).await, expected);
     assert_eq!(read_all(&mut of("\u{feff}"), 10).await, []);
     assert_eq!(read_all(&mut of("\u{feff}\n"), 10).await, []);
 }

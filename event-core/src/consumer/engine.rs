@@ -15,11 +15,12 @@ use super::log;
 use super::options::Settings;
 use super::poison::{Panics, Poison};
 use super::pollers::Pollers;
-use super::requests::{Done, ReceiveEnd};
+use super::requests::{Done, ReceiveEnd, Requests};
 use super::{Consumer, ConsumerReport};
 use crate::batch::{BatchLimits, Batcher};
 use crate::error::{Error, ErrorKind, Result};
 use crate::handler::Outcome;
+use crate::observe::Observer;
 use crate::queue::{Delivery, Receipt, ReceiveRequest};
 use crate::shutdown::Shutdown;
 use crate::timer::wait_until;
@@ -27,7 +28,8 @@ use crate::timer::wait_until;
 /// All state of a running consumer, owned by one task. Requests and handlers run in tasks of
 /// their own and answer with a [`Done`].
 pub(super) struct Engine {
-    consumer: Arc<Consumer>,
+    requests: Arc<Requests>,
+    observer: Arc<dyn Observer>,
     settings: Settings,
     capacity: Capacity,
     pollers: Pollers,
@@ -67,7 +69,6 @@ impl Engine {
             bytes: usize::MAX,
             linger: settings.options.delete_linger,
         };
-        let retry = consumer.retry.observed_by(Arc::clone(&consumer.observer));
         Self {
             capacity: Capacity::new(&settings),
             pollers: Pollers::new(&settings.options, now),
@@ -82,7 +83,13 @@ impl Engine {
             panics: Panics::new(settings.options.max_panics),
             report: ConsumerReport::default(),
             told: (0, 0),
-            consumer: Arc::new(consumer.retry(retry)),
+            requests: Arc::new(Requests {
+                queue: consumer.queue,
+                handler: consumer.handler,
+                quarantine: consumer.quarantine,
+                retry: consumer.retry.observed_by(Arc::clone(&consumer.observer)),
+            }),
+            observer: consumer.observer,
             settings,
         }
     }
@@ -132,7 +139,7 @@ impl Engine {
                 visibility: self.settings.visibility,
             };
             let end = ReceiveEnd { stop: self.drain.stop(), after: self.settings.receive_grace };
-            let receive = self.consumer().receive(request, room, end);
+            let receive = Arc::clone(&self.requests).receive(request, room, end);
             let span = debug_span!("receive", max = room.messages);
             self.tasks.spawn(receive.instrument(span));
         }
@@ -144,12 +151,12 @@ impl Engine {
             let waits = !self.drain.has_begun() && self.capacity.awaits_more();
             let batch = if waits { self.gathered.next(now) } else { self.gathered.drain() };
             let Some(batch) = batch else { break };
-            self.consumer.observer.flushed(batch.reason, batch.items.len(), batch.bytes);
+            self.observer.flushed(batch.reason, batch.items.len(), batch.bytes);
             let (leases, deliveries): (Vec<_>, Vec<_>) = batch.items.into_iter().unzip();
             let span = debug_span!("handle", messages = deliveries.len(), bytes = batch.bytes);
             let deliveries = Arc::new(deliveries);
             let (later, stop) = (self.settings.visibility, self.drain.stop());
-            let handle = self.consumer().handle(Arc::clone(&deliveries), later, stop);
+            let handle = Arc::clone(&self.requests).handle(Arc::clone(&deliveries), later, stop);
             let abort = self.tasks.spawn(handle.instrument(span));
             let bytes = batch.bytes;
             self.handling.push(Handling { leases, deliveries, bytes, abort, is_poison: false });
@@ -164,7 +171,7 @@ impl Engine {
             let Some(batch) = batch else { break };
             self.deleting += 1;
             let span = debug_span!("delete", messages = batch.items.len());
-            self.tasks.spawn(self.consumer().delete(batch.items).instrument(span));
+            self.tasks.spawn(Arc::clone(&self.requests).delete(batch.items).instrument(span));
         }
     }
 
@@ -182,7 +189,7 @@ impl Engine {
         let changes: Vec<_> = ready.into_iter().filter_map(change).collect();
         for batch in changes.chunks(self.settings.limits.batch_entries) {
             let span = debug_span!("release", messages = batch.len());
-            self.tasks.spawn(self.consumer().release(batch.to_vec()).instrument(span));
+            self.tasks.spawn(Arc::clone(&self.requests).release(batch.to_vec()).instrument(span));
         }
     }
 
@@ -191,7 +198,7 @@ impl Engine {
         while due.peek().is_some() {
             let batch: Vec<_> = due.by_ref().take(self.settings.limits.batch_entries).collect();
             let span = debug_span!("extend", messages = batch.len());
-            self.tasks.spawn(self.consumer().extend(batch).instrument(span));
+            self.tasks.spawn(Arc::clone(&self.requests).extend(batch).instrument(span));
         }
     }
 
@@ -199,12 +206,8 @@ impl Engine {
         let held = self.capacity.held();
         if self.told != held {
             self.told = held;
-            self.consumer.observer.held(held.0, held.1);
+            self.observer.held(held.0, held.1);
         }
-    }
-
-    fn consumer(&self) -> Arc<Consumer> {
-        Arc::clone(&self.consumer)
     }
 
     fn ended(&mut self, ended: Result<(task::Id, Done), JoinError>) {
@@ -216,11 +219,11 @@ impl Engine {
             Ok((_, Done::Released(outcomes))) => {
                 self.capacity.released(outcomes.len());
                 self.report.released += outcomes.len() as u64;
-                self.consumer.observer.released(outcomes.len());
+                self.observer.released(outcomes.len());
             }
             Ok((_, Done::Extended { asked, extensions })) => {
                 let outcomes = extensions.iter().map(|(_, outcome)| outcome);
-                log::not_extended(self.consumer.retry.logged(), outcomes);
+                log::not_extended(self.requests.retry.logged(), outcomes);
                 for (extension, outcome) in extensions {
                     self.leases.extended(extension.id, &outcome, extension.visibility, asked);
                 }
@@ -243,7 +246,7 @@ impl Engine {
         self.pollers.answered(room.messages, deliveries.len(), now);
         self.report.received += deliveries.len() as u64;
         let (groups, deliveries): (Vec<_>, Vec<_>) = deliveries.into_iter().unzip();
-        self.consumer.observer.received(&deliveries);
+        self.observer.received(&deliveries);
         for (group, delivery) in groups.into_iter().zip(deliveries) {
             let lease = self.leases.add(delivery.receipt.clone(), now);
             let size = delivery.message.size();
@@ -270,7 +273,7 @@ impl Engine {
     fn settle(&mut self, batch: Handling, outcomes: Vec<Outcome>, now: Instant) {
         self.capacity.free_bytes(batch.bytes);
         if outcomes.iter().all(|outcome| matches!(outcome, Outcome::Retry(_))) {
-            let pace = |times| self.consumer.retry.pace(times);
+            let pace = |times| self.requests.retry.pace(times);
             self.pollers.no_progress(now, pace);
         } else {
             self.pollers.progress();
@@ -278,7 +281,7 @@ impl Engine {
         for ((lease, delivery), outcome) in
             batch.leases.into_iter().zip(&*batch.deliveries).zip(outcomes)
         {
-            self.consumer.observer.handled(delivery, &outcome);
+            self.observer.handled(delivery, &outcome);
             match outcome {
                 Outcome::Ack => self.report.acknowledged += 1,
                 Outcome::Duplicate => self.report.suppressed += 1,
@@ -296,14 +299,14 @@ impl Engine {
 
     fn deleted(&mut self, outcomes: &[Result<()>]) {
         self.deleting = self.deleting.saturating_sub(1);
-        log::not_deleted(self.consumer.retry.logged(), outcomes);
+        log::not_deleted(self.requests.retry.logged(), outcomes);
         let deleted = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
         self.capacity.settled(outcomes.len());
         let undeleted = outcomes.len() - deleted;
         self.report.deleted += deleted as u64;
         self.report.undeleted += undeleted as u64;
-        self.consumer.observer.deleted(deleted);
-        self.consumer.observer.undeleted(undeleted);
+        self.observer.deleted(deleted);
+        self.observer.undeleted(undeleted);
     }
 
     /// A task did not come to its end: it panicked, or it was a handler that was cut off.
@@ -320,7 +323,7 @@ impl Engine {
             return self.settle(batch, vec![Outcome::Retry(Duration::ZERO); messages], now);
         };
         let poison = Poison::new(&*panic);
-        poison.log(self.consumer.retry.logged(), messages);
+        poison.log(self.requests.retry.logged(), messages);
         if messages > 1 {
             // One of them may be the cause, and the others must not go down with it: given
             // back together, they would come again together, up to the dead-letter queue.
@@ -332,7 +335,8 @@ impl Engine {
             && !batch.is_poison
         {
             let (deliveries, reason) = (Arc::clone(&batch.deliveries), poison.reason(panics));
-            let quarantine = self.consumer().quarantine(deliveries, reason, self.drain.stop());
+            let quarantine =
+                Arc::clone(&self.requests).quarantine(deliveries, reason, self.drain.stop());
             let abort = self.tasks.spawn(quarantine);
             self.handling.push(Handling { abort, is_poison: true, ..batch });
         } else {

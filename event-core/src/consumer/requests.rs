@@ -7,16 +7,23 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::Consumer;
 use super::capacity::Room;
 use super::leases::Extension;
 use crate::error::{Error, ErrorKind, Result};
-use crate::handler::Outcome;
-use crate::queue::{Delivery, Receipt, ReceiveRequest};
+use crate::handler::{Handler, Outcome};
+use crate::queue::{Delivery, Queue, Receipt, ReceiveRequest};
 use crate::reason::Reason;
-use crate::retry::PATIENCE;
+use crate::retry::{PATIENCE, Retry};
 use crate::shutdown::Shutdown;
-use crate::sink::{AFTER_A_FAULT, QuarantineEntry};
+use crate::sink::{AFTER_A_FAULT, Quarantine, QuarantineEntry};
+
+/// What a task of the consumer needs.
+pub(super) struct Requests {
+    pub(super) queue: Arc<dyn Queue>,
+    pub(super) handler: Arc<dyn Handler>,
+    pub(super) quarantine: Quarantine,
+    pub(super) retry: Retry,
+}
 
 /// How a task of the consumer ended.
 pub(super) enum Done {
@@ -50,7 +57,7 @@ impl ReceiveEnd {
     }
 }
 
-impl Consumer {
+impl Requests {
     /// Receives once, with retries until it is told to stop; a receive under way is awaited for
     /// a while even then.
     pub(super) async fn receive(

@@ -18,11 +18,16 @@ fn unharmed(run: &Run, faults: &str) {
 
 /// Worlds with this fault and no other. It must have struck, or the test would show nothing.
 fn alone(fault: Fault) {
-    let simulation = Simulation::new().faults(&[fault]);
+    let mut simulation = Simulation::new().faults(&[fault]);
+    let mut layout = "";
+    if fault == Fault::DamagedSegment {
+        // Only batches are in a log.
+        (simulation, layout) = (simulation.subject(EventBatches::default), " --layout batch");
+    }
     let mut struck = 0;
     for seed in 0..30 {
         let run = simulation.run(seed);
-        unharmed(&run, &format!(" --faults {fault}"));
+        unharmed(&run, &format!(" --faults {fault}{layout}"));
         struck += run.hits.get(&fault).unwrap_or(&0);
     }
     assert!(struck > 10, "{fault} struck {struck} times only");
@@ -75,6 +80,7 @@ each_alone! {
     duplicates: Duplicates,
     conflicts: Conflicts,
     redrive: Redrive,
+    damaged_segment: DamagedSegment,
 }
 
 #[test]

@@ -77,6 +77,8 @@ named! {
             "Producers send different events under the same request_id.";
         Redrive = "redrive":
             "The dead-letter queue takes messages early and is redriven, with new message ids.";
+        DamagedSegment = "damaged-segment":
+            "A segment of a log is gone or damaged, until someone mends it.";
     }
 }
 
@@ -85,9 +87,9 @@ impl Fault {
     /// may reach the dead-letter queue, too.
     pub(super) fn redelivers(self) -> bool {
         use Fault::{
-            ClockJump, EarlyLapse, ForgottenDelete, HandlerPanic, HungRequest, Kill, Latency,
-            LostReceive, PartialDelete, PartialVisibility, Pause, QueueDenied, QueueOutage,
-            QueueThrottling, Redrive, Scale, ShortGrace, StaleReceipt, Terminate,
+            ClockJump, DamagedSegment, EarlyLapse, ForgottenDelete, HandlerPanic, HungRequest,
+            Kill, Latency, LostReceive, PartialDelete, PartialVisibility, Pause, QueueDenied,
+            QueueOutage, QueueThrottling, Redrive, Scale, ShortGrace, StaleReceipt, Terminate,
         };
         matches!(
             self,
@@ -110,6 +112,7 @@ impl Fault {
                 | Scale
                 | HandlerPanic
                 | Redrive
+                | DamagedSegment
         )
     }
 

@@ -82,7 +82,7 @@ async fn all(slots: &mut JoinSet<()>) {
 /// What strikes the world as a whole, each second.
 async fn storm(world: Arc<World>) {
     let plan = &world.plan;
-    let ticks = [Fault::EarlyLapse, Fault::ClockJump, Fault::Redrive];
+    let ticks = [Fault::EarlyLapse, Fault::ClockJump, Fault::Redrive, Fault::DamagedSegment];
     if !ticks.iter().any(|&fault| plan.has(fault)) {
         return;
     }
@@ -99,6 +99,9 @@ async fn storm(world: Arc<World>) {
         if world.strikes(Fault::ClockJump) {
             world.jump(HOUR);
             advance(HOUR).await;
+        }
+        if world.is_time_for(Fault::DamagedSegment) {
+            world.damage_a_segment();
         }
         if world.strikes(Fault::Redrive) {
             take_away(&world).await;

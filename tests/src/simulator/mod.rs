@@ -76,6 +76,7 @@ mod audits;
 mod batches;
 mod books;
 mod consumers;
+mod damage;
 mod fault;
 mod handler;
 mod invariant;

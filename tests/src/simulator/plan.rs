@@ -167,6 +167,7 @@ fn rate(fault: Fault, rng: &mut Rng) -> f64 {
         // Each second.
         Fault::EarlyLapse => 0.2,
         Fault::ClockJump => 0.01,
+        Fault::DamagedSegment => 0.1,
         // Each batch.
         Fault::HandlerPanic => 0.2,
         // Each event.

@@ -139,6 +139,12 @@ impl Outbox {
             {
                 return;
             }
+            // What it cannot send has to go to quarantine.
+            Ok(Err(error))
+                if world.plan.has(Fault::DamagedSegment) && error.kind() == ErrorKind::Invalid =>
+            {
+                return;
+            }
             _ => Invariant::Lives,
         };
         let what = format!("{} ended with {left} messages not sent: {ended:?}", self.pod.name);

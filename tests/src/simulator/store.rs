@@ -10,6 +10,7 @@ use event_core::{
 };
 use tokio::time::{Instant, sleep};
 
+use super::damage::Damage;
 use super::fault::Fault;
 use super::invariant::Invariant;
 use super::pod::{Pod, Weather};
@@ -21,6 +22,7 @@ const WEATHER: Weather =
 pub(super) struct PodStore {
     pod: Arc<Pod>,
     service: Arc<dyn ObjectStore>,
+    since: Instant,
     /// None where a key may be put again for another reason than a failed try.
     retries: Option<Mutex<Retries>>,
 }
@@ -65,7 +67,7 @@ impl PodStore {
             })
         });
         let service = Arc::clone(&pod.world.backends.store);
-        Self { pod: Arc::clone(pod), service, retries }
+        Self { pod: Arc::clone(pod), service, since: Instant::now(), retries }
     }
 
     async fn try_put(&self, key: &str, body: Bytes, mode: PutMode) -> Result<PutOutcome> {
@@ -84,6 +86,12 @@ impl PodStore {
                 let _ = apply(&world, &*service, &key, body, mode).await;
             });
             return ambiguous("no answer, on purpose");
+        }
+        // It found the segments above the gap when it started.
+        let fills_a_gap = |damage: Damage| damage.is_gone && damage.since < self.since;
+        if world.damage(key).is_some_and(fills_a_gap) {
+            let what = format!("{} put {key}, from where a segment is gone", self.pod.name);
+            world.violate(Invariant::Keys, what);
         }
         // An event of its own. What is in quarantine is not looked at, since it was durable, and the
         // protocol of logs does not provide for deletes.
@@ -208,18 +216,31 @@ impl ObjectStore for PodStore {
     }
 
     async fn get(&self, key: &str) -> Result<Option<Bytes>> {
-        self.asked("get", self.service.get(key)).await
+        let get = async { Ok(self.pod.world.as_found(key, self.service.get(key).await?)) };
+        self.asked("get", get).await
     }
 
     async fn head(&self, key: &str) -> Result<Option<ObjectMeta>> {
-        self.asked("head", self.service.head(key)).await
+        let is_there = |_: &ObjectMeta| !self.pod.world.is_gone(key);
+        let head = async { Ok(self.service.head(key).await?.filter(is_there)) };
+        self.asked("head", head).await
     }
 
     async fn list(&self, request: ListRequest) -> Result<Page> {
         // A page may hold fewer than were asked for.
         let max = self.pod.world.random(|rng| rng.usize(1..=request.max.clamp(1, 10)));
-        let request = ListRequest { max: max.min(request.max), ..request };
-        self.asked("list", self.service.list(request)).await
+        let mut request = ListRequest { max: max.min(request.max), ..request };
+        let list = async {
+            loop {
+                let mut page = self.service.list(request.clone()).await?;
+                request.after = page.objects.last().map(|object| object.key.clone());
+                page.objects.retain(|object| !self.pod.world.is_gone(&object.key));
+                if !page.more || !page.objects.is_empty() {
+                    return Ok(page);
+                }
+            }
+        };
+        self.asked("list", list).await
     }
 
     async fn delete(&self, keys: &[String]) -> Vec<Result<()>> {

@@ -10,6 +10,7 @@ use fastrand::Rng;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::damage::Damages;
 use super::fault::Fault;
 use super::invariant::{Invariant, Violation};
 use super::plan::Plan;
@@ -40,6 +41,7 @@ pub(super) struct World {
     pub(super) violated: Notify,
     state: Mutex<State>,
     truth: Mutex<Truth>,
+    pub(super) damages: Damages,
 }
 
 struct State {
@@ -79,6 +81,7 @@ impl World {
             violated: Notify::new(),
             state: Mutex::new(state),
             truth: Mutex::default(),
+            damages: Damages::default(),
         }
     }
 
@@ -126,12 +129,15 @@ impl World {
         self.start + self.plan.storm + self.jumped()
     }
 
+    /// Whether it is time for a fault, which finds something to strike or does not.
+    pub(super) fn is_time_for(&self, fault: Fault) -> bool {
+        let rate = self.plan.faults.get(&fault);
+        rate.is_some_and(|&rate| !self.is_calm() && self.random(Rng::f64) < rate)
+    }
+
     /// Whether a fault strikes here.
     pub(super) fn strikes(&self, fault: Fault) -> bool {
-        let Some(&rate) = self.plan.faults.get(&fault) else {
-            return false;
-        };
-        let strikes = !self.is_calm() && self.random(Rng::f64) < rate;
+        let strikes = self.is_time_for(fault);
         if strikes {
             self.hit(fault);
         }

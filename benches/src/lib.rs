@@ -3,6 +3,7 @@
 
 pub mod server;
 
+use event_core::jiff::{Timestamp, tz::Offset};
 use event_core::{EventSource, Message};
 use event_mem::{Synthetic, SyntheticOptions};
 
@@ -18,6 +19,15 @@ pub fn valid() -> Synthetic {
     let options = SyntheticOptions { invalid_rate: 0.0, ..SyntheticOptions::default() };
     // No rate is lower.
     Synthetic::new(options).expect("a rate of zero is valid")
+}
+
+/// A source of events of today, this share of which is invalid, between 0 and 1: what a queue brings
+/// in most cases. Whether an older event is still stored has to be looked up.
+pub fn of_today(invalid_rate: f64) -> Synthetic {
+    let today = Offset::UTC.to_datetime(Timestamp::now()).start_of_day();
+    let options = SyntheticOptions { invalid_rate, start: today, ..SyntheticOptions::default() };
+    // Shares of the benches are constants.
+    Synthetic::new(options).expect("the share is between 0 and 1")
 }
 
 /// So many messages of [`synthetic`].

@@ -86,7 +86,7 @@ impl State {
             store: MemStore::new(),
             counts: Counts::default(),
             sent: SentAt::default(),
-            events: tokio::sync::Mutex::new(crate::valid()),
+            events: tokio::sync::Mutex::new(crate::of_today(0.0)),
             refused: Mutex::default(),
         };
         let state = Self { inner: Arc::new(inner) };
@@ -127,15 +127,27 @@ impl State {
         &self.inner.sent
     }
 
-    /// Puts so many more events of the reference's kind, all of them valid, on the queue
-    /// [`QUEUE`].
+    /// Puts so many more events of the reference's kind, of today and all of them valid, on the
+    /// queue [`QUEUE`].
     ///
     /// # Errors
     ///
     /// The queue refuses one.
     pub async fn fill(&self, events: usize) -> event_core::Result<()> {
+        self.fill_from(&mut *self.inner.events.lock().await, events).await
+    }
+
+    /// The same, from another source.
+    ///
+    /// # Errors
+    ///
+    /// The queue refuses one, or the source fails.
+    pub async fn fill_from(
+        &self,
+        source: &mut dyn EventSource,
+        events: usize,
+    ) -> event_core::Result<()> {
         let Some(queue) = self.queue(QUEUE) else { return Ok(()) };
-        let mut source = self.inner.events.lock().await;
         let mut left = events;
         while left > 0 {
             let batch = source.next_batch(left.min(queue.limits().batch_entries)).await?;

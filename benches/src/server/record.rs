@@ -32,7 +32,7 @@ pub struct Outcome {
     pub stored: usize,
     /// Of these, copies of one that was there before: none, if the books balance.
     pub twice: usize,
-    /// Objects in quarantine.
+    /// Messages in quarantine.
     pub quarantined: usize,
     /// From the send of an event to the put of the object that holds it, shortest first.
     pub send_to_durable: Vec<Duration>,
@@ -74,15 +74,15 @@ impl State {
             let request = ListRequest { prefix: String::new(), after, max: 1_000 };
             let page = self.store().list(request).await?;
             for object in &page.objects {
-                if object.key.starts_with("quarantine/") {
-                    outcome.quarantined += 1;
-                    continue;
-                }
                 let body = self.store().get(&object.key).await?.unwrap_or_default();
                 let body = match Compression::of_key(&object.key) {
                     Some(compression) => compression.decompress(body)?,
                     None => body,
                 };
+                if object.key.starts_with("quarantine/") {
+                    outcome.quarantined += body.split_inclusive(|byte| *byte == b'\n').count();
+                    continue;
+                }
                 for id in body.split(|byte| *byte == b'\n').filter_map(id) {
                     outcome.stored += 1;
                     if let Some(at) = sent.get(&id) {

@@ -45,6 +45,8 @@ pub(crate) struct Args {
 pub(crate) enum Scenario {
     /// Both layouts draining a backlog, beside their floors
     Throughput,
+    /// A backlog of which one event in ten is invalid, in the layout of many events
+    Invalid,
     /// The producer beside a loop of SendMessageBatch
     Producer,
     /// A backlog with 10 ms on each answer of SQS and 30 ms on each of S3

@@ -7,6 +7,7 @@ use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use event_benches::of_today;
 use event_benches::server::{Delays, State};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -68,12 +69,12 @@ pub(crate) struct Host {
 }
 
 impl Host {
-    /// Starts one with so many events on its queue. With `trickle`, they come one by one, that far
-    /// apart, instead.
+    /// Starts one with so many events on its queue, this share of them invalid. With `trickle`, they
+    /// come one by one, that far apart, instead.
     pub(crate) fn start(
         cores: Cores,
         delays: Delays,
-        events: u64,
+        (events, invalid_rate): (u64, f64),
         trickle: Option<Duration>,
     ) -> Outcome<Self> {
         let (stop, stopped) = oneshot::channel();
@@ -84,7 +85,8 @@ impl Host {
             runtime.block_on(async {
                 let state = State::new(delays);
                 if trickle.is_none() {
-                    state.fill(usize::try_from(events)?).await?;
+                    let mut source = of_today(invalid_rate);
+                    state.fill_from(&mut source, usize::try_from(events)?).await?;
                 }
                 let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
                 ready.send((listener.local_addr()?, state.clone()))?;

@@ -38,14 +38,14 @@ pub(crate) fn write(report: &Report, directory: &Path) -> Outcome<Vec<PathBuf>> 
 
 fn lines(report: &Report) -> Vec<&Line> {
     let mut lines = Vec::new();
-    if let (Some(layouts), Some(floors)) = (&report.layouts, &report.floors) {
-        lines.extend([&floors.receive_delete, &layouts.batch]);
-        lines.extend([&floors.receive_put_delete, &layouts.event]);
+    if let Some(floors) = &report.floors {
+        lines.extend([Some(&floors.receive_delete), report.layouts.batch.as_ref()]);
+        lines.extend([Some(&floors.receive_put_delete), report.layouts.event.as_ref()]);
     }
     if let Some(producer) = &report.producer {
-        lines.extend([&producer.floor, &producer.producer]);
+        lines.extend([Some(&producer.floor), Some(&producer.producer)]);
     }
-    lines
+    lines.into_iter().flatten().collect()
 }
 
 /// A bar for each client: the median, and a line from the least to the most.

@@ -12,8 +12,7 @@ pub(crate) struct Report {
     pub(crate) prices: &'static str,
     /// Clients that were held up by the server: their rates are the server's.
     pub(crate) held_up_by_server: Vec<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) layouts: Option<Layouts>,
+    pub(crate) layouts: Layouts,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) floors: Option<Floors>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -28,10 +27,15 @@ pub(crate) struct Report {
     pub(crate) idle_requests_per_minute: Option<f64>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub(crate) struct Layouts {
-    pub(crate) event: Line,
-    pub(crate) batch: Line,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) event: Option<Line>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) batch: Option<Line>,
+    /// That of many events, with invalid ones among them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) invalid: Option<Line>,
 }
 
 /// Each with eight loops.

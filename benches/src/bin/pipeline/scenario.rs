@@ -9,7 +9,7 @@ use crate::Outcome;
 use crate::args::{Args, Scenario};
 use crate::client::{Client, Programs};
 use crate::host::{Cores, Host, wait_for};
-use crate::report::{Drain, Floors, Latency, Layouts, Producer, Report, Trickle};
+use crate::report::{Drain, Floors, Latency, Producer, Report, Trickle};
 use crate::run::{Plan, Run, spawn};
 use crate::series::{Line, Spread};
 use event_local::prices::PRICES;
@@ -25,6 +25,9 @@ const DELAYS: Delays = Delays { sqs: Duration::from_millis(10), s3: Duration::fr
 /// Far enough apart that a consumer waits at the queue again before the next event comes.
 const TRICKLE: Duration = Duration::from_secs(1);
 const TRICKLED: u64 = 100;
+
+/// That of the reference.
+const INVALID_RATE: f64 = 0.1;
 
 /// A run whose server was busy for more of the time is one of the server.
 const HELD_UP: f64 = 0.9;
@@ -43,6 +46,11 @@ impl Bench<'_> {
         let wants = |scenario| self.args.scenario.contains(&scenario);
         if wants(Scenario::Throughput) {
             self.throughput(&mut report)?;
+        }
+        if wants(Scenario::Invalid) {
+            let dirty = Plan { invalid_rate: INVALID_RATE, ..plan(Client::Batch, events) };
+            let runs = self.turns(&[dirty], rounds, &mut report)?;
+            report.layouts.invalid = Some(Line::of(Client::Batch, &runs[0], None));
         }
         if wants(Scenario::Producer) {
             self.producer(&mut report)?;
@@ -80,7 +88,8 @@ impl Bench<'_> {
         let line = |index: usize, floor: Option<usize>| {
             Line::of(clients[index], &runs[index], floor.map(|floor| &*runs[floor]))
         };
-        report.layouts = Some(Layouts { event: line(3, Some(2)), batch: line(1, Some(0)) });
+        report.layouts.event = Some(line(3, Some(2)));
+        report.layouts.batch = Some(line(1, Some(0)));
         report.floors =
             Some(Floors { receive_delete: line(0, None), receive_put_delete: line(2, None) });
         Ok(())
@@ -170,7 +179,7 @@ impl Bench<'_> {
     fn idle(&self) -> Outcome<f64> {
         /// Longer than a long poll, so that those of a busy consumer have ended.
         const SETTLE: Duration = Duration::from_secs(45);
-        let host = Host::start(self.cores, Delays::default(), 0, None)?;
+        let host = Host::start(self.cores, Delays::default(), (0, 0.0), None)?;
         let command = self.programs.command(Client::Batch, self.args.events, host.address);
         let mut child = spawn(&command, self.cores)?;
         let requests = || host.state.counts().all().values().sum::<u64>();
@@ -192,5 +201,5 @@ impl Bench<'_> {
 }
 
 fn plan(client: Client, events: u64) -> Plan {
-    Plan { client, events, delays: Delays::default(), trickle: None }
+    Plan { client, events, delays: Delays::default(), invalid_rate: 0.0, trickle: None }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::report::Report;
+use crate::report::{Layouts, Report};
 use crate::series::{Line, Spread};
 
 pub(crate) fn of(report: &Report) -> String {
@@ -14,14 +14,21 @@ pub(crate) fn of(report: &Report) -> String {
 
 fn write(text: &mut String, report: &Report) -> std::fmt::Result {
     let Report { layouts, floors, producer, latency, drain, trickle, .. } = report;
-    if let (Some(layouts), Some(floors)) = (layouts, floors) {
+    if let Layouts { event: Some(event), batch: Some(batch), .. } = layouts
+        && let Some(floors) = floors
+    {
         heading(text, "a backlog, each answer at once")?;
         line(text, "floor: receive + delete", &floors.receive_delete)?;
-        line(text, "batch layout", &layouts.batch)?;
+        line(text, "batch layout", batch)?;
         line(text, "floor: receive + put + delete", &floors.receive_put_delete)?;
-        line(text, "event layout", &layouts.event)?;
-        requests(text, "batch layout", &layouts.batch)?;
-        requests(text, "event layout", &layouts.event)?;
+        line(text, "event layout", event)?;
+        requests(text, "batch layout", batch)?;
+        requests(text, "event layout", event)?;
+    }
+    if let Some(invalid) = &layouts.invalid {
+        heading(text, "a backlog of which one event in ten is invalid")?;
+        line(text, "batch layout", invalid)?;
+        requests(text, "batch layout", invalid)?;
     }
     if let Some(producer) = producer {
         heading(text, "the producer")?;

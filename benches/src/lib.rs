@@ -23,9 +23,10 @@ pub fn valid() -> Synthetic {
 
 /// A source of events of today, this share of which is invalid, between 0 and 1: what a queue brings
 /// in most cases. Whether an older event is still stored has to be looked up.
-pub fn of_today(invalid_rate: f64) -> Synthetic {
-    let today = Offset::UTC.to_datetime(Timestamp::now()).start_of_day();
-    let options = SyntheticOptions { invalid_rate, start: today, ..SyntheticOptions::default() };
+/// Another seed gives other events.
+pub fn of_today(seed: u64, invalid_rate: f64) -> Synthetic {
+    let start = Offset::UTC.to_datetime(Timestamp::now()).start_of_day();
+    let options = SyntheticOptions { seed, invalid_rate, start };
     // Shares of the benches are constants.
     Synthetic::new(options).expect("the share is between 0 and 1")
 }

@@ -86,7 +86,7 @@ impl State {
             store: MemStore::new(),
             counts: Counts::default(),
             sent: SentAt::default(),
-            events: tokio::sync::Mutex::new(crate::of_today(0.0)),
+            events: tokio::sync::Mutex::new(crate::of_today(0, 0.0)),
             refused: Mutex::default(),
         };
         let state = Self { inner: Arc::new(inner) };

@@ -24,6 +24,11 @@ pub(crate) struct Args {
           value_parser = clap::value_parser!(u16).range(1..=100))]
     pub(crate) rounds: u16,
 
+    /// Events that are there at the start of `start`; they are held in memory, some 60 bytes each
+    #[arg(long, value_name = "N", default_value = "10000000",
+          value_parser = clap::value_parser!(u64).range(1000..=100_000_000))]
+    pub(crate) stored: u64,
+
     /// Seconds to count the requests of an idle consumer for; 0: do not
     #[arg(long, value_name = "SECONDS", default_value = "0")]
     pub(crate) idle: u64,
@@ -53,6 +58,9 @@ pub(crate) enum Scenario {
     Latency,
     /// Ten times the backlog in the layout of many events
     Drain,
+    /// The start of a consumer in the layout of many events, in a partition that has many, with the
+    /// delays of `latency`
+    Start,
     /// An event a second, one object for each
     Trickle,
 }

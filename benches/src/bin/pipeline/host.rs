@@ -12,7 +12,7 @@ use event_benches::server::{Delays, State};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-use crate::Outcome;
+use crate::{Outcome, stored};
 
 /// Which cores are used; none if nothing can be tied to one.
 #[derive(Clone, Copy, Debug)]
@@ -60,6 +60,17 @@ impl fmt::Display for Cores {
     }
 }
 
+/// What a client finds.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct There {
+    /// How many of the events on the queue are invalid, from 0 to 1.
+    pub(crate) invalid_rate: f64,
+    /// Events come one by one, that far apart, instead of all before.
+    pub(crate) trickle: Option<Duration>,
+    /// Events that are stored in the partition of today's sales.
+    pub(crate) stored: u64,
+}
+
 /// A server that runs.
 pub(crate) struct Host {
     pub(crate) address: SocketAddr,
@@ -69,14 +80,8 @@ pub(crate) struct Host {
 }
 
 impl Host {
-    /// Starts one with so many events on its queue, this share of them invalid. With `trickle`, they
-    /// come one by one, that far apart, instead.
-    pub(crate) fn start(
-        cores: Cores,
-        delays: Delays,
-        (events, invalid_rate): (u64, f64),
-        trickle: Option<Duration>,
-    ) -> Outcome<Self> {
+    /// Starts one with so many events to bring.
+    pub(crate) fn start(cores: Cores, delays: Delays, events: u64, there: There) -> Outcome<Self> {
         let (stop, stopped) = oneshot::channel();
         let (ready, is_ready) = mpsc::channel();
         let thread = std::thread::spawn(move || {
@@ -84,8 +89,10 @@ impl Host {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(async {
                 let state = State::new(delays);
+                stored::fill(&state, there.stored).await?;
+                let There { invalid_rate, trickle, .. } = there;
                 if trickle.is_none() {
-                    let mut source = of_today(invalid_rate);
+                    let mut source = of_today(0, invalid_rate);
                     state.fill_from(&mut source, usize::try_from(events)?).await?;
                 }
                 let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;

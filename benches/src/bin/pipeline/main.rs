@@ -12,6 +12,7 @@ mod report;
 mod run;
 mod scenario;
 mod series;
+mod stored;
 mod table;
 
 use std::error::Error;

@@ -24,6 +24,8 @@ pub(crate) struct Report {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) trickle: Option<Trickle>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) start: Option<Start>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) idle_requests_per_minute: Option<f64>,
 }
 
@@ -76,4 +78,15 @@ pub(crate) struct Drain {
 pub(crate) struct Trickle {
     pub(crate) events_per_s: f64,
     pub(crate) event: Line,
+}
+
+/// A consumer of one event, whose partition holds many.
+#[derive(Debug, Serialize)]
+pub(crate) struct Start {
+    pub(crate) stored: u64,
+    pub(crate) seconds: Spread,
+    pub(crate) cpu_seconds: Spread,
+    pub(crate) peak_rss_mib: Spread,
+    /// More memory than where nothing is stored, for each stored event.
+    pub(crate) bytes_per_event: Spread,
 }

@@ -8,8 +8,8 @@ use event_benches::server::Delays;
 use crate::Outcome;
 use crate::args::{Args, Scenario};
 use crate::client::{Client, Programs};
-use crate::host::{Cores, Host, wait_for};
-use crate::report::{Drain, Floors, Latency, Producer, Report, Trickle};
+use crate::host::{Cores, Host, There, wait_for};
+use crate::report::{Drain, Floors, Latency, Producer, Report, Start, Trickle};
 use crate::run::{Plan, Run, spawn};
 use crate::series::{Line, Spread};
 use event_local::prices::PRICES;
@@ -48,7 +48,8 @@ impl Bench<'_> {
             self.throughput(&mut report)?;
         }
         if wants(Scenario::Invalid) {
-            let dirty = Plan { invalid_rate: INVALID_RATE, ..plan(Client::Batch, events) };
+            let there = There { invalid_rate: INVALID_RATE, ..There::default() };
+            let dirty = Plan { there, ..plan(Client::Batch, events) };
             let runs = self.turns(&[dirty], rounds, &mut report)?;
             report.layouts.invalid = Some(Line::of(Client::Batch, &runs[0], None));
         }
@@ -61,12 +62,13 @@ impl Bench<'_> {
         if wants(Scenario::Drain) {
             self.drain(&mut report)?;
         }
+        if wants(Scenario::Start) {
+            self.start(&mut report)?;
+        }
         if wants(Scenario::Trickle) {
-            let runs = self.turns(
-                &[Plan { trickle: Some(TRICKLE), ..plan(Client::Event, TRICKLED) }],
-                1,
-                &mut report,
-            )?;
+            let there = There { trickle: Some(TRICKLE), ..There::default() };
+            let runs =
+                self.turns(&[Plan { there, ..plan(Client::Event, TRICKLED) }], 1, &mut report)?;
             let event = Line::of(Client::Event, &runs[0], None);
             report.trickle = Some(Trickle { events_per_s: 1.0 / TRICKLE.as_secs_f64(), event });
         }
@@ -146,6 +148,29 @@ impl Bench<'_> {
         Ok(())
     }
 
+    /// One event for a partition that has many: its writer reads first what is there.
+    fn start(&self, report: &mut Report) -> Outcome<()> {
+        let start = |stored| Plan {
+            delays: DELAYS,
+            there: There { stored, ..There::default() },
+            ..plan(Client::Batch, 1)
+        };
+        let plans = [start(0), start(self.args.stored)];
+        let runs = self.turns(&plans, self.args.rounds.min(3), report)?;
+        let of = |value: fn(&Run) -> f64| Spread::of(runs[1].iter().map(value));
+        let more = runs[1].iter().zip(&runs[0]).map(|(all, none)| {
+            (all.peak_rss_mib - none.peak_rss_mib) * 1_048_576.0 / self.args.stored as f64
+        });
+        report.start = Some(Start {
+            stored: self.args.stored,
+            seconds: of(|run| run.seconds),
+            cpu_seconds: of(|run| run.cpu_seconds),
+            peak_rss_mib: of(|run| run.peak_rss_mib),
+            bytes_per_event: Spread::of(more),
+        });
+        Ok(())
+    }
+
     /// All runs of each plan. Every other round goes backwards, so that none is always the first.
     fn turns(&self, plans: &[Plan], rounds: u16, report: &mut Report) -> Outcome<Vec<Vec<Run>>> {
         let mut runs: BTreeMap<usize, Vec<Run>> = BTreeMap::new();
@@ -179,7 +204,7 @@ impl Bench<'_> {
     fn idle(&self) -> Outcome<f64> {
         /// Longer than a long poll, so that those of a busy consumer have ended.
         const SETTLE: Duration = Duration::from_secs(45);
-        let host = Host::start(self.cores, Delays::default(), (0, 0.0), None)?;
+        let host = Host::start(self.cores, Delays::default(), 0, There::default())?;
         let command = self.programs.command(Client::Batch, self.args.events, host.address);
         let mut child = spawn(&command, self.cores)?;
         let requests = || host.state.counts().all().values().sum::<u64>();
@@ -201,5 +226,5 @@ impl Bench<'_> {
 }
 
 fn plan(client: Client, events: u64) -> Plan {
-    Plan { client, events, delays: Delays::default(), invalid_rate: 0.0, trickle: None }
+    Plan { client, events, delays: Delays::default(), there: There::default() }
 }

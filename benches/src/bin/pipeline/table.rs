@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::report::{Layouts, Report};
+use crate::report::{Layouts, Report, Start};
 use crate::series::{Line, Spread};
 
 pub(crate) fn of(report: &Report) -> String {
@@ -13,7 +13,7 @@ pub(crate) fn of(report: &Report) -> String {
 }
 
 fn write(text: &mut String, report: &Report) -> std::fmt::Result {
-    let Report { layouts, floors, producer, latency, drain, trickle, .. } = report;
+    let Report { layouts, floors, producer, latency, drain, trickle, start, .. } = report;
     if let Layouts { event: Some(event), batch: Some(batch), .. } = layouts
         && let Some(floors) = floors
     {
@@ -60,6 +60,14 @@ fn write(text: &mut String, report: &Report) -> std::fmt::Result {
         let title = format!("{} events a second, one object each", trickle.events_per_s);
         heading(text, &title)?;
         line(text, "event layout", &trickle.event)?;
+    }
+    if let Some(Start { stored, seconds, cpu_seconds, peak_rss_mib, bytes_per_event }) = start {
+        writeln!(
+            text,
+            "\na start beside {stored} stored events: {:.1} s, {:.1} s of CPU, {:.0} MiB, {:.1} bytes \
+             for each",
+            seconds.median, cpu_seconds.median, peak_rss_mib.median, bytes_per_event.median
+        )?;
     }
     if let Some(idle) = report.idle_requests_per_minute {
         writeln!(text, "\nidle: {idle:.1} requests a minute")?;

@@ -3,8 +3,12 @@
 //! More seeds in less time: `cargo run --release -p event-tests --bin simulate -- --seeds 0..10000`.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use event_tests::simulator::{EventBatches, Fault, Invariant, Run, Simulation};
+use event_core::{Fields, Message, PartitionBy, Schema};
+use event_tests::simulator::{
+    EventBatches, EventName, EventObjects, Fate, Fault, Invariant, Run, Simulation,
+};
 
 fn unharmed(run: &Run, faults: &str) {
     if let Some(violation) = &run.violation {
@@ -101,6 +105,41 @@ fn no_mix_of_faults_breaks_an_invariant_of_many_events_in_one_object() {
     let simulation = Simulation::new().subject(EventBatches::default);
     for seed in 0..60 {
         unharmed(&simulation.run(seed), " --layout batch");
+    }
+}
+
+/// Rides, some of which are sent again with another fare, and some without a time.
+fn rides(seed: u64) -> Vec<(Message, Fate)> {
+    const CITIES: [(&str, &str); 4] =
+        [("Köln", "K%C3%B6ln"), ("a/b", "a%2Fb"), ("..", ".."), ("", "__HIVE_DEFAULT_PARTITION__")];
+    let ride = |number: u64, fare: u64| {
+        let (city, folder) = CITIES[(number % 4) as usize];
+        let id = number / 2;
+        let body = format!(
+            r#"{{"ride_id": {id}, "at": "2026-11-22T23:59:59Z", "city": "{city}", "fare": {fare}}}"#
+        );
+        let partition = format!("dt=2026_11_22/city={folder}");
+        (Message::new(body), Fate::Stored(EventName { partition, identity: id.to_string() }))
+    };
+    let timeless = Message::new(r#"{"ride_id": 1, "city": "Köln", "fare": 1}"#);
+    let mut all = vec![(timeless, Fate::Quarantined { code: "missing_field" })];
+    all.extend((0..seed % 60).map(|number| ride(number, 1250)));
+    all.extend((0..seed % 60).step_by(7).map(|number| ride(number, 1251)));
+    all
+}
+
+#[test]
+fn no_mix_of_faults_breaks_an_invariant_of_events_of_another_schema() {
+    let city = vec!["city".to_owned()];
+    let schema = Fields::new("ride_id", "at", None, city, PartitionBy::Day).unwrap();
+    let schema: Arc<dyn Schema> = Arc::new(schema);
+    let (objects, batches) = (Arc::clone(&schema), schema);
+    let simulation = Simulation::new().messages(rides);
+    let singly = simulation.clone().subject(move || EventObjects::of(Arc::clone(&objects)));
+    let batches = simulation.subject(move || EventBatches::of(Arc::clone(&batches)));
+    for seed in 0..30 {
+        unharmed(&singly.run(seed), " of rides, one object each");
+        unharmed(&batches.run(seed), " of rides");
     }
 }
 

@@ -5,19 +5,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use event_core::{
-    Audit, AuditReport, Books, Compactor, Compression, Depth, FindingKind, Layout, Message, Retail,
+    Audit, AuditReport, Books, Compactor, Compression, Depth, FindingKind, Layout, Message, Schema,
     Sent, SentEvents, Shutdown, list_all,
 };
 
 use super::fault::Fault;
 use super::invariant::{Invariant, Violation};
-use super::keys::partition_of;
+use super::keys::folder_of;
 use super::world::World;
 use crate::any_order::AnyOrder;
 
 /// Audits, compacts, and audits once more; `buried` is what is in the dead-letter queue.
-pub(super) async fn audit(world: &World, buried: &[Message]) {
-    let checked = check(world, buried).await;
+pub(super) async fn audit(world: &World, schema: Arc<dyn Schema>, buried: &[Message]) {
+    let checked = check(world, schema, buried).await;
     if let Err(Violation { invariant, what }) = checked {
         world.violate(invariant, what);
     }
@@ -33,13 +33,13 @@ fn any_order(world: &World) -> AnyOrder {
     AnyOrder::over(Arc::clone(&world.backends.store), world.random(|rng| rng.u64(..)))
 }
 
-async fn check(world: &World, buried: &[Message]) -> Verdict {
-    balances(world, buried, &[]).await?;
-    compact(world).await?;
+async fn check(world: &World, schema: Arc<dyn Schema>, buried: &[Message]) -> Verdict {
+    balances(world, &schema, buried, &[]).await?;
+    compact(world, &schema).await?;
     shows_each_event_once(world).await?;
     // An event that nobody sent, with an id that is another's but for its case.
     let message = world.traffic.messages.iter().find_map(phantom_of);
-    balances(world, buried, message.as_slice()).await
+    balances(world, &schema, buried, message.as_slice()).await
 }
 
 /// A message with the id of this one in upper case, unless that is what it has.
@@ -52,13 +52,17 @@ fn phantom_of(message: &Message) -> Option<Message> {
 }
 
 /// Whether the books of what was sent balance, and those with `phantoms` beside it do not.
-async fn balances(world: &World, buried: &[Message], phantoms: &[Message]) -> Verdict {
+async fn balances(
+    world: &World,
+    schema: &Arc<dyn Schema>,
+    buried: &[Message],
+    phantoms: &[Message],
+) -> Verdict {
     let traffic = &world.traffic;
-    let mut sent = SentEvents::new(Arc::new(Retail::default()));
+    let mut sent = SentEvents::new(Arc::clone(schema));
     traffic.messages.iter().chain(phantoms).for_each(|message| sent.add_message(message));
     let dead = Depth { visible: buried.len() as u64, ..Depth::default() };
-    let audit =
-        Audit::new(Arc::new(any_order(world)), Layout::default(), Arc::new(Retail::default()));
+    let audit = Audit::new(Arc::new(any_order(world)), Layout::default(), Arc::clone(schema));
     let audit = audit.sent(Sent::Events(sent)).queues(Depth::default(), dead);
     let report = audit.run(&Shutdown::never()).await;
     let report = report.map_err(|error| broken(Invariant::Lives, format!("an audit: {error}")))?;
@@ -101,10 +105,10 @@ fn in_quarantine(report: &AuditReport) -> u64 {
     report.quarantined.reasons.values().sum()
 }
 
-async fn compact(world: &World) -> Verdict {
+async fn compact(world: &World, schema: &Arc<dyn Schema>) -> Verdict {
     let (target, compression) = world.random(|rng| (rng.u64(1..20_000), rng.usize(..3)));
     let compactor =
-        Compactor::new(Arc::new(any_order(world)), Layout::default(), Arc::new(Retail::default()));
+        Compactor::new(Arc::new(any_order(world)), Layout::default(), Arc::clone(schema));
     let compactor = compactor.target_bytes(target).compression(Compression::ALL[compression]);
     let compactor = compactor.expect("all are built in");
     let failed = |what: String| broken(Invariant::Lives, format!("a compaction: {what}"));
@@ -136,7 +140,7 @@ async fn shows_each_event_once(world: &World) -> Verdict {
                     format!("{key} has what nobody sent: {text}"),
                 ));
             };
-            if partition_of(name).as_deref() != place.map(|(partition, _)| partition) {
+            if place.is_none_or(|(folder, _)| folder_of(name) != folder) {
                 return Err(broken(Invariant::Keys, format!("event {name} was merged into {key}")));
             }
             if let Some(other) = seen.insert(name, key.clone()) {

@@ -6,27 +6,40 @@ use std::sync::{Arc, Mutex};
 use event_core::jiff::civil::date;
 use event_core::{
     BatchWriter, Bytes, Compression, Handler, Layout, Message, ObjectStore, Quarantine, Retail,
-    Retry,
+    Retry, Schema,
 };
 
 use super::invariant::{Invariant, Violation};
-use super::keys::partition_of;
+use super::keys::folder_of;
 use super::subject::{
     MANIFEST, Objects, Subject, each_in_its_place, nothing_else, stored_or_quarantined,
 };
-use super::traffic::Traffic;
+use super::traffic::{EventName, Traffic};
 
 /// [`BatchWriter`]: many events in one object.
-#[derive(Default)]
 pub struct EventBatches {
+    schema: Arc<dyn Schema>,
     /// The body of each event that is stored, by its name.
-    live: Mutex<BTreeMap<String, Bytes>>,
+    live: Mutex<BTreeMap<EventName, Bytes>>,
+}
+
+impl EventBatches {
+    /// Of events of this schema.
+    pub fn of(schema: Arc<dyn Schema>) -> Self {
+        Self { schema, live: Mutex::default() }
+    }
+}
+
+impl Default for EventBatches {
+    fn default() -> Self {
+        Self::of(Arc::new(Retail::default()))
+    }
 }
 
 impl Subject for EventBatches {
     fn handler(&self, store: Arc<dyn ObjectStore>, retry: Retry) -> Arc<dyn Handler> {
         Arc::new(
-            BatchWriter::new(store, Layout::default(), Arc::new(Retail::default()))
+            BatchWriter::new(store, Layout::default(), Arc::clone(&self.schema))
                 .retry(retry)
                 .today(|| date(2026, 11, 23)),
         )
@@ -36,8 +49,8 @@ impl Subject for EventBatches {
         Quarantine::log(store, Layout::default())
     }
 
-    fn is_audited(&self) -> bool {
-        true
+    fn schema(&self) -> Option<Arc<dyn Schema>> {
+        Some(Arc::clone(&self.schema))
     }
 
     fn written(
@@ -73,13 +86,13 @@ impl Subject for EventBatches {
         for line in body.split_inclusive(|&byte| byte == b'\n') {
             let event = line.strip_suffix(b"\n").map(|event| body.slice_ref(event));
             let Some((event, name)) = event.and_then(|event| {
-                let name = traffic.name_of(&event)?.to_owned();
+                let name = traffic.name_of(&event)?.clone();
                 Some((event, name))
             }) else {
                 let text = String::from_utf8_lossy(line).into_owned();
                 return broken(Invariant::Bytes, format!("{key} holds what nobody sent: {text}"));
             };
-            if partition_of(&name).as_deref() != Some(partition) {
+            if folder_of(&name) != partition {
                 return broken(Invariant::Keys, format!("event {name} was stored in {key}"));
             }
             if live.insert(name.clone(), event).is_some() {

@@ -68,8 +68,8 @@ pub(super) async fn live(world: &Arc<World>) {
     sleep(10 * MINUTE).await;
     world.check(|truth, world| truth.finished(world, &buried));
     compare(world).await;
-    if world.subject.is_audited() {
-        audits::audit(world, &buried).await;
+    if let Some(schema) = world.subject.schema() {
+        audits::audit(world, schema, &buried).await;
     }
 }
 

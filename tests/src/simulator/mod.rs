@@ -98,6 +98,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use event_core::Message;
 use event_mem::{MemQueue, MemQueueOptions, MemStore, Redrive};
 use fastrand::Rng;
 
@@ -106,7 +107,7 @@ pub use fault::Fault;
 pub use invariant::{Invariant, Violation};
 pub use plan::Plan;
 pub use subject::{EventObjects, Objects, Subject};
-pub use traffic::{Fate, Traffic};
+pub use traffic::{EventName, Fate, Traffic};
 pub use world::Backends;
 
 use world::World;
@@ -115,6 +116,7 @@ use world::World;
 #[derive(Clone)]
 pub struct Simulation {
     only: Option<Vec<Fault>>,
+    traffic: Arc<dyn Fn(&Plan, &mut Rng) -> Traffic + Send + Sync>,
     subject: Arc<dyn Fn() -> Arc<dyn Subject> + Send + Sync>,
     backends: Arc<dyn Fn(&Plan) -> Backends + Send + Sync>,
 }
@@ -143,6 +145,7 @@ impl Simulation {
     pub fn new() -> Self {
         Self {
             only: None,
+            traffic: Arc::new(Traffic::draw),
             subject: Arc::new(|| Arc::new(EventObjects::default())),
             backends: Arc::new(in_memory),
         }
@@ -152,6 +155,18 @@ impl Simulation {
     #[must_use]
     pub fn faults(mut self, faults: &[Fault]) -> Self {
         self.only = Some(faults.to_vec());
+        self
+    }
+
+    /// With other messages than those of a store chain: what `draw` gives for a seed, each once, with
+    /// what must become of it. Faults of messages that it brings itself are up to it: there are
+    /// repetitions, but no poison and no hostile input.
+    #[must_use]
+    pub fn messages(
+        mut self,
+        draw: impl Fn(u64) -> Vec<(Message, Fate)> + Send + Sync + 'static,
+    ) -> Self {
+        self.traffic = Arc::new(move |plan, rng| Traffic::of(draw(plan.seed), plan, rng));
         self
     }
 
@@ -189,7 +204,7 @@ impl Simulation {
         // keys its hashes and names its prefix by it.
         fastrand::seed(seed);
         let mut rng = Rng::with_seed(seed.wrapping_add(1));
-        let traffic = Traffic::draw(&plan, &mut rng);
+        let traffic = (self.traffic)(&plan, &mut rng);
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .start_paused(true)

@@ -8,13 +8,13 @@ use base64::engine::general_purpose::STANDARD;
 use event_core::jiff::civil::date;
 use event_core::{
     AttributeValue, Bytes, Compression, Handler, Layout, Message, ObjectStore, Quarantine, Reason,
-    Retail, Retry, StoreWriter,
+    Retail, Retry, Schema, StoreWriter,
 };
 use serde_json::Value;
 
 use super::invariant::{Invariant, Violation};
 use super::keys::key_of;
-use super::traffic::{Fate, Traffic, identity};
+use super::traffic::{EventName, Fate, Traffic, identity};
 
 /// How programs handle messages in a simulated world, and how it is seen that they did.
 ///
@@ -50,10 +50,10 @@ pub trait Subject: Send + Sync + 'static {
         objects: &Objects,
     ) -> Result<(), String>;
 
-    /// Whether everything is stored in the layout of this project, so that an audit and a
-    /// compaction of it are run at the end. Unless it is written: no.
-    fn is_audited(&self) -> bool {
-        false
+    /// The schema by which everything is stored in the layout of this project, so that an audit and a
+    /// compaction of it are run at the end. Unless it is written: none, and they are not.
+    fn schema(&self) -> Option<Arc<dyn Schema>> {
+        None
     }
 
     /// Looks at everything, once the queue has drained; `buried` are the messages in the
@@ -201,23 +201,36 @@ fn read_value(value: &Value) -> Option<AttributeValue> {
 pub(super) const MANIFEST: &str = "store_events/_manifest.json";
 
 /// The subject of this project: [`StoreWriter`], one object for each event.
-#[derive(Default)]
 pub struct EventObjects {
+    schema: Arc<dyn Schema>,
     /// The key of each event that is stored, by its name.
-    live: Mutex<BTreeMap<String, String>>,
+    live: Mutex<BTreeMap<EventName, String>>,
+}
+
+impl EventObjects {
+    /// Of events of this schema.
+    pub fn of(schema: Arc<dyn Schema>) -> Self {
+        Self { schema, live: Mutex::default() }
+    }
+}
+
+impl Default for EventObjects {
+    fn default() -> Self {
+        Self::of(Arc::new(Retail::default()))
+    }
 }
 
 impl Subject for EventObjects {
     fn handler(&self, store: Arc<dyn ObjectStore>, retry: Retry) -> Arc<dyn Handler> {
         Arc::new(
-            StoreWriter::new(store, Layout::default(), Arc::new(Retail::default()))
+            StoreWriter::new(store, Layout::default(), Arc::clone(&self.schema))
                 .retry(retry)
                 .today(|| date(2026, 11, 23)),
         )
     }
 
-    fn is_audited(&self) -> bool {
-        true
+    fn schema(&self) -> Option<Arc<dyn Schema>> {
+        Some(Arc::clone(&self.schema))
     }
 
     fn written(
@@ -238,11 +251,11 @@ impl Subject for EventObjects {
                 format!("{key} was written, which nobody sent: {text}"),
             );
         };
-        if key_of(name).as_deref() != Some(key) {
+        if key_of(name) != key {
             return broken(Invariant::Keys, format!("event {name} was stored as {key}"));
         }
         let mut live = self.live.lock().unwrap();
-        if let Some(other) = live.insert(name.to_owned(), key.to_owned()) {
+        if let Some(other) = live.insert(name.clone(), key.to_owned()) {
             return broken(Invariant::Once, format!("event {name} is in {other} and in {key}"));
         }
         Ok(())
@@ -255,7 +268,7 @@ impl Subject for EventObjects {
         objects: &Objects,
     ) -> Result<(), String> {
         let live = self.live.lock().unwrap();
-        let stored = |name: &str| live.get(name).and_then(|key| objects.all.get(key));
+        let stored = |name: &EventName| live.get(name).and_then(|key| objects.all.get(key));
         stored_or_quarantined(traffic, message, objects, stored)
     }
 
@@ -293,7 +306,7 @@ pub(super) fn stored_or_quarantined<'a>(
     traffic: &Traffic,
     message: &Message,
     objects: &Objects,
-    stored: impl FnOnce(&str) -> Option<&'a Bytes>,
+    stored: impl FnOnce(&EventName) -> Option<&'a Bytes>,
 ) -> Result<(), String> {
     let mut reasons = objects.quarantined(message).peekable();
     match traffic.fate(message) {
@@ -303,7 +316,7 @@ pub(super) fn stored_or_quarantined<'a>(
             true => Ok(()),
             false => Err(format!("it is not in quarantine as {code}")),
         },
-        Some(Fate::Stored { name }) => match (stored(name), reasons.next()) {
+        Some(Fate::Stored(name)) => match (stored(name), reasons.next()) {
             (Some(stored), None) if *stored == message.body => Ok(()),
             (Some(stored), Some("conflict")) if *stored != message.body => Ok(()),
             (None, None) => Err(format!("event {name} is not stored")),

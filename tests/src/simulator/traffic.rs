@@ -1,6 +1,7 @@
 //! What producers send in a simulated world, and what must become of it.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt;
 
 use event_core::{AttributeValue, Bytes, Message};
 use fastrand::Rng;
@@ -13,10 +14,7 @@ use crate::twins::twins;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fate {
     /// One of the bodies that share this name is stored, the others are quarantined.
-    Stored {
-        /// Type, day and `request_id`: what makes two events the same.
-        name: String,
-    },
+    Stored(EventName),
     /// Quarantined, for a reason with this code.
     Quarantined {
         /// The code of the reason.
@@ -24,6 +22,21 @@ pub enum Fate {
     },
     /// Every handler panics on it: it ends in the dead-letter queue.
     Poison,
+}
+
+/// What makes two events the same.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct EventName {
+    /// As the folders below the prefix are called, such as `event_type=sale_event/dt=2026_11_22`.
+    pub partition: String,
+    /// Which event of the partition it is.
+    pub identity: String,
+}
+
+impl fmt::Display for EventName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {}", self.identity, self.partition)
+    }
 }
 
 /// All messages of a world, each with its fate.
@@ -34,9 +47,9 @@ pub struct Traffic {
     /// By body and attributes.
     fates: BTreeMap<Identity, (Message, Fate)>,
     /// The name of each event, by its body.
-    by_body: BTreeMap<Bytes, String>,
+    by_body: BTreeMap<Bytes, EventName>,
     /// The names of events so far, poisonous ones included.
-    names: BTreeSet<String>,
+    names: BTreeSet<EventName>,
     /// Identities that differ in little.
     twins: Vec<String>,
     /// How often each fault of the messages themselves is in them.
@@ -54,7 +67,7 @@ pub(super) fn identity(message: &Message) -> Identity {
 }
 
 /// Two types and three days, so that partitions are shared and told apart.
-pub(super) const PARTITIONS: [(&str, &str, &str); 3] = [
+const PARTITIONS: [(&str, &str, &str); 3] = [
     ("sale_event", "2026-11-22", "2026_11_22"),
     ("inventory_event", "2026-11-22", "2026_11_22"),
     ("sale_event", "2024-02-29", "2024_02_29"),
@@ -64,7 +77,7 @@ pub(super) const PARTITIONS: [(&str, &str, &str); 3] = [
 pub(super) const POISON: &str = "poison";
 
 impl Traffic {
-    /// What the producers of a plan send.
+    /// What the producers of a plan send: events of a store chain.
     pub(super) fn draw(plan: &Plan, rng: &mut Rng) -> Self {
         let mut traffic = Self { twins: twins(), ..Self::default() };
         for number in 0..plan.events {
@@ -78,6 +91,19 @@ impl Traffic {
                 }
             }
         }
+        traffic.repeated(plan, rng)
+    }
+
+    /// The same of other events.
+    pub(super) fn of(messages: Vec<(Message, Fate)>, plan: &Plan, rng: &mut Rng) -> Self {
+        let mut traffic = Self::default();
+        messages.into_iter().for_each(|(message, fate)| traffic.add(message, fate));
+        traffic.repeated(plan, rng)
+    }
+
+    /// In any order, and with repetitions if there shall be any.
+    fn repeated(self, plan: &Plan, rng: &mut Rng) -> Self {
+        let mut traffic = self;
         if let Some(&rate) = plan.faults.get(&Fault::Duplicates) {
             let again: Vec<_> =
                 traffic.messages.iter().filter(|_| rng.f64() < rate).cloned().collect();
@@ -99,8 +125,8 @@ impl Traffic {
     }
 
     /// The name of the event that has this body; none if it is no event that anyone sent.
-    pub fn name_of(&self, body: &Bytes) -> Option<&str> {
-        self.by_body.get(body).map(String::as_str)
+    pub fn name_of(&self, body: &Bytes) -> Option<&EventName> {
+        self.by_body.get(body)
     }
 
     /// How many events are stored in the end: one of each name.
@@ -108,12 +134,12 @@ impl Traffic {
         self.by_body.values().collect::<BTreeSet<_>>().len()
     }
 
-    /// How many `request_id`s are those of stored events of more than one type or day.
+    /// How many identities are those of stored events of more than one partition.
     pub(super) fn elsewhere(&self) -> usize {
         let names: BTreeSet<_> = self.by_body.values().collect();
         let mut ids = BTreeMap::new();
-        for id in names.iter().filter_map(|name| name.splitn(3, '/').last()) {
-            *ids.entry(id).or_insert(0) += 1;
+        for name in names {
+            *ids.entry(&name.identity).or_insert(0) += 1;
         }
         ids.values().filter(|&&times| times > 1).count()
     }
@@ -125,7 +151,7 @@ impl Traffic {
     }
 
     fn add_event(&mut self, plan: &Plan, number: usize, rng: &mut Rng) {
-        let (kind, day, _) = PARTITIONS[rng.usize(..PARTITIONS.len())];
+        let (kind, day, dt) = PARTITIONS[rng.usize(..PARTITIONS.len())];
         let strikes =
             |fault, rng: &mut Rng| plan.faults.get(&fault).is_some_and(|&rate| rng.f64() < rate);
         let id = match strikes(Fault::HostileInput, rng) {
@@ -135,7 +161,8 @@ impl Traffic {
             false => format!("e{number}"),
         };
         let poisonous = strikes(Fault::Poison, rng);
-        let name = |id: &str| format!("{kind}/{day}/{id}");
+        let partition = format!("event_type={kind}/dt={dt}");
+        let name = |id: &str| EventName { partition: partition.clone(), identity: id.to_owned() };
         let is_taken = !self.names.insert(name(&id));
         let id = if poisonous || is_taken { format!("e{number}") } else { id };
         let longest = if rng.u8(..) < 32 { 1200 } else { 50 };
@@ -145,7 +172,7 @@ impl Traffic {
         let body = event(&id, day, 1, &format!("{remark}{}", &kind[..1]));
         let fate = match poisonous {
             true => Fate::Poison,
-            false => Fate::Stored { name: name(&id) },
+            false => Fate::Stored(name(&id)),
         };
         self.add(typed(body.clone(), kind), fate.clone());
         if !poisonous && strikes(Fault::Conflicts, rng) {
@@ -163,7 +190,7 @@ impl Traffic {
     }
 
     fn add(&mut self, message: Message, fate: Fate) {
-        if let Fate::Stored { name } = &fate {
+        if let Fate::Stored(name) = &fate {
             self.by_body.insert(message.body.clone(), name.clone());
         }
         self.fates.insert(identity(&message), (message.clone(), fate));

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use aws_sdk_sqs::types::MessageAttributeValue;
+use event_core::{Message, ObjectMeta, codec, list_all};
 use serde_json::Value;
 
 use crate::place::{CAPTURE, Place, block_on, capture as messages};
@@ -126,4 +127,53 @@ pub(crate) fn produced() {
         seen
     });
     assert!(seen.len() > known.len() / 2, "{} of {} variants", seen.len(), known.len());
+}
+
+/// Rides: what no code of this project has heard of.
+pub(crate) fn rides() {
+    let place = Place::new();
+    let cities = ["Köln", "a/b", "..", ""];
+    let ride = |number: usize| {
+        let city = cities[number % cities.len()];
+        Message::new(format!(
+            r#"{{"ride_id": {number}, "city": "{city}", "at": "2026-11-22T23:59:59Z", "fare_cents": 1250}}"#
+        ))
+    };
+    let messages: Vec<_> = (0..40).map(ride).chain([ride(1)]).collect();
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("rides.ndjson");
+    std::fs::write(&file, messages.iter().flat_map(codec::encode_line).collect::<Vec<_>>())
+        .unwrap();
+    let file = file.to_str().unwrap();
+    let schema = [
+        ("EVENT_SCHEMA", "fields"),
+        ("EVENT_ID_FIELD", "ride_id"),
+        ("EVENT_TIME_FIELD", "at"),
+        ("EVENT_PARTITION_FIELDS", "city"),
+    ];
+    let mut producer = place.program("event-producer");
+    producer.args(["--input", file]).env("WAIT_SECS_BETWEEN_MSGS", "0").envs(schema);
+    assert_eq!(Pod::start(&mut producer).end().finished()["sent"], 41);
+
+    let mut consumer = place.program("event-consumer");
+    consumer.envs(AT_SPEED).envs(schema);
+    consumer.env("TOT_MSGS_TO_PROCESS", "41").env("OBJECT_LAYOUT", "batch");
+    let finished = Pod::start(&mut consumer).end().finished();
+    let counts = ["stored", "suppressed", "quarantined", "deleted"];
+    assert_eq!(counts.map(|name| finished[name].as_u64().unwrap()), [40, 1, 0, 41]);
+
+    let folders = ["K%C3%B6ln", "a%2Fb", "..", "__HIVE_DEFAULT_PARTITION__"];
+    let expected: BTreeSet<_> =
+        folders.map(|city| format!("store_events/dt=2026_11_22/city={city}")).into();
+    let stored = block_on(async {
+        let clients = place.clients().await;
+        list_all(&clients.store, "store_events/dt=").await.unwrap()
+    });
+    let folder = |object: &ObjectMeta| object.key.rsplit_once('/').unwrap().0.to_owned();
+    assert_eq!(stored.iter().map(folder).collect::<BTreeSet<_>>(), expected);
+    // The schema is that of the prefix.
+    let audit = place.eventctl(&["audit", "--sent-file", file, "--json"]);
+    assert!(audit.status.success(), "{audit:?}");
+    let audit: Value = serde_json::from_slice(&audit.stdout).unwrap();
+    assert_eq!((&audit["books"], &audit["stored"]["events"]), (&"balanced".into(), &40.into()));
 }

@@ -12,12 +12,21 @@ use serde_json::Value;
 use crate::http;
 
 /// Settings of the pods, none of which may leak in from where the tests run.
-const VARIABLES: [&str; 21] = [
+const VARIABLES: [&str; 30] = [
     "RELIABLE_QUEUE_NAME",
     "STORE_EVENTS_BKT",
     "STORE_EVENTS_BKT_OWNER",
     "S3_PREFIX",
     "OBJECT_LAYOUT",
+    "EVENT_SCHEMA",
+    "EVENT_ID_FIELD",
+    "EVENT_TIME_FIELD",
+    "EVENT_TYPE_ATTRIBUTE",
+    "EVENT_TYPE_FIELD",
+    "EVENT_PARTITION_FIELDS",
+    "PARTITION_BY",
+    "LEAST_DAYS_KEPT",
+    "MAX_HELD_BYTES",
     "BATCH_MAX_EVENTS",
     "BATCH_MAX_BYTES",
     "BATCH_MAX_AGE_SECS",

@@ -211,10 +211,8 @@ impl Log {
                 }
                 Request::Create(slot, places) => {
                     let answer = self.create(slot, &places, work).await?;
-                    match answer {
-                        Answer::Created => turns.won(asked, Instant::now()),
-                        _ => turns.lost(),
-                    }
+                    let won = answer == Answer::Created;
+                    turns.tried(asked, Instant::now(), won, fastrand::f64());
                     (slot, answer)
                 }
             };

@@ -1,9 +1,11 @@
-//! How several writers share the head of a row. Pure: the time is an argument.
+//! How several writers share the head of a row. Pure: time and chance are arguments.
 //!
-//! Whoever has just claimed a slot knows the head, while everyone else has to read that claim first:
-//! left alone, one busy writer would have every slot. So it lets the others go first now and then,
-//! for as long as reading a claim and making the next one takes; after each of its claims if it met
-//! others lately, after every sixteenth if it did not.
+//! The first put at a slot wins it, and whoever looked at the slot while that put was under way puts in
+//! vain. How many writers there are nobody knows, but all of them see how fast the row grows. So each
+//! has a rate at which it tries, and waits a random time between two tries. Where the row grows faster
+//! than is good for all together, each slows down by a share; where it grows slower, each gains a
+//! little. As with senders that share a line, all come to the same rate that way. A writer that meets
+//! nobody does not wait.
 
 use std::time::Duration;
 
@@ -11,60 +13,82 @@ use tokio::time::Instant;
 
 use super::index::Slot;
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Turns {
-    /// Own claims since it last let others go first.
-    in_a_row: u32,
-    /// Own claims after which it does.
-    most_in_a_row: u32,
-    /// No claim before this.
+    /// Tries in the time of one put.
+    rate: f64,
+    /// Own segments since the last one of another writer.
+    alone: u32,
+    /// Segments of others since the last try.
+    others: Slot,
+    /// When the last try ended.
+    last: Option<Instant>,
+    /// No look at the head before this.
     not_before: Option<Instant>,
-    /// How many entries to read at once where one was missed.
+    /// How many segments to read at once where one was missed.
     ahead: Slot,
 }
 
-const MOST_IN_A_ROW: u32 = 16;
+/// One after the other: a try is a look at the head and a put.
+const FASTEST: f64 = 0.5;
+/// Segments in the time of one put: with more, more than every third put is in vain.
+const GROWTH: f64 = 0.33;
+const SLOWER: f64 = 0.85;
+/// What is gained, by the root of the rate: less where many share the row.
+const FASTER: f64 = 0.03;
+/// Eight seconds at 30 ms for a put.
+const SLOWEST: f64 = 1.0 / 256.0;
+/// After so many segments of its own in a row, a writer is alone.
+const ALONE: u32 = 16;
 const MOST_AHEAD: Slot = 16;
-/// A claim that took hours met an outage, and says nothing of how long the next one takes.
+/// A put that took hours met an outage, and says nothing of how long the next one takes.
 const LONGEST: Duration = Duration::from_secs(1);
 
 impl Default for Turns {
     fn default() -> Self {
-        Self { in_a_row: 0, most_in_a_row: MOST_IN_A_ROW, not_before: None, ahead: 1 }
+        Self { rate: FASTEST, alone: ALONE, others: 0, last: None, not_before: None, ahead: 1 }
     }
 }
 
 impl Turns {
-    /// When the next claim may be made.
+    /// When the head may be looked at.
     pub(super) fn not_before(&self) -> Option<Instant> {
         self.not_before
     }
 
-    /// A claim that was asked for at `asked` stands.
-    pub(super) fn won(&mut self, asked: Instant, now: Instant) {
-        self.in_a_row += 1;
-        // Nobody came in between when it last let them.
-        if self.not_before.take().is_some() {
-            self.most_in_a_row = MOST_IN_A_ROW.min(self.most_in_a_row * 2);
+    /// A put that was asked for at `asked` has its answer: it won the slot, or another writer had it.
+    /// `chance` is between 0 and 1.
+    pub(super) fn tried(&mut self, asked: Instant, now: Instant, won: bool, chance: f64) {
+        let put = now.saturating_duration_since(asked).min(LONGEST).as_secs_f64();
+        let others = std::mem::take(&mut self.others);
+        let was_alone = self.alone == ALONE;
+        self.alone = if others > 0 || !won { 0 } else { ALONE.min(self.alone + 1) };
+        if self.alone == ALONE {
+            self.rate = FASTEST;
+        } else if was_alone {
+            self.rate = FASTEST / 4.0;
+        } else if let Some(last) = self.last {
+            let puts = now.saturating_duration_since(last).as_secs_f64() / put;
+            let grown = f64::from(others + Slot::from(won));
+            if grown > GROWTH * puts {
+                self.rate = SLOWEST.max(self.rate * SLOWER);
+            } else {
+                self.rate = FASTEST.min(self.rate + FASTER * self.rate.sqrt());
+            }
         }
-        if self.in_a_row >= self.most_in_a_row {
-            self.in_a_row = 0;
-            let took = now.saturating_duration_since(asked);
-            self.not_before = now.checked_add((took * 2).min(LONGEST));
-        }
-    }
-
-    /// Another writer had the slot.
-    pub(super) fn lost(&mut self) {
-        *self = Self { most_in_a_row: 1, ahead: self.ahead, ..Self::default() };
+        self.last = Some(now);
+        // In the mean as long as makes the rate, with the try itself.
+        let wait = put * 2.0 * chance * (1.0 / self.rate - 1.0 / FASTEST);
+        self.not_before = (wait > 0.0).then(|| now + Duration::from_secs_f64(wait));
     }
 
     pub(super) fn ahead(&self) -> Slot {
         self.ahead
     }
 
-    /// So many of the entries read at once were there: as many will be next time, and one more.
+    /// So many of the segments read at once were there: as many will be next time, and one more.
     pub(super) fn found(&mut self, found: Slot) {
+        self.others = self.others.saturating_add(found);
         let next = if found >= self.ahead { 2 * self.ahead } else { found + 1 };
         self.ahead = next.min(MOST_AHEAD);
     }
@@ -76,33 +100,59 @@ mod tests {
 
     const PUT: Duration = Duration::from_millis(30);
 
-    /// Claims until it has to let others go first.
-    fn claims_in_a_row(turns: &mut Turns, now: Instant) -> u32 {
-        for claims in 1..100 {
-            turns.won(now, now + PUT);
-            if turns.not_before().is_some() {
-                return claims;
-            }
+    /// The longest wait after a try that took one put and ended now.
+    fn wait(turns: &mut Turns, now: Instant, won: bool) -> Duration {
+        turns.tried(now - PUT, now, won, 1.0);
+        turns.not_before().map_or(Duration::ZERO, |until| until - now)
+    }
+
+    #[test]
+    fn who_meets_nobody_does_not_wait_and_after_sixteen_own_segments_nobody_is_met() {
+        let (mut turns, mut now) = (Turns::default(), Instant::now());
+        assert_eq!(wait(&mut turns, now, true), Duration::ZERO);
+        turns.found(1);
+        for own in 0..=ALONE {
+            now += 2 * PUT;
+            assert_eq!(wait(&mut turns, now, true).is_zero(), own == ALONE, "{own}");
         }
-        panic!("it never lets others go first")
+        assert!(!wait(&mut turns, now, false).is_zero(), "a lost put is a meeting");
     }
 
     #[test]
-    fn a_writer_lets_others_go_first_more_often_when_it_meets_some() {
-        let (mut turns, now) = (Turns::default(), Instant::now());
-        assert_eq!([claims_in_a_row(&mut turns, now), claims_in_a_row(&mut turns, now)], [16, 16]);
-        assert_eq!(turns.not_before(), Some(now + PUT + 2 * PUT));
-        turns.lost();
-        assert_eq!(turns.not_before(), None);
-        let mut after_an_outage = Turns { most_in_a_row: 1, ..Turns::default() };
-        after_an_outage.won(now, now + 1000 * LONGEST);
-        assert_eq!(after_an_outage.not_before(), Some(now + 1001 * LONGEST));
-        let more: Vec<_> = (0..6).map(|_| claims_in_a_row(&mut turns, now)).collect();
-        assert_eq!(more, [1, 2, 4, 8, 16, 16]);
+    fn a_row_that_grows_too_fast_makes_waits_longer_and_a_slow_one_shorter() {
+        let (mut turns, mut now) = (Turns::default(), Instant::now());
+        let first = wait(&mut turns, now, false);
+        // A fourth of the rate of one after the other: eight puts, two of them the try.
+        assert_eq!(first, 2 * 6 * PUT);
+        // Three puts for one segment are as it should be, two are too few.
+        now += 3 * PUT;
+        let less_than_growth = wait(&mut turns, now, false);
+        assert!(less_than_growth < first, "nothing was seen to grow");
+        now += 2 * PUT;
+        turns.found(1);
+        let longer = wait(&mut turns, now, false);
+        assert!(longer > less_than_growth, "{longer:?}");
+        for _ in 0..100 {
+            turns.found(MOST_AHEAD);
+            now += PUT;
+            wait(&mut turns, now, false);
+        }
+        let longest = wait(&mut turns, now, true);
+        assert!(longest <= PUT.mul_f64(2.0 / SLOWEST) && longest > 100 * PUT, "{longest:?}");
+        assert_eq!(turns.not_before().map(|until| until - now), Some(longest));
+        turns.tried(now - PUT, now, true, 0.0);
+        assert_eq!(turns.not_before(), None, "chance may spare the wait");
     }
 
     #[test]
-    fn as_many_entries_are_read_at_once_as_are_likely_to_be_there() {
+    fn a_put_that_took_hours_is_not_waited_for_again() {
+        let (mut turns, now) = (Turns::default(), Instant::now() + 1000 * LONGEST);
+        turns.tried(now - 1000 * LONGEST, now, false, 0.5);
+        assert_eq!(turns.not_before(), Some(now + 6 * LONGEST));
+    }
+
+    #[test]
+    fn as_many_segments_are_read_at_once_as_are_likely_to_be_there() {
         let mut turns = Turns::default();
         let mut read = |found: fn(Slot) -> Slot| {
             let ahead = turns.ahead();

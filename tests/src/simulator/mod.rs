@@ -112,11 +112,14 @@ pub use world::Backends;
 
 use world::World;
 
+/// Makes what producers send.
+type Draw = dyn Fn(&Plan, &mut Rng) -> Traffic + Send + Sync;
+
 /// What to simulate. Each [`run`](Self::run) is a world of its own.
 #[derive(Clone)]
 pub struct Simulation {
     only: Option<Vec<Fault>>,
-    traffic: Arc<dyn Fn(&Plan, &mut Rng) -> Traffic + Send + Sync>,
+    traffic: Arc<Draw>,
     subject: Arc<dyn Fn() -> Arc<dyn Subject> + Send + Sync>,
     backends: Arc<dyn Fn(&Plan) -> Backends + Send + Sync>,
 }

@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep};
 use crate::support::{body, keys, retry, sale};
 
 /// A store that takes as long for each request as S3 does, 16 to 44 ms.
-struct Slow {
+pub(crate) struct Slow {
     store: MemStore,
     rng: Mutex<Rng>,
     requests: Arc<AtomicUsize>,
@@ -25,6 +25,15 @@ struct Slow {
 }
 
 impl Slow {
+    pub(crate) fn over(store: &MemStore, seed: u64) -> Self {
+        Self {
+            store: store.clone(),
+            rng: Mutex::new(Rng::with_seed(seed)),
+            requests: Arc::default(),
+            lost: Arc::default(),
+        }
+    }
+
     /// Half of the way.
     async fn pass(&self) {
         let ms = self.rng.lock().unwrap().u64(8..23);
@@ -102,12 +111,8 @@ async fn run(writers: usize) -> Run {
     let (store, requests, lost) = (MemStore::new(), Arc::default(), Arc::default());
     let end = Instant::now() + Duration::from_secs(SECONDS);
     let lanes = (0..writers).flat_map(|writer| {
-        let store = Slow {
-            store: store.clone(),
-            rng: Mutex::new(Rng::with_seed(writer as u64)),
-            requests: Arc::clone(&requests),
-            lost: Arc::clone(&lost),
-        };
+        let (requests, lost) = (Arc::clone(&requests), Arc::clone(&lost));
+        let store = Slow { requests, lost, ..Slow::over(&store, writer as u64) };
         let handler =
             BatchWriter::new(Arc::new(store), Layout::default(), Arc::new(Retail::default()));
         let handler = Arc::new(handler.retry(retry()));

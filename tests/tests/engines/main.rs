@@ -6,6 +6,7 @@ mod access;
 mod attributes;
 mod consumer;
 mod contention;
+mod days;
 mod drain;
 mod expiry;
 mod leases;

@@ -165,13 +165,23 @@ mod tests {
         // As a person may write them.
         let line = br#"{"body": "x", "attributes": {"a": {"text": "y", "type": "String"}}}"#;
         assert_eq!(decode_line(line), Ok(Message::new("x").with_attribute("a", "y")));
+        let line = br#" {"x": 1, "attributes": {"a": {"text": "y"}}, "body_hex": "fFa0"} "#;
+        assert_eq!(decode_line(line), Ok(Message::new(&b"\xff\xa0"[..]).with_attribute("a", "y")));
+        let line = br#"{"attributes": {"a": {"type": "Binary", "binary": "/w=="}}, "body": ""}"#;
+        assert_eq!(decode_line(line), Ok(Message::new("").with_attribute("a", vec![0xff])));
     }
 
     #[test]
     fn faults_are_told_apart() {
         for (line, fault) in [
             ("{}", "no \"body\""),
+            (r#"{"body": null}"#, "no \"body\""),
             (r#"{"body": "", "body_hex": ""}"#, "both"),
+            ("{\"body\": \"\"} {}", "trailing"),
+            (r#"{"body": "", "body": ""}"#, "duplicate"),
+            (r#"{"body_hex": "é"}"#, "hexadecimal"),
+            (r#"{"body_hex": "+1"}"#, "hexadecimal"),
+            (r#"{"body": "", "attributes": {"n": {"type": "String", "binary": ""}}}"#, "data type"),
             (r#"{"body_hex": "abc"}"#, "hexadecimal"),
             (r#"{"body_hex": "zz"}"#, "hexadecimal"),
             (r#"{"body": {"a": 1}}"#, "string"),
@@ -191,6 +201,15 @@ mod tests {
             let error = decode_line(line.as_bytes()).unwrap_err();
             assert!(error.contains(fault), "{line}: {error}");
         }
+    }
+
+    #[test]
+    fn a_reason_is_read_as_it_was_written() {
+        let line = br#"{"reason": "x", "body": ""}"#;
+        assert_eq!(decode_quarantined(line), Ok((Message::new(""), Reason::new("x", ""))));
+        let line = br#"{"detail": "why", "body": ""}"#;
+        assert!(decode_quarantined(line).unwrap_err().contains("reason"));
+        assert!(decode_quarantined(br#"{"reason": "x"}"#).unwrap_err().contains("body"));
     }
 
     #[test]

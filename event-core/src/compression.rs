@@ -175,7 +175,30 @@ mod tests {
             assert_eq!(compression.as_str().parse::<Compression>().unwrap(), compression);
         }
         assert_eq!(Compression::of_key("dt=2026_11_22/r1.json"), None);
-        assert!("lz4".parse::<Compression>().is_err());
+        for name in ["lz4", "GZIP", "", "gz", ".ndjson"] {
+            assert!(name.parse::<Compression>().is_err(), "{name}");
+        }
+    }
+
+    /// Or the events at its end would be lost without a word.
+    #[test]
+    fn an_object_that_was_cut_is_an_error() {
+        for compression in built_in().filter(|compression| *compression != Compression::None) {
+            let lines = (0..1000).map(|number| format!("{{\"a\": {number}}}\n"));
+            let object = compression.compress(lines.collect::<String>().into()).unwrap();
+            for length in [object.len() - 1, object.len() / 2, 5] {
+                let error = compression.decompress(object.slice(..length)).unwrap_err();
+                assert_eq!(error.kind(), crate::ErrorKind::Invalid, "{compression} {length}");
+            }
+        }
+    }
+
+    #[cfg(feature = "zstd")]
+    #[test]
+    fn an_object_of_several_zstd_frames_is_read_whole() {
+        let frame = |line: &str| Compression::Zstd.compress(line.into()).unwrap();
+        let frames = [frame("{}\n"), frame("[]\n")].concat();
+        assert_eq!(Compression::Zstd.decompress(frames.into()).unwrap(), "{}\n[]\n");
     }
 
     #[cfg(feature = "gzip")]

@@ -134,6 +134,10 @@ mod tests {
         let ab: Attributes = [("a", "1"), ("b", "2")].into_iter().collect();
         let ba: Attributes = [("b", "2"), ("a", "1")].into_iter().collect();
         assert_eq!(ab, ba);
+        let again = [("b", "1"), ("a", "3"), ("b", "0"), ("a", "1"), ("b", "2")];
+        assert_eq!(again.into_iter().collect::<Attributes>(), ab);
+        let none: [(&str, &str); 0] = [];
+        assert_eq!(none.into_iter().collect::<Attributes>(), Attributes::default());
     }
 
     #[test]
@@ -144,5 +148,7 @@ mod tests {
         assert_eq!(message.size(), 16 + 5 + "Binary".len() + 2);
         let number = AttributeValue::from("1").with_type("Number.int").unwrap();
         assert_eq!(Message::new("").with_attribute("n", number).size(), 1 + 10 + 1);
+        // In bytes.
+        assert_eq!(Message::new("é").with_attribute("ü", "äß").size(), 2 + 2 + 6 + 4);
     }
 }

@@ -143,6 +143,8 @@ fn slots_are_listed_in_order() {
     assert!(keys.is_sorted_by(|a, b| a < b), "{keys:?}");
     let keys = slots.map(|slot| layout.claim_key("p", slot));
     assert!(keys.is_sorted_by(|a, b| a < b), "{keys:?}");
+    let keys = slots.map(|slot| layout.boundary_key(slot));
+    assert!(keys.is_sorted_by(|a, b| a < b), "{keys:?}");
 }
 
 proptest! {

@@ -62,6 +62,16 @@ mod tests {
     }
 
     #[test]
+    fn readers_pass_over_what_begins_with_a_line_or_a_dot() {
+        for path in ["_x", ".x", "_manifest.json", "a/_b", "a/.b/c", "_a/b", "dt=2026_11_22/_tmp"] {
+            assert!(is_hidden(path), "{path}");
+        }
+        for path in ["", "x", "a_b/c.d", "dt=2026_11_22/a-_.b", "a=_b"] {
+            assert!(!is_hidden(path), "{path}");
+        }
+    }
+
+    #[test]
     fn a_slot_is_read_as_the_layout_writes_it() {
         for slot in [0, 7, u32::MAX - 1] {
             let layout = Layout::default();
@@ -76,6 +86,8 @@ mod tests {
         {
             assert_eq!(slot_of_claim(name), None, "{name}");
         }
-        assert_eq!(slot_of_data("0000000000.json"), None);
+        for name in ["0000000000.json", "0000000000", "1.ndjson", "0000000000.ndjson.zst.tmp"] {
+            assert_eq!(slot_of_data(name), None, "{name}");
+        }
     }
 }

@@ -16,6 +16,30 @@ fn an_event_has_the_key_of_the_original_demo() {
     );
 }
 
+/// What a version has written, the next finds again.
+#[test]
+fn keys_are_those_that_the_documentation_shows() {
+    let layout = Layout::default();
+    let partition = event("r1").partition;
+    let (name, folder) = (partition.name(), "event_type=inventory_event/dt=2026_01_02");
+    for (compression, suffix) in [
+        (Compression::None, "ndjson"),
+        (Compression::Gzip, "ndjson.gz"),
+        (Compression::Zstd, "ndjson.zst"),
+    ] {
+        let key = |layout: &Layout| layout.batch_key(name, 7, compression);
+        let object = format!("store_events/{folder}/0000000007.{suffix}");
+        assert_eq!(key(&layout), object);
+        assert_eq!(key(&layout.compacted()), format!("compacted/{object}"));
+        assert_eq!(key(&layout.quarantined()), format!("quarantine/{object}"));
+    }
+    assert_eq!(layout.manifest_key(), "store_events/_manifest.json");
+    assert_eq!(layout.boundary_key(12), "store_events/_oldest/0000000012.json");
+    let claim = format!("compacted/_claims/store_events/{folder}/0000000007.json");
+    assert_eq!(layout.claim_key(name, 7), claim);
+    assert!(claim.starts_with(&layout.claim_root()));
+}
+
 #[test]
 fn hostile_identities_stay_in_their_partition() {
     let key = |id| Layout::default().event_key(&event(id));
@@ -95,6 +119,19 @@ fn the_types_of_attributes_are_part_of_a_quarantine_key() {
     let keys: std::collections::BTreeSet<_> =
         messages.iter().map(|of| Layout::default().quarantine_key(of, &reason)).collect();
     assert_eq!(keys.len(), messages.len());
+    // Of two orders of attributes, the same key.
+    let [one, other] = [("x", "1"), ("y", "2")].map(|(name, value)| (name, number(value)));
+    let both = |pairs: [(&'static str, AttributeValue); 2]| Message {
+        attributes: pairs.into_iter().collect(),
+        ..Message::new("b")
+    };
+    let key = |message: Message| Layout::default().quarantine_key(&message, &reason);
+    assert_eq!(key(both([one.clone(), other.clone()])), key(both([other, one])));
+    // Objects under it are found again only if it never changes.
+    assert_eq!(
+        key(with(number("1"))).rsplit('/').next().unwrap(),
+        "48fc53619eb62e7fdc70e35ccbc7d431532804b776eec2838150a52778089181.json"
+    );
 }
 
 #[test]
@@ -116,7 +153,14 @@ fn prefixes_that_could_leave_their_place_are_refused() {
         "..",
         "a/../b",
         ".tmp",
+        "a/.b",
+        "_a",
+        "a/_b",
         "a b",
+        "a\\b",
+        "compacted",
+        "hr=07",
+        "a/hr=07",
         "quarantine",
         "quarantine/x",
         "compacted/store_events",
@@ -129,7 +173,18 @@ fn prefixes_that_could_leave_their_place_are_refused() {
     ] {
         assert!(Layout::new(bad).is_err(), "{bad:?}");
     }
-    for good in ["store_events", "a/b", "year=2026/x.y", "dt/reason", "adt=1"] {
+    for good in [
+        "store_events",
+        "a/b",
+        "year=2026/x.y",
+        "dt/reason",
+        "adt=1",
+        "a_/b.",
+        "-a",
+        "a/quarantine",
+        "quarantined/compacted",
+        "compacted2",
+    ] {
         assert!(Layout::new(good).is_ok(), "{good:?}");
     }
 }

@@ -213,6 +213,8 @@ mod tests {
             ("{", Reason::NOT_JSON),
             ("{} {}", Reason::NOT_JSON),
             ("\u{feff}{}", Reason::BYTE_ORDER_MARK),
+            ("\u{feff}[1]", Reason::BYTE_ORDER_MARK),
+            ("{\"a\": \"\n\"}", Reason::NOT_JSON),
             (r#"{"a": 1e999}"#, Reason::OUT_OF_RANGE),
             (r#"{"a": 1, "a": 1}"#, Reason::DUPLICATE_KEY),
             (r#"{"a": 1, "A": 1}"#, Reason::CASE_CONFLICT),

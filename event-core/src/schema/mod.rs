@@ -221,3 +221,69 @@ fn has_control(text: &str) -> bool {
 fn out_of_range(detail: fmt::Arguments<'_>) -> Reason {
     Reason::new(Reason::OUT_OF_RANGE, detail.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A schema that says no more than it must.
+    struct Plain;
+
+    impl Schema for Plain {
+        fn settings(&self) -> SchemaSettings {
+            SchemaSettings::named("plain")
+        }
+
+        fn partition_keys(&self) -> Vec<Cow<'static, str>> {
+            vec![DAY.into()]
+        }
+
+        fn identify(&self, message: &Message) -> Result<Identified, Reason> {
+            let identity = self.identity_of(&message.body).unwrap_or_default();
+            let day = jiff::civil::datetime(2026, 11, 22, 0, 0, 0, 0);
+            Identified::new(&identity, Partition::new(None, day, PartitionBy::Day))
+        }
+
+        fn identity_of<'a>(&self, line: &'a [u8]) -> Option<Cow<'a, str>> {
+            identity_field(line, "id")
+        }
+    }
+
+    #[test]
+    fn an_audit_knows_an_event_whole_and_of_what_is_none_the_identity() {
+        let message = Message::new(r#"{"id": "r1"}"#);
+        let found = Plain.identify(&message).unwrap();
+        let trace = Plain.trace(&message);
+        assert_eq!(
+            (trace.identity.as_deref(), trace.day),
+            (Some("r1"), Some(found.partition.day()))
+        );
+        assert_eq!(trace.partition.as_ref(), Some(&found.partition));
+        assert_eq!(Plain.attributes_of(&found.partition), Attributes::default());
+        let refused = Message::new(r#"{"id": "a\n"}"#);
+        assert_eq!(Plain.trace(&refused), Trace::new(Some("a\n".to_owned())));
+        assert_eq!(Plain.trace(&Message::new("{")), Trace::default());
+    }
+
+    #[test]
+    fn an_identity_has_1_to_256_bytes_and_no_control_character() {
+        let of = |identity: &str| {
+            let body = serde_json::json!({"id": identity}).to_string();
+            Plain.identify(&Message::new(body)).map_err(|reason| reason.code().to_owned())
+        };
+        for identity in ["x", &"x".repeat(256), &"é".repeat(128), " ", "\u{a0}"] {
+            assert_eq!(&*of(identity).unwrap().identity, identity);
+        }
+        for identity in ["", &"x".repeat(257), &("é".repeat(128) + "x"), "\u{7f}", "é\n", "\u{85}"]
+        {
+            assert_eq!(of(identity), Err(Reason::OUT_OF_RANGE.to_owned()), "{identity:?}");
+        }
+    }
+
+    #[test]
+    fn a_trace_keeps_its_day_where_the_partition_is_not_known() {
+        let day = Some(jiff::civil::date(2026, 11, 22));
+        assert_eq!(Trace::default().day(day).partition(None).day, day);
+        assert_eq!(Trace::default().partition(None).day(day).day, day);
+    }
+}

@@ -142,22 +142,23 @@ impl Partition {
 
     /// Reads back a [`name`](Self::name); none for any other text.
     pub fn parse(name: &str) -> Option<Self> {
-        let mut day = None;
+        let (mut day, mut last) = (None, None);
         for segment in name.split('/') {
             let (key, value) = segment.split_once('=')?;
             let is_sound = match key {
-                EVENT_TYPE => day.is_none() && is_canonical(value),
+                EVENT_TYPE => last.is_none() && is_canonical(value),
                 DAY if day.is_none() => {
                     day = Date::strptime(DATE, value).ok();
                     // One day has one name.
                     day.is_some_and(|day| day.strftime(DATE).to_string() == value)
                 }
-                HOUR => day.is_some() && is_hour(value),
+                HOUR => last == Some(DAY) && is_hour(value),
                 _ => day.is_some() && Self::is_key(key) && is_canonical(value),
             };
             if !is_sound {
                 return None;
             }
+            last = Some(key);
         }
         Some(Self { name: name.to_owned(), day: day? })
     }

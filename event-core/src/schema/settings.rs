@@ -184,12 +184,29 @@ mod tests {
             fields()
                 .with("partition_by", "day")
                 .with("type_attribute", "kind")
-                .with("partition_fields", "city,zone"),
+                .with("partition_fields", "zone,city,a_b"),
         ] {
             assert_eq!(settings.schema().unwrap().settings(), settings);
         }
         let default = SchemaSettings::default().schema().unwrap().settings();
         assert_eq!(default.to_string(), "name=retail partition_by=day");
+    }
+
+    #[test]
+    fn defaults_are_written_down_and_a_schema_of_another_crate_keeps_to_its_own() {
+        let other = SchemaSettings::named("rides").with("currency", "EUR");
+        for (given, whole) in [
+            (SchemaSettings::default(), "name=retail partition_by=day"),
+            (
+                SchemaSettings::default().with("partition_by", "hour"),
+                "name=retail partition_by=hour",
+            ),
+            (fields(), "id_field=ride_id name=fields partition_by=day time_field=at"),
+            (other, "currency=EUR name=rides"),
+        ] {
+            assert_eq!(given.whole().unwrap().to_string(), whole);
+        }
+        assert!(SchemaSettings::named("fields").whole().is_err());
     }
 
     #[test]
@@ -205,7 +222,13 @@ mod tests {
             (fields().with("partition_fields", "a-b"), "a-b"),
             (fields().with("partition_fields", "a,A"), "twice"),
             (fields().with("partition_fields", "a,b,c,d"), "three"),
+            (fields().with("partition_fields", "a,AT"), "\"at\" is given twice"),
+            (fields().with("id_field", "Ä").with("time_field", "ä"), "twice"),
+            (fields().with("type_field", "Ride_Id"), "twice"),
             (fields().with("id_field", ""), "id_field"),
+            (fields().with("time_field", ""), "time_field is empty"),
+            (fields().with("type_field", ""), "type_field is empty"),
+            (fields().with("type_attribute", ""), "type_attribute is empty"),
         ] {
             let error = settings.schema().err().expect("refused").to_string();
             assert!(error.contains(named), "{settings}: {error}");

@@ -44,15 +44,27 @@ fn what_is_no_event_is_told_by_its_fields() {
         (r#""ride_id": "r""#, Reason::MISSING_FIELD, "kind"),
         (r#""ride_id": "r", "kind": 1"#, Reason::WRONG_TYPE, "kind"),
         (r#""ride_id": "r", "kind": """#, Reason::OUT_OF_RANGE, "type"),
+        (r#""ride_id": true"#, Reason::WRONG_TYPE, "ride_id"),
+        (r#""ride_id": 1e3"#, Reason::WRONG_TYPE, "ride_id"),
+        (r#""ride_id": "r", "kind": "x", "city": {}"#, Reason::WRONG_TYPE, "city"),
+        (r#""ride_id": "r", "kind": "x", "y": 1e999"#, Reason::OUT_OF_RANGE, "1e999"),
         (r#""Type": "Notification", "TopicArn": "", "Message": """#, Reason::ENVELOPE, "SNS"),
     ] {
         let reason = rides(typed.clone()).identify(&ride(fields)).unwrap_err();
         assert_eq!(reason.code(), code, "{fields}: {reason}");
         assert!(reason.detail().contains(named), "{fields}: {reason}");
     }
-    let at = Message::new(r#"{"ride_id": "r", "kind": "x", "at": "yesterday"}"#);
-    let reason = rides(typed).identify(&at).unwrap_err();
-    assert!(reason.to_string().contains("at \\\"yesterday"), "{reason}");
+    for (at, code, detail) in [
+        (r#", "at": "yesterday""#, Reason::OUT_OF_RANGE, "at \"yesterday"),
+        (r#", "at": 1763849808"#, Reason::WRONG_TYPE, "at is no text"),
+        (r#", "at": null"#, Reason::WRONG_TYPE, "at is no text"),
+        ("", Reason::MISSING_FIELD, "at is not there"),
+    ] {
+        let at = Message::new(format!(r#"{{"ride_id": "r", "kind": "x"{at}}}"#));
+        let reason = rides(typed.clone()).identify(&at).unwrap_err();
+        assert_eq!(reason.code(), code, "{reason}");
+        assert!(reason.detail().contains(detail), "{reason}");
+    }
 }
 
 #[test]
@@ -69,4 +81,59 @@ fn a_type_may_be_an_attribute() {
     let bare = rides.trace(&message);
     assert_eq!((bare.identity.as_deref(), bare.partition), (Some("r1"), None));
     assert!(bare.day.is_some());
+}
+
+#[test]
+fn each_value_of_a_partition_is_that_of_its_own_field() {
+    let fields = ["zone", "City"].map(str::to_owned).to_vec();
+    let kind = Some(TypeFrom::Field("kind".to_owned()));
+    let rides = Fields::new("ride_id", "at", kind, fields, PartitionBy::Hour).unwrap();
+    let name = "event_type=ended/dt=2026_11_22/hr=22/zone=3/City=x";
+    for body in [
+        r#""ride_id": "r1", "kind": "ended", "zone": 3, "City": "x""#,
+        r#""City": "x", "zone": 3, "kind": "ended", "ride_id": "r1""#,
+    ] {
+        let found = rides.identify(&ride(body)).unwrap();
+        assert_eq!((&*found.identity, found.partition.name()), ("r1", name));
+        assert!(found.partition.keys().eq(rides.partition_keys()));
+        // The type is in the body.
+        assert_eq!(rides.attributes_of(&found.partition), Attributes::default());
+    }
+}
+
+#[test]
+fn a_type_takes_at_most_120_bytes_in_a_key() {
+    let attribute = rides(Some(TypeFrom::Attribute("kind".to_owned())));
+    let field = rides(Some(TypeFrom::Field("kind".to_owned())));
+    for (kind, fits) in [
+        ("x".repeat(120), true),
+        ("x".repeat(121), false),
+        ("é".repeat(20), true),
+        ("é".repeat(20) + "x", false),
+    ] {
+        let one = ride(r#""ride_id": "r1""#).with_attribute("kind", kind.clone());
+        let other = ride(&format!(r#""ride_id": "r1", "kind": "{kind}""#));
+        for found in [attribute.identify(&one), field.identify(&other)] {
+            match found {
+                Ok(found) => assert!(fits && found.partition.value("event_type").unwrap() == kind),
+                Err(reason) => assert!(!fits && reason.code() == Reason::OUT_OF_RANGE, "{reason}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn of_what_is_no_event_an_audit_knows_what_it_says() {
+    let of = |body: &str| rides(None).trace(&Message::new(body.to_owned()));
+    let trace = of(r#"{"ride_id": 7, "at": "2026-11-22T00:00:00", "city": "x", "y": 1e999}"#);
+    let partition = trace.partition.unwrap();
+    assert_eq!((trace.identity.as_deref(), trace.day), (Some("7"), Some(partition.day())));
+    assert_eq!(partition.name(), "dt=2026_11_22/city=x");
+    assert_eq!(of(r#"{"ride_id": "r1", "at": 7}"#), Trace::new(Some("r1".to_owned())));
+    let no_city = of(r#"{"ride_id": "r1", "at": "2026-11-22T00:00:00", "city": []}"#);
+    let expected = Trace::new(Some("r1".to_owned())).day(Some(partition.day()));
+    assert_eq!(no_city, expected);
+    for body in ["{", "[1]", "{}", r#"{"ride_id": ""}"#, r#"{"ride_id": "r1"} x"#] {
+        assert_eq!(of(body), Trace::default(), "{body}");
+    }
 }

@@ -85,6 +85,10 @@ fn only_a_name_that_is_written_is_read_back() {
         "dt=2026_01_02/city=%41",
         "dt=2026_01_02/city=%FF",
         "dt=2026_01_02/city=a~0",
+        "hr=01/dt=2026_01_02",
+        "event_type=x/event_type=y/dt=2026_01_02",
+        "dt=2026_01_02/hr=01/hr=02",
+        "dt=2026_01_02/city=x/hr=01",
         "dt=2026_01_02/_x=1",
         "dt=2026_01_02/a-b=1",
         "city=1/dt=2026_01_02",
@@ -93,9 +97,31 @@ fn only_a_name_that_is_written_is_read_back() {
     }
 }
 
+/// What is stored is found again only if this never changes.
+#[test]
+fn a_value_is_kept_whole_up_to_120_bytes_and_cut_to_them_beyond() {
+    let name = |value: &str| at(None).with("v", value).name().to_owned();
+    let start = "dt=2026_01_02/hr=03/v=";
+    for whole in ["a".repeat(120), "/".repeat(40), "é".repeat(20)] {
+        let partition = at(None).with("v", &whole);
+        assert_eq!(partition.value("v").as_deref(), Some(&*whole));
+        assert_eq!(partition.name().len(), start.len() + 120);
+    }
+    // `printf 'a%.0s' {1..121} | sha256sum`
+    let digest = "e9615320128cc7a3d6078e9af05603188e5ccbf0d07d8b735d3df5e8e0c1281f";
+    assert_eq!(name(&"a".repeat(121)), format!("{start}{}~{digest}", "a".repeat(55)));
+    let cut = name(&format!("a{}", "/".repeat(40)));
+    assert!(cut.starts_with(&format!("{start}a{}~", "%2F".repeat(18))), "{cut}");
+    for other in [digest.to_uppercase(), "g".repeat(64), digest[1..].to_owned()] {
+        let name = format!("{start}{}~{other}", "a".repeat(55));
+        assert_eq!(Partition::parse(&name), None, "{name}");
+    }
+    assert_eq!(Partition::parse(&format!("{start}{}~{digest}", "a".repeat(54))), None);
+}
+
 #[test]
 fn keys_are_names_of_columns() {
-    for name in ["city", "City_2", "a"] {
+    for name in ["city", "City_2", "a", &"a".repeat(32)] {
         assert!(Partition::is_key(name), "{name}");
     }
     let long = "a".repeat(33);

@@ -143,10 +143,11 @@ impl<'de> Visitor<'de> for KeyVisitor {
 }
 
 impl Fields<'_> {
-    /// Whether an odd number is more than a zero such as `0.0`, which is common.
+    /// Whether an odd number is more than a zero such as `0.0`, which is common. One with an exponent
+    /// may be a zero as well, or so small that it is read as one.
     fn needs_check(&self, text: &str) -> bool {
         let is_huge = |number: Option<f64>| number.is_some_and(|number| number.abs() >= 1e38);
-        let has_exponent = || text.contains("0e") || text.contains("0E");
+        let has_exponent = || ["0e", "0E", "e-", "E-"].iter().any(|of| text.contains(of));
         is_huge(self.price) || is_huge(self.discount) || has_exponent()
     }
 }

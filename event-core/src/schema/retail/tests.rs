@@ -34,10 +34,23 @@ fn fault_with(field: &str, value: Value) -> String {
 fn a_valid_event_is_read() {
     let message = message(body().to_string());
     let event = Event::parse(&message).unwrap();
-    assert_eq!(event.request_id, "fbcb6bb3-3652-4287-b51e-118f96d8480e");
-    assert_eq!((event.store_id, event.sku, event.qty), (8, 42515, 5));
-    assert_eq!(event.ts, jiff::civil::datetime(2026, 11, 22, 22, 16, 48, 469_759_000));
-    assert!(event.is_return);
+    let expected = Event {
+        event_type: EventType::Sale,
+        request_id: "fbcb6bb3-3652-4287-b51e-118f96d8480e".into(),
+        store_id: 8,
+        cust_id: 538,
+        category: "Games".into(),
+        sku: 42515,
+        price: 64.08,
+        qty: 5,
+        discount: 4.9,
+        gift_wrap: false,
+        variant: "black".into(),
+        priority_shipping: true,
+        ts: jiff::civil::datetime(2026, 11, 22, 22, 16, 48, 469_759_000),
+        is_return: true,
+    };
+    assert_eq!(event, expected);
 }
 
 #[test]
@@ -71,6 +84,12 @@ fn of_what_is_no_event_an_audit_knows_what_it_says() {
     for body in ["{", "[1]", "{}", r#"{"request_id": ""}"#, r#"{"request_id": "r1"} x"#] {
         assert_eq!(of(body), Trace::default(), "{body}");
     }
+    assert_eq!(of(r#"{"request_id": "r1"}"#), Trace::new(Some("r1".to_owned())));
+    assert_eq!(of(r#"{"ts": "2026-11-22T00:00:00"}"#).partition.as_ref(), Some(&partition));
+    let untyped = Message::new(r#"{"request_id": "r1", "ts": "2026-11-22T23:59:59"}"#);
+    let day = Some(jiff::civil::date(2026, 11, 22));
+    let expected = Trace::new(Some("r1".to_owned())).day(day);
+    assert_eq!(Retail::default().trace(&untyped), expected);
 }
 
 #[test]
@@ -87,6 +106,11 @@ fn each_field_but_is_return_is_required() {
             "store_id" => assert_eq!(code, Some(Retail::MISSING_STORE_ID)),
             _ => assert_eq!(code, Some(Reason::MISSING_FIELD), "{name}"),
         }
+        // `null` is as good as nothing.
+        let mut null = whole.clone();
+        null[name] = Value::Null;
+        let null = self::message(null.to_string());
+        assert_eq!(Event::parse(&null).err().as_ref().map(Reason::code), code, "{name}");
     }
 }
 
@@ -117,6 +141,14 @@ fn bad_msg_is_named_before_the_missing_store_id() {
     body.as_object_mut().unwrap().remove("store_id");
     body["bad_msg"] = json!(true);
     assert_eq!(fault_of(body.to_string()), Retail::BAD_MSG);
+}
+
+/// Or an event that is invalid on purpose would count as one that is not.
+#[test]
+fn the_missing_store_id_is_named_before_other_missing_fields() {
+    assert_eq!(fault_of("{}"), Retail::MISSING_STORE_ID);
+    assert_eq!(fault_of(r#"{"ts": "yesterday", "price": -1}"#), Retail::MISSING_STORE_ID);
+    assert_eq!(fault_of(r#"{"bad_msg": null}"#), Retail::BAD_MSG);
 }
 
 #[test]
@@ -178,11 +210,18 @@ fn absurd_values_are_refused() {
         ("request_id", json!("")),
         ("request_id", json!("a\nb")),
         ("request_id", json!("x".repeat(257))),
+        ("request_id", json!(format!("{}x", "é".repeat(128)))),
+        ("request_id", json!("\u{7f}")),
+        ("request_id", json!("é\n")),
+        ("request_id", json!("é\u{85}")),
         ("store_id", json!(0)),
         ("store_id", json!(i64::MAX as u64 + 1)),
         ("qty", json!(u64::MAX)),
+        ("cust_id", json!(i64::MAX as u64 + 1)),
+        ("sku", json!(i64::MAX as u64 + 1)),
         ("price", json!(-0.01)),
         ("discount", json!(100.1)),
+        ("discount", json!(-0.1)),
         ("ts", json!("")),
         ("ts", json!("yesterday")),
         ("ts", json!("2026-11-22")),
@@ -201,6 +240,7 @@ fn values_at_the_edge_of_their_range_are_valid() {
     for (field, value) in [
         ("request_id", json!("x")),
         ("request_id", json!("x".repeat(256))),
+        ("request_id", json!("é".repeat(128))),
         ("store_id", json!(1)),
         ("store_id", json!(i64::MAX)),
         ("sku", json!(i64::MAX)),

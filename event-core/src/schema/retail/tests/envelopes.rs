@@ -48,6 +48,20 @@ fn an_envelope_around_what_is_no_event_is_one_too() {
 }
 
 #[test]
+fn an_envelope_has_all_its_keys() {
+    for (envelope, keys) in [
+        (sns(), ["Type", "TopicArn", "Message"]),
+        (eventbridge(), ["detail-type", "source", "detail"]),
+    ] {
+        for key in keys {
+            let mut part = envelope.clone();
+            part.as_object_mut().unwrap().remove(key);
+            assert_eq!(fault_of(part.to_string()), Retail::MISSING_STORE_ID, "{key}");
+        }
+    }
+}
+
+#[test]
 fn an_event_with_such_fields_is_no_envelope() {
     for envelope in [sns(), eventbridge()] {
         let mut body = body();

@@ -79,7 +79,10 @@ fn numbers_beyond_what_readers_hold_are_refused() {
         ("0.0e309", true),
         ("0.0e310", false),
         ("0e99999999999999999999", false),
+        ("0E309", false),
+        ("0.0E310", false),
         ("1e-9999999999", true),
+        ("1e-10000000000", false),
         ("1e-10000000000000000000", false),
         ("1E+5", true),
         (&*largest, true),
@@ -103,10 +106,15 @@ fn numbers_beyond_what_readers_hold_are_refused() {
 
 #[test]
 fn known_numbers_are_held_to_the_same() {
-    for number in ["1e999", "0e309", "1.7976931348623159e308"] {
+    let over_128_bits = "170141183460469231731687303715884105728";
+    let mut numbers = vec!["1e999", "0e309", "0E309", "1.7976931348623159e308", over_128_bits];
+    numbers.extend(["1e-10000000000", "1E-10000000000", "0.0e-99999999999999999999"]);
+    for number in numbers {
         for field in ["price", "discount"] {
             let mut body = body();
             body[field] = json!("here");
+            // Nothing else in it looks like an exponent.
+            body["request_id"] = json!("r1");
             let text = body.to_string().replace(r#""here""#, number);
             assert_eq!(fault_of(text.clone()), Reason::OUT_OF_RANGE, "{field} {number}");
             assert!(detail_of(text).contains(field), "{field} {number}");
@@ -114,6 +122,12 @@ fn known_numbers_are_held_to_the_same() {
     }
     let huge = body().to_string().replace("42515", "1e999");
     assert_eq!(fault_of(huge), Reason::OUT_OF_RANGE);
+    let deepest = format!(r#""x": {}"#, nested("[", "", "]", 127));
+    for number in ["0.0e309", "1e-9999999999", "1.7e308", "170141183460469231731687303715884105727"]
+    {
+        let text = with(&deepest).replace("64.08", number);
+        assert_eq!(Event::parse(&message(text)).err(), None, "{number}");
+    }
 }
 
 #[test]
@@ -182,6 +196,7 @@ fn keys_that_differ_only_in_case_are_refused() {
         assert_eq!(fault_of(with(field)), Reason::CASE_CONFLICT, "{field}");
     }
     assert!(is_valid(with(r#""x": {"X": {"x": 1}}, "y": {"PRICE": 1}, "ä": "Ä", "a": 1"#)));
+    assert!(is_valid(with(r#""é": 1, "e": 2, "k": 1, "ſ": 1, "ß": 1, "ss": 1"#)));
 }
 
 #[test]
@@ -224,13 +239,14 @@ fn the_elements_of_an_array_have_one_type() {
 #[test]
 fn faults_are_found_among_many_keys() {
     for count in [7, 8, 9, 10, 100] {
-        let keys: Vec<_> = (0..count).map(|number| format!(r#""k{number}": 1"#)).collect();
+        let keys: Vec<_> = (0..count).map(|number| format!(r#""ké{number}": 1"#)).collect();
         let keys = keys.join(", ");
         assert!(is_valid(with(&keys)), "{count}");
         for again in [0, count - 1] {
             for (key, code) in [
-                (format!("k{again}"), Reason::DUPLICATE_KEY),
-                (format!("K{again}"), Reason::CASE_CONFLICT),
+                (format!("ké{again}"), Reason::DUPLICATE_KEY),
+                (format!("Ké{again}"), Reason::CASE_CONFLICT),
+                (format!("kÉ{again}"), Reason::CASE_CONFLICT),
             ] {
                 let nested = format!(r#""x": {{{keys}, "{key}": 1}}"#);
                 assert_eq!(fault_of(with(&nested)), code, "{count} {key}");
@@ -242,6 +258,8 @@ fn faults_are_found_among_many_keys() {
                 assert_eq!(fault_of(with(&beside)), expected, "{count} {key}");
             }
         }
+        let later = format!(r#""x": [{{{keys}}}, {{"new": 1, "é": 1}}, {{"new": "a"}}]"#);
+        assert_eq!(fault_of(with(&later)), Reason::MIXED_TYPES, "{count}");
     }
 }
 
@@ -250,6 +268,8 @@ fn a_byte_order_mark_is_named() {
     let body = body().to_string();
     assert_eq!(fault_of(format!("\u{feff}{body}")), Reason::BYTE_ORDER_MARK);
     let utf16: Vec<_> = [0xff, 0xfe].into_iter().chain(body.bytes().flat_map(|b| [b, 0])).collect();
+    assert_eq!(fault_of(utf16), Reason::BYTE_ORDER_MARK);
+    let utf16: Vec<_> = [0xfe, 0xff].into_iter().chain(body.bytes().flat_map(|b| [0, b])).collect();
     assert_eq!(fault_of(utf16), Reason::BYTE_ORDER_MARK);
     // Elsewhere it is a character among others.
     assert!(is_valid(with(r#""x": "\ufeff", "﻿y": "﻿""#)));
@@ -261,6 +281,17 @@ fn what_is_not_json_is_called_that_whatever_else_is_wrong() {
         let mut cut = with(field);
         cut.pop();
         assert_eq!(fault_of(cut), Reason::NOT_JSON, "{field}");
+    }
+}
+
+#[test]
+fn white_space_may_stand_wherever_json_has_it() {
+    for space in [" ", "\t", "\n", "\r", "\r\n \t"] {
+        let field = r#"_"x"_:_{_"a"_:_[_1_,_2.5_,_null_]_,_"b"_:_[_]_,_"c"_:_{_}_,_"d"_:_true_}_"#;
+        let field = field.replace('_', space);
+        assert!(is_valid(with(&field)), "{space:?}");
+        let mixed = format!(r#""x": [{space}1{space},{space}true{space}]"#);
+        assert_eq!(fault_of(with(&mixed)), Reason::MIXED_TYPES, "{space:?}");
     }
 }
 

@@ -106,6 +106,34 @@ async fn a_read_that_fails_names_file_and_line_and_does_not_look_like_the_end() 
 }
 
 #[tokio::test]
+async fn a_read_that_was_interrupted_is_done_again() {
+    struct Interrupted(bool, Pieces);
+    impl Read for Interrupted {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            self.0 = !self.0;
+            if self.0 { Err(io::ErrorKind::Interrupted.into()) } else { self.1.read(buffer) }
+        }
+    }
+    let pieces = [encode_line(&Message::new("a")), encode_line(&Message::new("b"))];
+    let reader = Interrupted(false, Pieces(pieces.into(), false));
+    let mut source = Replay::from_reader(reader, "test");
+    assert_eq!(read_all(&mut source, 10).await, ["a", "b"].map(Message::new));
+}
+
+#[test]
+fn why_a_file_cannot_be_opened_is_told() {
+    for (cause, kind, text) in [
+        (io::ErrorKind::NotFound, ErrorKind::NotFound, "is not there"),
+        (io::ErrorKind::PermissionDenied, ErrorKind::Denied, "may not be read"),
+        (io::ErrorKind::InvalidInput, ErrorKind::Unknown, "cannot be opened"),
+    ] {
+        let error = open_fault("capture.ndjson", cause.into());
+        assert_eq!(error.kind(), kind, "{error}");
+        assert!(error.to_string().contains(&format!("capture.ndjson {text}")), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn a_reader_that_panics_does_not_look_like_the_end() {
     struct Panics;
     impl Read for Panics {
@@ -214,6 +242,7 @@ async fn what_is_no_capture_is_refused_before_its_first_message_with_what_would_
         (b"request_id,store_id,ts\n1,2,3\n".to_vec(), "a table"),
         (b"\x1f\x8b\x08\x00\x00".to_vec(), "gzip -dc"),
         (b"\x28\xb5\x2f\xfd".to_vec(), "zstd -dc"),
+        (b"BZh91AY&SY".to_vec(), "bzip2 -dc"),
         (utf_16(BARE), "iconv"),
         (utf_16("\u{feff}{}"), "iconv"),
     ] {
@@ -253,13 +282,19 @@ async fn bare_events_get_the_attributes_that_were_given() {
         let numbers = seen.iter().map(|(number, _, fault)| (*number, fault.is_some()));
         assert_eq!(numbers.collect::<Vec<_>>(), [(1, false), (2, false)]);
     }
+    // As it is but for the end of the line.
+    let mut source = of("{}  \n \t{} \r\r\n\r\n{}\r").bodies(attributes.clone());
+    let expected = [message("{}  "), message(" \t{} \r"), message("{}")];
+    assert_eq!(read_all(&mut source, 10).await, expected);
     // What is no event is for the consumer to say.
     let mut source = of("no event\n{\"body\": \"{}\"}\n").bodies(attributes.clone());
     let expected = [message("no event"), message("{\"body\": \"{}\"}")];
     assert_eq!(read_all(&mut source, 10).await, expected);
     // A capture has types of its own.
     assert!(refusal(of(MARKED).bodies(attributes.clone())).await.contains("leave out"));
-    assert!(refusal(of("[{}]").bodies(attributes)).await.contains("jq"));
+    assert!(refusal(of("[{}]").bodies(attributes.clone())).await.contains("jq"));
+    assert!(refusal(of("\n\n{\n").bodies(attributes.clone())).await.contains("jq -c ."));
+    assert!(refusal(of("a,b,c\n").bodies(attributes)).await.contains("a table"));
 }
 
 #[tokio::test]

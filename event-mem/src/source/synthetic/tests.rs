@@ -100,8 +100,34 @@ async fn events_are_valid_in_range_and_in_order() {
 }
 
 #[tokio::test]
+async fn an_event_at_midnight_is_the_first_of_its_day() {
+    let start = jiff::civil::datetime(2026, 2, 28, 12, 34, 56, 789_012_999);
+    let options = SyntheticOptions { seed: 2, invalid_rate: 0.0, start };
+    let times = async |options: &SyntheticOptions| {
+        let messages = messages(options, 2).await;
+        let [one, two] = [0, 1].map(|place| Event::parse(&messages[place]).unwrap().ts);
+        (one, two)
+    };
+    let (one, two) = times(&options).await;
+    // Less than a microsecond is cut off.
+    assert_eq!(one, jiff::civil::datetime(2026, 2, 28, 12, 34, 56, 789_012_000));
+    let midnight = jiff::civil::datetime(2026, 3, 1, 0, 0, 0, 0);
+    let start = midnight - two.duration_since(one);
+    assert_eq!(times(&SyntheticOptions { start, ..options }).await, (start, midnight));
+}
+
+#[tokio::test]
+async fn a_batch_is_bounded_whatever_is_asked_for() {
+    let mut source = Synthetic::new(SyntheticOptions::default()).unwrap();
+    for (max, count) in [(0, 0), (1, 1), (10_000, 10_000), (10_001, 10_000)] {
+        assert_eq!(source.next_batch(max).await.unwrap().len(), count);
+    }
+}
+
+#[tokio::test]
 async fn invalid_events_come_at_the_rate() {
-    for (invalid_rate, expected) in [(0.0, 0..=0), (0.1, 900..=1_100), (1.0, 10_000..=10_000)] {
+    let usual = SyntheticOptions::default().invalid_rate;
+    for (invalid_rate, expected) in [(0.0, 0..=0), (usual, 900..=1_100), (1.0, 10_000..=10_000)] {
         let options = SyntheticOptions { invalid_rate, ..SyntheticOptions::default() };
         let all = messages(&options, 10_000).await;
         let faults: Vec<_> = all.iter().filter(|m| Event::parse(m).is_err()).collect();

@@ -196,6 +196,7 @@ mod tests {
             r#"{"request_id": "a\n", "x": 1}"#,
             r#"{"x": {"request_id": "b"}, "y": [1, "}"], "request_id": "a\n"}"#,
             r#" { "x" : null , "\u0072equest_id" : "a\n" } "#,
+            r#"{"Request_id": "b", "request_id": "a\n", "request_id": "c", "x": "#,
         ] {
             let found = identity_field(line.as_bytes(), "request_id");
             assert_eq!(found.as_deref(), Some("a\n"), "{line}");

@@ -197,6 +197,7 @@ mod tests {
         let other = SchemaSettings::named("rides").with("currency", "EUR");
         for (given, whole) in [
             (SchemaSettings::default(), "name=retail partition_by=day"),
+            (SchemaSettings::named("x").with("name", "retail"), "name=retail partition_by=day"),
             (
                 SchemaSettings::default().with("partition_by", "hour"),
                 "name=retail partition_by=hour",

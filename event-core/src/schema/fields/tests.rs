@@ -49,6 +49,12 @@ fn what_is_no_event_is_told_by_its_fields() {
         (r#""ride_id": "r", "kind": "x", "city": {}"#, Reason::WRONG_TYPE, "city"),
         (r#""ride_id": "r", "kind": "x", "y": 1e999"#, Reason::OUT_OF_RANGE, "1e999"),
         (r#""Type": "Notification", "TopicArn": "", "Message": """#, Reason::ENVELOPE, "SNS"),
+        (r#""detail-type": "", "source": "", "detail": [1, "a"]"#, Reason::ENVELOPE, "EventBridge"),
+        (
+            r#""ride_id": "r", "detail-type": "", "source": "", "detail": [1, "a"]"#,
+            Reason::MIXED_TYPES,
+            "detail",
+        ),
     ] {
         let reason = rides(typed.clone()).identify(&ride(fields)).unwrap_err();
         assert_eq!(reason.code(), code, "{fields}: {reason}");

@@ -8,8 +8,8 @@ use std::borrow::Cow;
 use std::fmt;
 
 use jiff::civil::DateTime;
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde::Serialize;
+use serde::de::IgnoredAny;
 
 use self::fields::Fields;
 use super::body::identity_field;
@@ -18,7 +18,6 @@ use super::{
     envelope, out_of_range, partition, timestamp,
 };
 use crate::message::{Attributes, Message};
-use crate::object::Object;
 use crate::reason::Reason;
 
 /// The attribute that carries the type of an event; the body does not repeat it.
@@ -273,19 +272,13 @@ impl Schema for Retail {
 
     /// By the grammar alone: a body that is refused for what is in it was sent as well.
     fn trace(&self, message: &Message) -> Trace {
-        /// Whatever is there.
-        #[derive(Deserialize)]
-        struct Names {
-            #[serde(default)]
-            request_id: Value,
-            #[serde(default)]
-            ts: Value,
-        }
-        let Ok(Object::<Names>(names)) = serde_json::from_slice(&message.body) else {
+        let body = &message.body;
+        if serde_json::from_slice::<IgnoredAny>(body).is_err() {
             return Trace::default();
-        };
-        let ts = names.ts.as_str().and_then(|ts| timestamp::read(TIME, ts).ok());
-        let identity = names.request_id.as_str().filter(|id| !id.is_empty()).map(str::to_owned);
+        }
+        let ts = identity_field(body, TIME).and_then(|ts| timestamp::read(TIME, &ts).ok());
+        let identity = identity_field(body, IDENTITY).filter(|id| !id.is_empty());
+        let identity = identity.map(Cow::into_owned);
         let partition = ts.and_then(|ts| Some(self.partition(event_type(message).ok()?, ts)));
         Trace::new(identity).day(ts.map(DateTime::date)).partition(partition)
     }

@@ -86,6 +86,18 @@ fn of_what_is_no_event_an_audit_knows_what_it_says() {
     }
     assert_eq!(of(r#"{"request_id": "r1"}"#), Trace::new(Some("r1".to_owned())));
     assert_eq!(of(r#"{"ts": "2026-11-22T00:00:00"}"#).partition.as_ref(), Some(&partition));
+    // A field that is refused for its value or for a second one does not hide the others.
+    for body in [
+        r#"{"ts": "2026-11-22T00:00:00", "request_id": "r1", "ts": "", "request_id": "r1"}"#,
+        r#"{"ts": "2026-11-22T00:00:00", "request_id": "r1", "x": "\ud83d", "ts": 1e999}"#,
+    ] {
+        let trace = of(body);
+        assert_eq!(
+            (trace.identity.as_deref(), trace.partition),
+            (Some("r1"), Some(partition.clone()))
+        );
+    }
+    assert_eq!(of(r#"{"ts": 1e999, "request_id": "r1"}"#).identity.as_deref(), Some("r1"));
     let untyped = Message::new(r#"{"request_id": "r1", "ts": "2026-11-22T23:59:59"}"#);
     let day = Some(jiff::civil::date(2026, 11, 22));
     let expected = Trace::new(Some("r1".to_owned())).day(day);
@@ -278,6 +290,19 @@ fn the_day_is_that_of_the_stores_wall_clock() {
 }
 
 #[test]
+fn a_type_has_one_name() {
+    let names = EventType::ALL.map(EventType::as_str);
+    assert_eq!((names, Retail::EVENT_TYPES), (["sale_event", "inventory_event"], names));
+    for (name, event_type) in names.into_iter().zip(EventType::ALL) {
+        assert_eq!((json!(event_type), event_type.to_string()), (json!(name), name.to_owned()));
+        let message = Message::new(body().to_string()).with_attribute(EVENT_TYPE, name);
+        assert_eq!(Event::parse(&message).unwrap().event_type, event_type);
+        let found = Retail::default().identify(&message).unwrap();
+        assert_eq!(found.partition.name(), format!("event_type={name}/dt=2026_11_22"));
+    }
+}
+
+#[test]
 fn the_event_type_comes_from_the_attribute_alone() {
     let untyped = Message::new(body().to_string());
     for hostile in ["../../etc", "", "SALE_EVENT", "sale_event\n", "sale_event/"] {
@@ -285,5 +310,8 @@ fn the_event_type_comes_from_the_attribute_alone() {
         let reason = Event::parse(&message).unwrap_err();
         assert_eq!(reason.code(), Reason::UNKNOWN_EVENT_TYPE, "{hostile:?}");
     }
-    assert!(Event::parse(&untyped).is_err());
+    for body in [body().to_string(), "{".to_owned(), r#"{"bad_msg": 1}"#.to_owned()] {
+        let reason = Event::parse(&Message::new(body)).unwrap_err();
+        assert_eq!(reason.code(), Reason::UNKNOWN_EVENT_TYPE);
+    }
 }

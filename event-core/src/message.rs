@@ -127,6 +127,11 @@ mod tests {
         assert_eq!(pairs(&message), [("a", Some("1")), ("b", Some("2"))]);
         assert_eq!(message.attributes.value("b"), Some("2"));
         assert_eq!(message.attributes.value("c"), None);
+        // Names are told apart by their case.
+        let message = message.with_attribute("A", "3");
+        assert_eq!(pairs(&message), [("A", Some("3")), ("a", Some("1")), ("b", Some("2"))]);
+        assert_eq!(message.attributes.value("a"), Some("1"));
+        assert_eq!(message.attributes.value("B"), None);
     }
 
     #[test]

@@ -214,6 +214,10 @@ mod tests {
     fn what_cannot_be_is_named() {
         for (settings, named) in [
             (SchemaSettings::named("orders"), "orders"),
+            (SchemaSettings::named(""), "no schema"),
+            (SchemaSettings::named("Retail"), "no schema"),
+            (SchemaSettings::default().with("partition_by", ""), "neither"),
+            (SchemaSettings::default().with("partition_by", "Hour"), "neither"),
             (SchemaSettings::default().with("id_field", "x"), "id_field"),
             (SchemaSettings::default().with("partition_by", "week"), "week"),
             (SchemaSettings::named("fields").with("id_field", "x"), "time_field"),
@@ -221,6 +225,7 @@ mod tests {
             (fields().with("type_field", "a").with("type_attribute", "b"), "one place"),
             (fields().with("partition_fields", "dt"), "dt"),
             (fields().with("partition_fields", "a-b"), "a-b"),
+            (fields().with("partition_fields", "a, b"), "\" b\""),
             (fields().with("partition_fields", "a,A"), "twice"),
             (fields().with("partition_fields", "a,b,c,d"), "three"),
             (fields().with("partition_fields", "a,AT"), "\"at\" is given twice"),

@@ -40,6 +40,7 @@ fn what_is_no_event_is_told_by_its_fields() {
         (r#""ride_id": "a\n""#, Reason::OUT_OF_RANGE, "ride_id"),
         (r#""ride_id": "r", "kind": "x", "city": []"#, Reason::WRONG_TYPE, "city"),
         (r#""ride_id": "r", "kind": "x", "City": "x""#, Reason::CASE_CONFLICT, "City"),
+        (r#""ride_id": "r", "\u212aind": "x""#, Reason::CASE_CONFLICT, "kind"),
         (r#""ride_id": "r", "at": "2026-11-22""#, Reason::DUPLICATE_KEY, "at"),
         (r#""ride_id": "r""#, Reason::MISSING_FIELD, "kind"),
         (r#""ride_id": "r", "kind": 1"#, Reason::WRONG_TYPE, "kind"),

@@ -232,6 +232,8 @@ fn absurd_values_are_refused() {
         ("cust_id", json!(i64::MAX as u64 + 1)),
         ("sku", json!(i64::MAX as u64 + 1)),
         ("price", json!(-0.01)),
+        ("price", json!(-1)),
+        ("price", json!(i64::MIN)),
         ("discount", json!(100.1)),
         ("discount", json!(-0.1)),
         ("ts", json!("")),

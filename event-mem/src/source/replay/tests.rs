@@ -74,6 +74,8 @@ async fn lines_that_are_no_records_are_messages_and_are_reported_with_their_numb
 async fn a_slow_writer_is_not_made_to_wait() {
     let (reader, mut writer) = io::pipe().unwrap();
     let mut source = Replay::from_reader(reader, "pipe");
+    io::Write::write_all(&mut writer, b"a\n").unwrap();
+    assert_eq!(source.next_batch(10).await.unwrap(), [Message::new("a")]);
     for n in 0..3 {
         let message = Message::new(n.to_string());
         io::Write::write_all(&mut writer, &encode_line(&message)).unwrap();

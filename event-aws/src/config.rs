@@ -306,6 +306,61 @@ mod tests {
         assert!(provider.contains("KeepValid"), "{provider}");
     }
 
+    #[tokio::test]
+    async fn each_kind_of_call_has_its_own_time() {
+        let aws = AwsOptions { region: Some("eu-west-1".into()), endpoint: None };
+        let aws = aws.load().await.unwrap();
+        let times = |timeouts: Option<&TimeoutConfig>| {
+            let timeouts = timeouts.unwrap();
+            let secs = |time: Option<Duration>| time.unwrap().as_secs();
+            assert_eq!(timeouts.connect_timeout(), Some(CONNECT));
+            (secs(timeouts.operation_attempt_timeout()), secs(timeouts.operation_timeout()))
+        };
+        for sqs in [aws.sqs(), aws.sqs_short("send"), aws.sqs_short("settle")] {
+            assert_eq!(times(sqs.config().timeout_config()), (10, 25));
+        }
+        for s3 in [aws.s3(), aws.s3_write(), aws.s3_for("read")] {
+            assert_eq!(times(s3.config().timeout_config()), (15, 35));
+        }
+        assert_eq!(times(aws.sqs_receive().config().timeout_config()), (30, 65));
+    }
+
+    #[tokio::test]
+    async fn an_endpoint_that_is_given_is_that_of_every_service() {
+        let load = async |endpoint: &str| {
+            let options = AwsOptions {
+                region: Some(" eu-west-1\n".into()),
+                endpoint: Some(endpoint.to_owned()),
+            };
+            options.load().await.unwrap()
+        };
+        let own = load("http://127.0.0.1:1/a").await;
+        assert_eq!(own.region(), "eu-west-1");
+        let Endpoints { sqs, s3, cloudwatch } = &own.endpoints;
+        for url in [sqs, s3, cloudwatch] {
+            assert_eq!(url.as_deref(), Some("http://127.0.0.1:1/a/"));
+        }
+        assert!(own.path_style);
+        let blank = load(" ").await;
+        assert!(blank.endpoints.s3.is_none() && !blank.path_style);
+    }
+
+    #[test]
+    fn trust_is_needed_unless_both_services_are_without_tls() {
+        let [plain, tls] = ["http://a", "https://a"].map(|url| Some(url.to_owned()));
+        for (sqs, s3, are_without) in [
+            (&plain, &plain, true),
+            (&plain, &tls, false),
+            (&tls, &plain, false),
+            (&None, &plain, false),
+            (&plain, &None, false),
+        ] {
+            let endpoints =
+                Endpoints { sqs: sqs.clone(), s3: s3.clone(), cloudwatch: plain.clone() };
+            assert_eq!(endpoints.are_without_tls(), are_without, "{sqs:?} {s3:?}");
+        }
+    }
+
     #[test]
     fn no_debug_output_has_a_secret() {
         let aws = crate::script::Script::default().aws();

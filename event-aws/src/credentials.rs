@@ -2,6 +2,8 @@
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod told;
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,6 +1,8 @@
 //! What a queue and a bucket of this project need, made where there is no CloudFormation: first a
 //! plan, which only reads, then the steps of it that are allowed.
 
+#[cfg(test)]
+mod bounds;
 mod bucket;
 mod plan;
 mod queue;

@@ -85,6 +85,20 @@ mod tests {
     }
 
     #[test]
+    fn what_is_quoted_is_cut_after_two_hundred_characters() {
+        for (text, quoted) in [
+            ("\u{e9}".repeat(200), "\u{e9}".repeat(200)),
+            ("\u{e9}".repeat(201), "\u{e9}".repeat(200) + "…"),
+            (format!("http://{}", "a".repeat(194)), format!("http://{}…", "a".repeat(193))),
+            ("http://me:pass@word@a/b".to_owned(), "http://…@a/b".to_owned()),
+            ("me:pass@word@a".to_owned(), "…@a".to_owned()),
+            ("@".to_owned(), "…@".to_owned()),
+        ] {
+            assert_eq!(shown(&text), quoted);
+        }
+    }
+
+    #[test]
     fn what_is_none_is_refused_without_its_password() {
         for text in [
             "127.0.0.1:4566",
@@ -107,6 +121,13 @@ mod tests {
             "http://user:at@hunter2@a",
             "user:at@hunter2@a:80",
             "http://user:hunter2@a b",
+            "http://hunter2@a",
+            "http://:hunter2@a",
+            "http://?a",
+            "http://#a",
+            "http://\\a",
+            "http://a?",
+            "http://a#",
         ] {
             let error = endpoint("AWS_ENDPOINT_URL", text).unwrap_err().to_string();
             assert!(

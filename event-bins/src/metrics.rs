@@ -105,3 +105,99 @@ impl fmt::Debug for AwsRequests {
         f.debug_struct("AwsRequests").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use event_aws::AwsOptions;
+    use event_core::{
+        Delivery, ErrorKind, FlushReason, Identified, Message, MessageId, Observer, Outcome,
+        Partition, Receipt,
+    };
+
+    use super::*;
+
+    async fn aws() -> Aws {
+        let region = Some("us-east-1".to_owned());
+        AwsOptions { region, ..AwsOptions::default() }.load().await.unwrap()
+    }
+
+    fn delivery(event_type: &str) -> Delivery {
+        let partition = Partition::parse(&format!("event_type={event_type}/dt=2026_11_22"));
+        Delivery {
+            message: Message::new("{}"),
+            id: MessageId::new("id"),
+            receipt: Receipt::new("receipt"),
+            receive_count: 1,
+            sent_at: SystemTime::now() - Duration::from_secs(1000),
+            event: Some(Ok(Identified::new("r1", partition.unwrap()).unwrap())),
+        }
+    }
+
+    fn has(metrics: &Metrics, line: &str) {
+        let text = metrics.text();
+        assert!(text.lines().any(|own| own == line), "{line} is not in {text}");
+    }
+
+    #[tokio::test]
+    async fn messages_are_counted_one_by_one_and_bytes_with_their_attributes() {
+        let (metrics, counts) = ProducerMetrics::new(&aws().await);
+        let messages =
+            [Message::new("é"), Message::new("ab").with_attribute("event_type", "sale_event")];
+        counts.sent(&messages);
+        counts.sent(&messages[..1]);
+        has(&metrics, "event_producer_sent_total 3");
+        let bytes = 2 + 2 + messages[1].size();
+        has(&metrics, &format!("event_producer_sent_bytes_total {bytes}"));
+        let error = Error::new(ErrorKind::Throttled, "send", "on purpose");
+        counts.retried(&error, 7);
+        let retries = "event_producer_retries_total{operation=\"send\",reason=\"throttled\"} 7";
+        has(&metrics, retries);
+    }
+
+    #[tokio::test]
+    async fn what_is_held_is_a_level_and_what_is_flushed_a_sum_by_reason() {
+        let (metrics, counts) = ConsumerMetrics::new(&aws().await, &[]);
+        counts.received(&[delivery("a"), delivery("a")]);
+        counts.received(&[]);
+        has(&metrics, "event_consumer_received_total 2");
+        counts.held(9, 1 << 40);
+        counts.held(3, 4);
+        has(&metrics, "event_consumer_in_flight 3");
+        has(&metrics, "event_consumer_held_bytes 4");
+        for (reason, messages) in [(FlushReason::Count, 10), (FlushReason::Count, 20)] {
+            counts.flushed(reason, messages, messages * 100);
+        }
+        has(&metrics, "event_consumer_flush_messages_sum{reason=\"count\"} 30.0");
+        has(&metrics, "event_consumer_flush_messages_count{reason=\"count\"} 2");
+        has(&metrics, "event_consumer_flush_bytes_sum{reason=\"count\"} 3000.0");
+        counts.handled(&delivery("a"), &Outcome::Duplicate);
+        counts.handled(&delivery("a"), &Outcome::Retry(Error::invalid("put", "on purpose")));
+        assert!(metrics.text().contains("event_consumer_age_at_store_seconds_count 0\n"));
+        counts.handled(&delivery("a"), &Outcome::Ack);
+        // In seconds: between 640 and 1280.
+        has(&metrics, "event_consumer_age_at_store_seconds_bucket{le=\"655.36\"} 0");
+        has(&metrics, "event_consumer_age_at_store_seconds_bucket{le=\"1310.72\"} 1");
+        has(&metrics, "event_consumer_stored_total{event_type=\"a\"} 1");
+    }
+
+    #[tokio::test]
+    async fn twenty_types_are_told_apart_those_that_are_known_among_them() {
+        let (metrics, counts) = ConsumerMetrics::new(&aws().await, &["known", "idle"]);
+        for number in 0..20 {
+            counts.handled(&delivery(&format!("type-{number}")), &Outcome::Ack);
+        }
+        for event_type in ["known", "type-17", "type-18"] {
+            counts.handled(&delivery(event_type), &Outcome::Ack);
+        }
+        for (event_type, stored) in
+            [("idle", 0), ("known", 1), ("type-0", 1), ("type-17", 2), ("other", 3)]
+        {
+            let line =
+                format!("event_consumer_stored_total{{event_type=\"{event_type}\"}} {stored}");
+            has(&metrics, &line);
+        }
+        assert!(!metrics.text().contains("type-18"));
+    }
+}

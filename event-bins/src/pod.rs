@@ -54,13 +54,19 @@ impl PodArgs {
         longest_pause: Duration,
         shutdown: &Shutdown,
     ) -> Result<Watched, Failure> {
-        let liveness = Arc::new(Liveness::new(longest_pause));
+        let (liveness, observer) = observed(counts, longest_pause);
         let readiness = Arc::new(Readiness::new(shutdown.clone()));
-        let probes = Probes { liveness: liveness.clone(), readiness: readiness.clone(), metrics };
+        let probes = Probes { liveness, readiness: readiness.clone(), metrics };
         self.probes.serve(probes).await.map_err(Failure::Setting)?;
-        let observers: Vec<Arc<dyn Observer>> = vec![Arc::new(counts), liveness];
-        Ok(Watched { readiness, observer: Arc::new(observers) })
+        Ok(Watched { readiness, observer })
     }
+}
+
+/// What the engine does is counted, and a sign of life.
+fn observed(counts: impl Observer, longest_pause: Duration) -> (Arc<Liveness>, Arc<dyn Observer>) {
+    let liveness = Arc::new(Liveness::new(longest_pause));
+    let observers: Vec<Arc<dyn Observer>> = vec![Arc::new(counts), liveness.clone()];
+    (liveness, Arc::new(observers))
 }
 
 /// What `--help` says of the exit status.
@@ -189,6 +195,10 @@ pub async fn unless_stopped<T>(shutdown: &Shutdown, run: impl Future<Output = T>
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tokio::time::advance;
+
     use super::*;
 
     #[test]
@@ -208,6 +218,39 @@ mod tests {
         assert_eq!(unless_stopped(&shutdown, async { 7 }).await, Some(7));
         stop.shutdown();
         assert_eq!(unless_stopped(&shutdown, std::future::pending::<u8>()).await, None);
+        // Nor is begun what would be there at once.
+        for _ in 0..20 {
+            assert_eq!(unless_stopped(&shutdown, async { 7 }).await, None);
+        }
+    }
+
+    struct Deleted(AtomicUsize);
+
+    impl Observer for Deleted {
+        fn deleted(&self, messages: usize) {
+            self.0.fetch_add(messages, Ordering::Relaxed);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_an_engine_does_is_counted_and_a_sign_of_life_after_the_longest_pause() {
+        let counts = Arc::new(Deleted(AtomicUsize::new(0)));
+        let (liveness, observer) = observed(counts.clone(), Duration::from_secs(500));
+        advance(Duration::from_secs(580)).await;
+        assert_eq!(liveness.check(), Ok(()));
+        advance(Duration::from_secs(20)).await;
+        assert!(liveness.check().is_err());
+        observer.deleted(3);
+        assert_eq!((liveness.check(), counts.0.load(Ordering::Relaxed)), (Ok(()), 3));
+    }
+
+    #[tokio::test]
+    async fn an_engine_ends_with_its_report_its_error_or_its_panic() {
+        assert_eq!(engine(async { Ok(7) }).await, Ok(7));
+        let failed = async { Err::<u8, _>(Error::invalid("run", "on purpose")) };
+        assert_eq!(engine(failed).await, Err(Failure::Setting("run: on purpose".to_owned())));
+        let broke = engine::<u8>(async { panic!("on purpose") }).await;
+        assert!(matches!(broke, Err(Failure::Service(text)) if text.contains("the engine broke")));
     }
 
     #[test]
@@ -216,8 +259,18 @@ mod tests {
         let at_start = |kind| Failure::at_start(&error(kind));
         assert!(matches!(at_start(ErrorKind::NotFound), Failure::Setting(_)));
         assert!(matches!(at_start(ErrorKind::Denied), Failure::Setting(_)));
-        assert!(matches!(at_start(ErrorKind::Unknown), Failure::Service(_)));
-        let later = Failure::of_engine(&error(ErrorKind::NotFound));
-        assert!(matches!(later, Failure::Service(_)));
+        assert!(matches!(at_start(ErrorKind::Invalid), Failure::Setting(_)));
+        for kind in
+            [ErrorKind::Unknown, ErrorKind::Transient, ErrorKind::Throttled, ErrorKind::Ambiguous]
+        {
+            assert!(matches!(at_start(kind), Failure::Service(_)), "{kind:?}");
+        }
+        let later = |kind| Failure::of_engine(&error(kind));
+        for kind in [ErrorKind::Invalid, ErrorKind::TooLarge] {
+            assert!(matches!(later(kind), Failure::Setting(_)), "{kind:?}");
+        }
+        for kind in [ErrorKind::NotFound, ErrorKind::Denied, ErrorKind::Transient] {
+            assert!(matches!(later(kind), Failure::Service(_)), "{kind:?}");
+        }
     }
 }

@@ -98,3 +98,64 @@ fn text(status: StatusCode, body: String) -> Response<Full<Bytes>> {
     response.headers_mut().insert(CONTENT_TYPE, format);
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use event_aws::AwsOptions;
+    use event_core::Shutdown;
+    use http_body_util::BodyExt;
+    use tokio::time::advance;
+
+    use super::*;
+    use crate::metrics::ProducerMetrics;
+
+    async fn probes() -> Probes {
+        let region = Some("us-east-1".to_owned());
+        let aws = AwsOptions { region, ..AwsOptions::default() }.load().await.unwrap();
+        Probes {
+            liveness: Arc::new(Liveness::new(Duration::ZERO)),
+            readiness: Arc::new(Readiness::new(Shutdown::never())),
+            metrics: ProducerMetrics::new(&aws).0,
+        }
+    }
+
+    async fn answer(probes: &Probes, method: Method, path: &str) -> (u16, String) {
+        let response = probes.answer(&method, path).await;
+        let format = response.headers()[CONTENT_TYPE].to_str().unwrap();
+        assert_eq!(format, "text/plain; version=0.0.4; charset=utf-8");
+        let allowed = response.headers().get(ALLOW).map(|allow| allow.to_str().unwrap());
+        let status = response.status().as_u16();
+        assert_eq!(allowed, (status == 405).then_some("GET, HEAD"));
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        (status, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn each_path_has_its_own_answer_and_others_have_none() {
+        let probes = probes().await;
+        for method in [Method::GET, Method::HEAD] {
+            assert_eq!(answer(&probes, method.clone(), "/healthz").await, (200, "ok\n".into()));
+            let starting = (503, "starting\n".into());
+            assert_eq!(answer(&probes, method.clone(), "/readyz").await, starting);
+            let (status, text) = answer(&probes, method.clone(), "/metrics").await;
+            assert!(status == 200 && text.contains("event_producer_sent_total 0"), "{text}");
+            for path in ["/", "/health", "/healthz/", "//metrics"] {
+                assert_eq!(answer(&probes, method.clone(), path).await, (404, String::new()));
+            }
+        }
+        for method in [Method::POST, Method::PUT, Method::DELETE, Method::OPTIONS] {
+            assert_eq!(answer(&probes, method, "/healthz").await, (405, String::new()));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pod_that_is_silent_is_told_with_503() {
+        let probes = probes().await;
+        advance(Duration::from_secs(91)).await;
+        let (status, text) = answer(&probes, Method::GET, "/healthz").await;
+        assert!(status == 503 && text.starts_with("no request has ended for 91 s"), "{text}");
+        assert!(text.ends_with("s\n"), "{text:?}");
+    }
+}

@@ -206,9 +206,41 @@ async fn a_line_end_behind_a_key_is_left_out_and_what_no_key_has_is_refused() {
         let refused = usable(Credentials::new(id, key, token, None, "test")).unwrap_err();
         assert!(matches!(refused, CredentialsError::InvalidConfiguration(_)), "{refused}");
     }
-    let trimmed =
-        usable(Credentials::new("i ", "k\n", Some("t\r\n".into()), None, "test")).unwrap();
-    assert_eq!((trimmed.secret_access_key(), trimmed.session_token()), ("k", Some("t")));
+    for (id, key, token) in [
+        ("i d", "k", None),
+        ("\u{e9}", "k", None),
+        ("i", "k\u{e9}", None),
+        ("i", "k", Some("t\u{0}k")),
+    ] {
+        let token = token.map(str::to_owned);
+        assert!(usable(Credentials::new(id, key, token, None, "test")).is_err(), "{id} {key}");
+    }
+}
+
+#[test]
+fn credentials_without_their_line_ends_are_the_same_in_all_else() {
+    let end = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_900);
+    for (id, key, token) in [
+        ("i ", "k\n", Some("t\r\n")),
+        ("i\n", "k", Some("t")),
+        ("i", " k", Some("t")),
+        ("i", "k", Some("t\n")),
+        ("i", "k\n", None),
+        ("i", "k", Some("t")),
+    ] {
+        let mut given = Credentials::builder()
+            .access_key_id(id)
+            .secret_access_key(key)
+            .account_id("123456789012")
+            .provider_name("test");
+        given.set_session_token(token.map(str::to_owned));
+        given.set_expiry(Some(end));
+        let plain = usable(given.build()).unwrap();
+        assert_eq!((plain.access_key_id(), plain.secret_access_key()), ("i", "k"));
+        assert_eq!(plain.session_token(), token.map(|_| "t"));
+        assert_eq!(plain.expiry(), Some(end), "{id:?} {key:?} {token:?}");
+        assert_eq!(plain.account_id().map(|account| account.as_str()), Some("123456789012"));
+    }
 }
 
 /// What is kept is what was given last.
@@ -247,7 +279,7 @@ impl ProvideCredentials for Loud {
 
 /// Counts warnings.
 #[derive(Clone, Default)]
-struct Warnings(Arc<std::sync::atomic::AtomicUsize>);
+pub(super) struct Warnings(pub(super) Arc<std::sync::atomic::AtomicUsize>);
 
 impl tracing::Subscriber for Warnings {
     fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {

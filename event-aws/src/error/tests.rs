@@ -26,6 +26,28 @@ fn codes_and_statuses_have_their_kinds() {
         (Some("AWS.SimpleQueueService.MessageNotInflight"), 400, Invalid),
         (Some("PermanentRedirect"), 301, NotFound),
         (Some("AuthorizationHeaderMalformed"), 400, NotFound),
+        // By their names they are about the entry, and are not.
+        (Some("InvalidAccessKeyId"), 400, Denied),
+        (Some("InvalidSecurity"), 400, Denied),
+        (Some("InvalidSignatureException"), 400, Denied),
+        (Some("InvalidToken"), 400, Denied),
+        (Some("KmsInvalidKeyUsage"), 400, Denied),
+        (Some("KMS.KmsInvalidState"), 400, Denied),
+        (Some("MissingAuthenticationToken"), 400, Denied),
+        (Some("RequestExpired"), 400, Denied),
+        (Some("RequestTimeTooSkewed"), 403, Denied),
+        (Some("UnrecognizedClientException"), 400, Denied),
+        (Some("LimitExceededException"), 400, Throttled),
+        (Some("KmsThrottled"), 400, Throttled),
+        (Some("RequestLimitExceeded"), 503, Throttled),
+        (Some("TooManyRequestsException"), 400, Throttled),
+        (Some("BadDigest"), 400, Transient),
+        (Some("XAmzContentSHA256Mismatch"), 400, Transient),
+        (Some("QueueDeletedRecently"), 400, NotFound),
+        (Some("TemporaryRedirect"), 307, NotFound),
+        (Some("KeyTooLongError"), 400, Invalid),
+        (Some("TooManyEntriesInBatchRequest"), 400, Invalid),
+        (Some("MaxMessageLengthExceeded"), 400, TooLarge),
         (Some("NotImplemented"), 501, Unknown),
         (Some("InvalidRequest"), 400, Unknown),
         (Some("AWS.SimpleQueueService.BatchRequestTooLong"), 400, TooLarge),
@@ -43,6 +65,14 @@ fn codes_and_statuses_have_their_kinds() {
         (None, 503, Transient),
         (None, 504, Ambiguous),
         (None, 400, Unknown),
+        (None, 401, Denied),
+        (None, 403, Denied),
+        (None, 301, NotFound),
+        (None, 307, NotFound),
+        (None, 408, Ambiguous),
+        (None, 500, Transient),
+        (None, 501, Unknown),
+        (None, 304, Unknown),
     ];
     for (code, status, kind) in table {
         assert_eq!(classify(code, Some(status)), kind, "{code:?} with status {status}");
@@ -73,6 +103,38 @@ fn a_message_is_one_line_that_names_the_setting() {
         "put: bucket events: the request was refused (PermanentRedirect); \
          set AWS_REGION to the region of the bucket"
     );
+}
+
+#[test]
+fn a_refusal_says_who_asks_and_what_is_to_be_checked() {
+    let said = |code, status| Said { code, status, ..Said::default() };
+    let queue = Subject::queue("orders");
+    let bucket = Subject::bucket("events");
+    let owned = Subject::Bucket { name: "events".into(), owner: Some("123456789012".into()) };
+    for (subject, said, text) in [
+        (&queue, said(None, None), "the request was refused (no reason given)"),
+        (&queue, said(None, Some(503)), "the request was refused (HTTP 503)"),
+        (&queue, said(None, Some(400)), "the request was refused (HTTP 400)"),
+        (&queue, said(Some("AccessDenied"), Some(403)), "allows, and RELIABLE_QUEUE_NAME"),
+        (&bucket, said(Some("AccessDenied"), Some(403)), "allows, and STORE_EVENTS_BKT"),
+        (&owned, said(Some("AccessDenied"), Some(403)), "123456789012's (STORE_EVENTS_BKT_OWNER)"),
+        (&bucket, said(None, Some(404)), "whose account the credentials are of"),
+        (&bucket, said(None, Some(307)), "set AWS_REGION to the region of the bucket"),
+        (&queue, said(None, Some(301)), "set AWS_REGION to the region of the queue"),
+        (&bucket, said(Some("NewCode"), Some(400)), "the request was refused (NewCode)"),
+    ] {
+        let error = subject.refused("ask", &said).to_string();
+        assert!(error.ends_with(text), "{error}");
+    }
+}
+
+#[test]
+fn a_line_has_no_gaps_and_is_cut_between_words() {
+    assert_eq!(one_line(" a\r\n\tb\u{0}\u{7f}c  d "), "a b c d");
+    assert_eq!(one_line(&"x".repeat(500)), "x".repeat(500));
+    assert_eq!(one_line(&"x".repeat(501)), " …");
+    let edge = format!("{} {}", "x".repeat(250), "y".repeat(250));
+    assert_eq!(one_line(&edge), edge);
 }
 
 #[test]
@@ -107,6 +169,9 @@ fn credentials_that_are_nowhere_are_denied_and_late_ones_are_not() {
     let table = [
         (CredentialsError::not_loaded("no role"), Denied),
         (CredentialsError::provider_error("503"), Transient),
+        (CredentialsError::invalid_configuration("a bad file"), Denied),
+        (CredentialsError::provider_timed_out(std::time::Duration::from_secs(5)), Transient),
+        (CredentialsError::unhandled("who knows"), Transient),
     ];
     for (cause, kind) in table {
         let failed: Failed = SdkError::dispatch_failure(ConnectorError::other(cause.into(), None));

@@ -102,6 +102,8 @@ async fn an_empty_page_before_the_last_is_passed_over() {
     let request = ListRequest { prefix: "a/".into(), after: Some("a/a".into()), max: 5_000 };
     let page = store.list(request).await.unwrap();
     assert_eq!((page.objects[0].key.as_str(), page.objects[0].size), ("a/b", 7));
+    let modified = page.objects[0].modified.duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    assert_eq!(modified.as_secs(), 1_795_428_000);
     assert!(!page.more);
     let uris: Vec<_> = script.requests().into_iter().map(|request| request.uri).collect();
     assert!(uris[0].contains("max-keys=1000") && uris[0].contains("start-after=a%2Fa"), "{uris:?}");
@@ -204,4 +206,59 @@ async fn a_check_tells_what_a_status_can_tell() {
     }
     let (store, _) = store(&[(200, "")]);
     store.check().await.unwrap();
+}
+
+#[tokio::test]
+async fn only_a_creation_meets_what_is_there() {
+    let exists = said("PreconditionFailed");
+    let (store, _) = store(&[(412, &exists)]);
+    let error = store.put("a", BODY, PutMode::Overwrite).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unknown, "{error}");
+}
+
+/// Who may write and not list cannot look at the bucket.
+#[tokio::test]
+async fn an_object_is_missing_where_its_bucket_may_not_be_looked_at_and_not_where_that_failed() {
+    let (store, _) = store(&[(404, ""), (403, ""), (404, ""), (503, ""), (403, "")]);
+    assert_eq!(store.head("a").await.unwrap(), None);
+    assert_eq!(store.head("a").await.unwrap_err().kind(), ErrorKind::Transient);
+    assert_eq!(store.head("a").await.unwrap_err().kind(), ErrorKind::Denied);
+}
+
+#[tokio::test]
+async fn only_a_key_that_is_missing_is_none() {
+    let [denied, other] = [said("AccessDenied"), said("NoSuchUpload")];
+    let (store, _) = store(&[(404, ""), (404, &other), (403, &denied)]);
+    for kind in [ErrorKind::NotFound, ErrorKind::NotFound, ErrorKind::Denied] {
+        assert_eq!(store.get("a").await.unwrap_err().kind(), kind);
+    }
+}
+
+#[tokio::test]
+async fn keys_and_pages_have_bounds() {
+    let (store, script) = store(&[(200, ""), (404, &said("NoSuchKey"))]);
+    let longest = "k".repeat(MAX_KEY_BYTES);
+    store.put(&longest, BODY, PutMode::Overwrite).await.unwrap();
+    assert_eq!(store.get(&longest).await.unwrap(), None);
+    let longer = "k".repeat(MAX_KEY_BYTES + 1);
+    for error in [
+        store.get(&longer).await.unwrap_err(),
+        store.head(&longer).await.unwrap_err(),
+        store.head("").await.unwrap_err(),
+        // Characters that are several bytes each.
+        store.get(&"\u{e9}".repeat(MAX_KEY_BYTES / 2 + 1)).await.unwrap_err(),
+        store.list(ListRequest { prefix: "".into(), after: None, max: 0 }).await.unwrap_err(),
+    ] {
+        assert_eq!(error.kind(), ErrorKind::Invalid, "{error}");
+    }
+    assert_eq!(script.requests().len(), 2);
+}
+
+#[tokio::test]
+async fn a_failed_delete_is_the_outcome_of_each_key_that_was_sent() {
+    let (store, _) = store(&[(503, &said("SlowDown"))]);
+    let keys = ["a".to_owned(), String::new(), "b".to_owned()];
+    let kinds: Vec<_> =
+        store.delete(&keys).await.into_iter().map(|outcome| outcome.unwrap_err().kind()).collect();
+    assert_eq!(kinds, [ErrorKind::Throttled, ErrorKind::Invalid, ErrorKind::Throttled]);
 }

@@ -4,23 +4,24 @@ use super::*;
 use crate::config::Aws;
 use crate::script::{Request, Script};
 
-const MISSING: &str = r#"{"__type": "com.amazonaws.sqs#QueueDoesNotExist", "message": "no"}"#;
+pub(super) const MISSING: &str =
+    r#"{"__type": "com.amazonaws.sqs#QueueDoesNotExist", "message": "no"}"#;
 
-fn url(name: &str) -> String {
+pub(super) fn url(name: &str) -> String {
     format!(r#"{{"QueueUrl": "http://127.0.0.1:1/123456789012/{name}"}}"#)
 }
 
-fn attributes(of: &[(&str, &str)]) -> String {
+pub(super) fn attributes(of: &[(&str, &str)]) -> String {
     let of: serde_json::Map<_, _> =
         of.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect();
     serde_json::json!({ "Attributes": of }).to_string()
 }
 
-const ARN: (&str, &str) = ("QueueArn", "arn:aws:sqs:us-east-1:123456789012:orders_dlq");
-const POLICY: &str = r#"{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:123456789012:orders_dlq","maxReceiveCount":"20"}"#;
-const DEAD: [(&str, &str); 2] =
+pub(super) const ARN: (&str, &str) = ("QueueArn", "arn:aws:sqs:us-east-1:123456789012:orders_dlq");
+pub(super) const POLICY: &str = r#"{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:123456789012:orders_dlq","maxReceiveCount":"20"}"#;
+pub(super) const DEAD: [(&str, &str); 2] =
     [("SqsManagedSseEnabled", "true"), ("MessageRetentionPeriod", "1209600")];
-const QUEUE: [(&str, &str); 5] = [
+pub(super) const QUEUE: [(&str, &str); 5] = [
     ("SqsManagedSseEnabled", "true"),
     ("MessageRetentionPeriod", "172800"),
     ("DelaySeconds", "2"),
@@ -33,7 +34,7 @@ fn lines<'a>(changes: impl IntoIterator<Item = &'a Change>) -> Vec<String> {
 }
 
 /// What is told of a plan once it is done.
-async fn done(aws: &Aws, plan: Plan, existing: Existing) -> Result<[Vec<String>; 3]> {
+pub(super) async fn done(aws: &Aws, plan: Plan, existing: Existing) -> Result<[Vec<String>; 3]> {
     let Decision { steps, refused, kept } = plan.decide(existing);
     for step in &steps {
         step.apply(aws).await?;
@@ -49,7 +50,7 @@ async fn queue(script: &Script, existing: Existing) -> Result<[Vec<String>; 3]> 
 }
 
 const NOTHING: [Vec<String>; 3] = [const { Vec::new() }; 3];
-const UPDATE: Existing = Existing::Update { lower_retention: false };
+pub(super) const UPDATE: Existing = Existing::Update { lower_retention: false };
 const LOWER: Existing = Existing::Update { lower_retention: true };
 
 /// The API that a request to SQS is of.
@@ -93,7 +94,7 @@ async fn missing_queues_are_created_the_dead_letter_queue_first() {
 }
 
 /// Both queues with these attributes, and the answers to what an update asks beside.
-fn there(dead: &[(&str, &str)], orders: &[(&str, &str)], updates: &[String]) -> Script {
+pub(super) fn there(dead: &[(&str, &str)], orders: &[(&str, &str)], updates: &[String]) -> Script {
     let answers =
         [url("orders_dlq"), attributes(dead), url("orders"), attributes(orders)].into_iter();
     let answers: Vec<_> = answers.chain(updates.iter().cloned()).collect();
@@ -267,7 +268,8 @@ async fn a_right_that_is_missing_ends_it() {
     assert_eq!(script.requests().len(), 1);
 }
 
-const NONE_LISTED: &str = "<ListAllMyBucketsResult><Buckets></Buckets></ListAllMyBucketsResult>";
+pub(super) const NONE_LISTED: &str =
+    "<ListAllMyBucketsResult><Buckets></Buckets></ListAllMyBucketsResult>";
 const NOT_BLOCKED: &str =
     "<Error><Code>NoSuchPublicAccessBlockConfiguration</Code><Message>no</Message></Error>";
 

@@ -248,3 +248,135 @@ async fn a_receive_asks_for_everything_and_hands_out_what_is_whole() {
     assert_eq!(error.kind(), ErrorKind::Ambiguous, "{error}");
     assert!(queue.receive(request).await.unwrap().is_empty());
 }
+
+#[tokio::test]
+async fn a_receive_out_of_bounds_is_refused_without_a_request() {
+    let (queue, script) = queue(&[(200, "{}"), (200, "{}")]).await;
+    let request = |max, wait, visibility| ReceiveRequest {
+        max,
+        wait: Duration::from_millis(wait),
+        visibility: Duration::from_millis(visibility),
+    };
+    for (request, text) in [
+        (request(0, 0, 0), "max is 0"),
+        (request(11, 0, 0), "max is 11"),
+        (request(1, 20_001, 0), "wait is 20.001s"),
+        (request(1, 0, 43_200_001), "visibility is 43200.001s"),
+    ] {
+        let error = queue.receive(request).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Invalid, "{error}");
+        assert!(error.to_string().contains(text), "{error}");
+    }
+    assert_eq!(requests(&script), Vec::<String>::new());
+    for at_bounds in [request(1, 0, 0), request(10, 20_000, 43_200_000)] {
+        assert!(queue.receive(at_bounds).await.unwrap().is_empty());
+    }
+    let first = &requests(&script)[0];
+    // Zero is not left to the queue, whose own values are others.
+    assert!(first.contains(r#""WaitTimeSeconds":0"#), "{first}");
+    assert!(first.contains(r#""VisibilityTimeout":0"#), "{first}");
+}
+
+#[test]
+fn seconds_are_rounded_up() {
+    let nanos = [0, 1, 999_999_999, 1_000_000_000, 1_000_000_001];
+    let seconds = nanos.map(|nanos| whole_seconds(Duration::from_nanos(nanos)));
+    assert_eq!(seconds, [0, 1, 1, 1, 2]);
+    assert_eq!(whole_seconds(Duration::MAX / 2), i32::MAX);
+}
+
+#[tokio::test]
+async fn more_receipts_than_a_batch_takes_are_refused_without_a_request() {
+    let (queue, script) = queue(&[]).await;
+    let receipts = vec![Receipt::new("r"); 11];
+    assert_eq!(kinds(&queue.delete(&receipts).await), [Some(ErrorKind::Invalid); 11]);
+    let changes: Vec<_> = receipts.into_iter().map(|receipt| (receipt, Duration::ZERO)).collect();
+    assert_eq!(kinds(&queue.change_visibility(&changes).await), [Some(ErrorKind::Invalid); 11]);
+    assert_eq!(requests(&script), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_failed_change_of_visibility_is_the_outcome_of_each_that_was_asked_for() {
+    let (queue, _) = queue(&[(503, "")]).await;
+    let change = |secs| (Receipt::new("r"), Duration::from_secs(secs));
+    let outcomes = queue.change_visibility(&[change(1), change(43_201), change(43_200)]).await;
+    use ErrorKind::{Invalid, Transient};
+    assert_eq!(kinds(&outcomes), [Some(Transient), Some(Invalid), Some(Transient)]);
+}
+
+/// An unknown code of an entry goes by whose fault it is: nothing is given up for one of SQS.
+#[tokio::test]
+async fn an_unknown_failure_of_an_entry_is_that_of_its_side() {
+    let failed = |id: u8, code: &str, ours: bool| {
+        format!(
+            r#"{{"Id": "{id}", "Code": "{code}", "SenderFault": {ours}, "Message": "so it is"}}"#
+        )
+    };
+    let failed = [
+        failed(0, "NewCode", false),
+        failed(1, "NewCode", true),
+        failed(2, "ReceiptHandleIsInvalid", true),
+        failed(3, "AccessDenied", true),
+    ];
+    let answer = format!(r#"{{"Failed": [{}]}}"#, failed.join(","));
+    let (queue, _) = queue(&[(200, &answer)]).await;
+    let outcomes = queue.delete(&vec![Receipt::new("r"); 4]).await;
+    use ErrorKind::{Denied, Invalid, Transient, Unknown};
+    assert_eq!(kinds(&outcomes), [Transient, Unknown, Invalid, Denied].map(Some));
+    let text = outcomes[0].as_ref().unwrap_err().to_string();
+    assert_eq!(text, "delete: queue orders: so it is (NewCode)");
+}
+
+#[tokio::test]
+async fn the_depth_has_each_number_in_its_place() {
+    let attributes = |of: &str| format!(r#"{{"Attributes": {{{of}}}}}"#);
+    let visible = r#""ApproximateNumberOfMessages": "1""#;
+    let in_flight = r#""ApproximateNumberOfMessagesNotVisible": "20""#;
+    let delayed = r#""ApproximateNumberOfMessagesDelayed": "300""#;
+    let all = attributes(&[visible, in_flight, delayed].join(","));
+    let parts = [[visible, in_flight], [visible, delayed], [in_flight, delayed]];
+    let parts = parts.map(|parts| attributes(&parts.join(",")));
+    let (queue, _) =
+        queue(&[(200, &*all), (200, &parts[0]), (200, &parts[1]), (200, &parts[2])]).await;
+    let expected = Depth { visible: 1, in_flight: 20, delayed: 300, oldest: None };
+    assert_eq!(queue.depth().await.unwrap(), expected);
+    for missing in ["MessagesDelayed", "NotVisible", "NumberOfMessages"] {
+        let error = queue.depth().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Ambiguous, "{error}");
+        assert!(error.to_string().ends_with(missing), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn limits_that_may_not_be_read_are_those_of_a_new_queue() {
+    let url = r#"{"QueueUrl": "http://127.0.0.1:1/0/orders"}"#;
+    let said = |code: &str| format!(r#"{{"__type": "com.amazonaws.sqs#{code}", "message": "no"}}"#);
+    let script = Script::new(&[(200, url), (403, &said("AccessDeniedException"))]);
+    let queue = SqsQueue::connect(&script.aws(), "orders").await.unwrap();
+    assert_eq!((queue.limits(), queue.url()), (QueueLimits::SQS, "http://127.0.0.1:1/0/orders"));
+    for (code, kind) in
+        [("QueueDoesNotExist", ErrorKind::NotFound), ("ThrottlingException", ErrorKind::Throttled)]
+    {
+        let script = Script::new(&[(200, url), (400, &said(code))]);
+        let error = SqsQueue::connect(&script.aws(), "orders").await.unwrap_err();
+        assert_eq!(error.kind(), kind, "{error}");
+    }
+}
+
+/// All that a request says of itself is about all entries: they are not tried one by one.
+#[tokio::test]
+async fn a_batch_is_tried_one_by_one_only_where_an_entry_may_be_at_fault() {
+    for (status, code, requested) in [
+        (400, "InvalidMessageContents", 3),
+        (400, "BatchRequestTooLong", 3),
+        (403, "AccessDeniedException", 1),
+        (400, "ThrottlingException", 1),
+        (500, "InternalError", 1),
+    ] {
+        let said = format!(r#"{{"__type": "com.amazonaws.sqs#{code}", "message": "no"}}"#);
+        let (queue, script) = queue(&vec![(status, &*said); requested]).await;
+        let outcomes = queue.send(&vec![Message::new("{}"); 2]).await;
+        assert!(outcomes.iter().all(Result::is_err), "{outcomes:?}");
+        assert_eq!(requests(&script).len(), requested, "{code}");
+    }
+}

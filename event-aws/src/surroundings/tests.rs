@@ -28,6 +28,13 @@ services = blank
 [profile role]
 role_arn = arn:aws:iam::123456789012:role/a
 source_profile = nobody
+[profile token]
+role_arn = a
+web_identity_token_file = /nowhere
+[profile process]
+credential_process = /bin/false
+[profile chained]
+source_profile = default
 [services local]
 s3 =
   endpoint_url = http://services
@@ -54,6 +61,12 @@ async fn the_nearest_endpoint_that_is_not_blank_counts() {
     assert_eq!(s3(&blank, PROFILES, None).await, None);
     let ignored = [own, any, ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true")];
     assert_eq!(s3(&ignored, PROFILES, None).await, None);
+    assert_eq!(s3(&ignored, PROFILES, given).await.as_deref(), given);
+    let of_profile = "[default]\nignore_configured_endpoint_urls = TRUE\nendpoint_url = http://a";
+    assert_eq!(s3(&[own, any], of_profile, None).await, None);
+    // The variable goes before the profile.
+    let heeded = [own, ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "false")];
+    assert_eq!(s3(&heeded, of_profile, None).await.as_deref(), Some("http://own"));
     let sqs = read(&[], PROFILES).await.unwrap().endpoint(SQS, None).unwrap();
     assert_eq!(sqs.as_deref(), Some("http://profile"));
 }
@@ -72,6 +85,17 @@ async fn a_region_is_taken_from_the_nearest_place_and_named_by_it() {
     let variables = [("AWS_REGION", ""), ("AWS_DEFAULT_REGION", "us-west-2\n")];
     let region = read(&variables, PROFILES).await.unwrap().region(None).unwrap().unwrap();
     assert_eq!(region.as_ref(), "us-west-2");
+    let both = [("AWS_DEFAULT_REGION", "us-west-2"), ("AWS_REGION", "us-east-2")];
+    for (variables, given, nearest) in [
+        (&both[..], Some("ca-west-1"), "ca-west-1"),
+        (&both, None, "us-east-2"),
+        (&both[..1], None, "us-west-2"),
+        (&[], None, "eu-west-1"),
+    ] {
+        let region = read(variables, PROFILES).await.unwrap().region(given).unwrap().unwrap();
+        assert_eq!(region.as_ref(), nearest, "{variables:?}");
+    }
+    assert_eq!(read(&[], "[default]\nregion =").await.unwrap().region(None).unwrap(), None);
     for (variables, profiles, text) in [
         (
             &[("AWS_REGION", "us-east-1a")][..],
@@ -89,8 +113,18 @@ async fn a_region_is_taken_from_the_nearest_place_and_named_by_it() {
 
 #[test]
 fn other_places_have_regions_of_other_forms() {
-    for region in ["us-gov-west-1", "auto", "garage", "nyc3", "fr-par", "lab-dc-3b"] {
+    let long = "r".repeat(63);
+    let others = ["us-gov-west-1", "auto", "garage", "nyc3", "fr-par", "lab-dc-3b", "ab-3c"];
+    for region in others.into_iter().chain(["us-east-a", "us-east-1ab", &long]) {
         assert!(check_region("AWS_REGION", region).is_ok(), "{region}");
+    }
+    for (zone, of) in [("us-gov-west-1a", "us-gov-west-1"), ("eu-central-12f", "eu-central-12")] {
+        let error = check_region("AWS_REGION", zone).unwrap_err().to_string();
+        assert!(error.ends_with(&format!("give its region {of}")), "{error}");
+    }
+    for none in ["r".repeat(64), "us_east_1".to_owned(), "\u{fc}s-east-1".to_owned()] {
+        let error = check_region("AWS_REGION", &none).unwrap_err().to_string();
+        assert!(error.contains("which is no region"), "{error}");
     }
     assert!(check_region("AWS_REGION", "").unwrap_err().to_string().contains("set AWS_REGION"));
 }
@@ -115,6 +149,17 @@ async fn what_an_endpoint_cannot_have_is_refused() {
             "profile \"a\" is empty",
         ),
         (&[("AWS_ENDPOINT_URL_STS", "sts")], "", "AWS_ENDPOINT_URL_STS is \"sts\""),
+        (
+            &[("AWS_ENDPOINT_URL_STS", " ")],
+            "[default]\nweb_identity_token_file = /token",
+            "AWS_ENDPOINT_URL_STS is empty",
+        ),
+        // One key alone goes before nothing.
+        (
+            &[token, ("AWS_ENDPOINT_URL", ""), ("AWS_ACCESS_KEY_ID", "a")],
+            "",
+            "AWS_ENDPOINT_URL is empty",
+        ),
     ] {
         let surroundings = read(variables, profiles).await.unwrap();
         let error = surroundings.check_endpoints(None).unwrap_err().to_string();
@@ -122,9 +167,19 @@ async fn what_an_endpoint_cannot_have_is_refused() {
     }
     let [id, key] = [("AWS_ACCESS_KEY_ID", "a"), ("AWS_SECRET_ACCESS_KEY", "b")];
     let blank = ("AWS_ENDPOINT_URL", "");
-    for variables in [&[own][..], &[own, token], &[blank], &[blank, token, id, key]] {
-        assert!(read(variables, "").await.unwrap().check_endpoints(None).is_ok());
+    let sts = ("AWS_ENDPOINT_URL_STS", "http://sts");
+    for variables in [
+        &[own][..],
+        &[own, token],
+        &[blank],
+        &[blank, token, id, key],
+        &[blank, token, sts],
+        &[fips],
+    ] {
+        assert!(read(variables, "").await.unwrap().check_endpoints(None).is_ok(), "{variables:?}");
     }
+    let given = read(&[fips], "").await.unwrap().check_endpoints(Some("http://given"));
+    assert!(given.unwrap_err().to_string().contains("http://given is given"));
 }
 
 #[tokio::test]
@@ -134,6 +189,25 @@ async fn what_was_meant_to_give_credentials_is_named() {
             &[("AWS_ACCESS_KEY_ID", "a")][..],
             "AWS_ACCESS_KEY_ID is set and AWS_SECRET_ACCESS_KEY is not",
         ),
+        (
+            &[("AWS_SECRET_ACCESS_KEY", "a")],
+            "AWS_SECRET_ACCESS_KEY is set and AWS_ACCESS_KEY_ID is not",
+        ),
+        (&[("AWS_ROLE_ARN", "a")], "AWS_ROLE_ARN is set and AWS_WEB_IDENTITY_TOKEN_FILE is not"),
+        (
+            &[("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "/nowhere")],
+            "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE is \"/nowhere\", which cannot be read",
+        ),
+        (
+            &[("AWS_SHARED_CREDENTIALS_FILE", "/nowhere")],
+            "AWS_SHARED_CREDENTIALS_FILE is \"/nowhere\", which cannot be read",
+        ),
+        (
+            &[("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/a")],
+            "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI is \"/a\"",
+        ),
+        (&[("AWS_PROFILE", "token")], "\"token\" is \"/nowhere\", which cannot be read"),
+        (&[("AWS_PROFILE", "process")], "the profile \"process\" has a credential_process"),
         (&[("AWS_PROFILE", "nobody")], "AWS_PROFILE is \"nobody\""),
         (&[("AWS_PROFILE", "role")], "the source_profile \"nobody\""),
         (
@@ -152,7 +226,21 @@ async fn what_was_meant_to_give_credentials_is_named() {
         let found = read(variables, PROFILES).await.unwrap().suspects().await;
         assert!(matches!(&found[..], [one] if one.contains(text)), "{found:?}");
     }
-    assert!(read(&[], PROFILES).await.unwrap().suspects().await.is_empty());
+    for name in ["default", "chained"] {
+        let sound = read(&[("AWS_PROFILE", name)], PROFILES).await.unwrap();
+        assert_eq!(sound.suspects().await, Vec::<String>::new(), "{name}");
+    }
+    // A token that is not there is named beside the role that is not.
+    let lonely = read(&[("AWS_WEB_IDENTITY_TOKEN_FILE", "/token")], "").await.unwrap();
+    let lonely = lonely.suspects().await;
+    assert!(lonely.len() == 2 && lonely[0].contains("AWS_ROLE_ARN is not"), "{lonely:?}");
+    let env = [("AWS_ROLE_ARN", "a"), ("AWS_WEB_IDENTITY_TOKEN_FILE", "/token")];
+    for (content, faults) in [("", 1), (" \n", 1), ("token\n", 0)] {
+        let fs = Fs::from_slice(&[("/token", content)]);
+        let found = Surroundings::read(Env::from_slice(&env), fs).await.unwrap().suspects().await;
+        assert_eq!(found.len(), faults, "{found:?}");
+        assert!(found.iter().all(|fault| fault.ends_with("which is empty")), "{found:?}");
+    }
     let error = read(&[], "[default\n").await.unwrap_err().to_string();
     assert!(error.contains("/home/me/.aws/config") && error.contains("line 1"), "{error}");
 }

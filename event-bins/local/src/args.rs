@@ -133,5 +133,47 @@ mod tests {
             assert!(rate(bad).is_err(), "{bad:?}");
         }
         assert!(rate("1e-5").is_err_and(|fault| fault.contains("one a day")));
+        assert_eq!(rate("2e-5"), Ok(Duration::from_secs(50_000)));
+    }
+
+    fn args(arguments: &[&str]) -> Args {
+        let program = ["event-local"].iter().chain(arguments);
+        Args::try_parse_from(program).unwrap_or_else(|error| panic!("{arguments:?}: {error}"))
+    }
+
+    #[test]
+    fn a_rate_stands_in_place_of_the_pause() {
+        let pause = ["--wait-secs-between-msgs", "3"];
+        assert_eq!(args(&[]).interval(), Duration::ZERO);
+        assert_eq!(args(&pause).interval(), Duration::from_secs(3));
+        let both = args(&[&pause[..], &["--rate", "4"]].concat());
+        assert_eq!(both.interval(), Duration::from_millis(250));
+    }
+
+    #[test]
+    fn without_a_backoff_polls_wait_at_the_queue() {
+        assert_eq!(args(&[]).idle_backoff(), None);
+        let first = args(&["--msg-poll-backoff", "0.5"]).idle_backoff();
+        assert_eq!(first, Some(Duration::from_millis(500)));
+    }
+
+    #[test]
+    fn numbers_have_bounds_and_defaults() {
+        let args = args(&[]);
+        assert_eq!((args.producers, args.consumers, args.max_msgs_per_batch), (1, 1, 10));
+        assert_eq!((args.count, args.max_panics_per_msg), (None, 10));
+        assert_eq!(args.shutdown_grace_secs, Duration::from_secs(25));
+        for (argument, sound, wrong) in [
+            ("--producers", ["1", "1000"], ["0", "1001"]),
+            ("--consumers", ["1", "1000"], ["0", "1001"]),
+            ("--max-msgs-per-batch", ["1", "10"], ["0", "11"]),
+            ("--max-panics-per-msg", ["1", "4294967295"], ["0", "-1"]),
+            ("--count", ["1", "18446744073709551615"], ["0", "-1"]),
+            ("--msg-process-delay", ["0", "86400"], ["-1", "86401"]),
+        ] {
+            let is_taken = |value| Args::try_parse_from(["event-local", argument, value]).is_ok();
+            assert_eq!(sound.map(is_taken), [true; 2], "{argument} {sound:?}");
+            assert_eq!(wrong.map(is_taken), [false; 2], "{argument} {wrong:?}");
+        }
     }
 }

@@ -211,6 +211,17 @@ mod tests {
         /// Without a variable.
         #[arg(long)]
         plain: Option<u8>,
+        /// Of a name that starts as another one.
+        #[arg(long, env = "EVENT_BINS_TEST_PLAIN_TEXT", value_parser = ["", "many", "one"])]
+        plain_text: Option<String>,
+    }
+
+    #[derive(Debug, Parser)]
+    struct Two {
+        #[arg(long, env = "EVENT_BINS_TEST_TO")]
+        to: String,
+        #[arg(long)]
+        from: String,
     }
 
     #[derive(Debug, Parser)]
@@ -239,6 +250,12 @@ mod tests {
         assert!(zero.ends_with("(or the variable EVENT_BINS_TEST_TOTAL)"), "{zero}");
         let plain = fault(&["--bucket", "b", "--plain", "x"]);
         assert!(plain.contains("--plain") && plain.ends_with("(see --help)"), "{plain}");
+        let text = fault(&["--bucket", "b", "--plain-text", "on"]);
+        assert!(text.ends_with("(or the variable EVENT_BINS_TEST_PLAIN_TEXT)"), "{text}");
+        assert!(text.contains(": expected one of , many, one; did you mean one?"), "{text}");
+        let both = read_from::<Two>(["test".into()]).unwrap_err();
+        let expected = "--to <TO>, --from <FROM> is missing (or the variable EVENT_BINS_TEST_TO)";
+        assert_eq!(both, expected);
         let elsewhere = read_from::<Commands>(["test", "two", "--one"].map(OsString::from));
         let elsewhere = elsewhere.unwrap_err();
         assert!(elsewhere.contains("--one") && elsewhere.ends_with("(see --help)"), "{elsewhere}");
@@ -269,8 +286,31 @@ mod tests {
     fn a_total_is_a_number_from_one_or_unlimited() {
         assert_eq!(total("10000"), Ok(Total::Messages(10_000)));
         assert_eq!(total("Unlimited"), Ok(Total::Unlimited));
-        for bad in ["0", "-1", "", "1.5", "99999999999999999999999", "all"] {
+        let most = total("18446744073709551615").unwrap();
+        assert_eq!(most.messages(), Some(u64::MAX));
+        assert_eq!((total("1").unwrap().messages(), Total::Unlimited.messages()), (Some(1), None));
+        for bad in ["0", "-1", "", "1.5", "18446744073709551616", "all"] {
             assert!(total(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_share_is_from_nothing_to_all() {
+        assert_eq!(["0", "0.25", "1"].map(share), [Ok(0.0), Ok(0.25), Ok(1.0)]);
+        for bad in ["-0.1", "1.1", "NaN", "inf", "", "all"] {
+            assert!(share(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn truth_has_the_words_of_many_worlds() {
+        assert_eq!(
+            ["true", "True", "TRUE", "1", "yes", "Yes"].map(boolean),
+            [const { Ok(true) }; 6]
+        );
+        assert_eq!(["false", "False", "0", "no", "NO"].map(boolean), [const { Ok(false) }; 5]);
+        for bad in ["", "2", "on", "y", "truee"] {
+            assert!(boolean(bad).is_err(), "{bad:?}");
         }
     }
 
@@ -285,12 +325,18 @@ mod tests {
     #[test]
     fn times_have_bounds() {
         assert_eq!(seconds("0.5"), Ok(Duration::from_millis(500)));
-        assert_eq!(backoff("0"), Ok(Duration::ZERO));
-        for bad in ["-1", "86401", "NaN", "inf", "two", ""] {
-            assert!(seconds(bad).is_err(), "{bad:?}");
+        for (read, longest) in [
+            (seconds as fn(&str) -> Result<Duration, String>, 86_400),
+            (backoff, 512),
+            (grace, 3600),
+        ] {
+            assert_eq!(read("0"), Ok(Duration::ZERO));
+            assert_eq!(read(&longest.to_string()), Ok(Duration::from_secs(longest)));
+            let longer = format!("{longest}.001");
+            for bad in ["-1", &longer, "NaN", "inf", "two", ""] {
+                assert!(read(bad).is_err(), "{bad:?}, at most {longest}");
+            }
         }
-        assert!(backoff("513").is_err());
-        assert_eq!(grace("3600"), Ok(Duration::from_secs(3600)));
         assert!(grace("25000").is_err_and(|fault| fault == "give seconds, 0 to 3600"));
     }
 }

@@ -98,3 +98,60 @@ impl Complaints {
         self.found.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn complaints() -> Complaints {
+        Complaints::about("input.ndjson".to_owned(), "kept", Arc::new(Retail::default()))
+    }
+
+    fn untyped() -> Message {
+        Message::new("{}")
+    }
+
+    #[test]
+    fn the_first_twenty_are_shown_and_the_others_counted() {
+        let complaints = complaints();
+        for line in 1..=20 {
+            let text = complaints.look(line, &untyped(), Some("no JSON"), 100);
+            let expected = format!("input.ndjson line {line}: no message record: no JSON; kept");
+            assert_eq!(text, Some(expected));
+        }
+        assert_eq!(complaints.lines().len(), 20);
+        for line in 21..=23 {
+            assert_eq!(complaints.look(line, &untyped(), None, 100), None);
+        }
+        let lines = complaints.lines();
+        assert_eq!(lines.len(), 21);
+        assert_eq!(lines[20], "input.ndjson: and 3 more such lines");
+        let first = "input.ndjson line 1: no message record: no JSON; kept";
+        let more = format!("{first}; and 22 more such lines");
+        assert_eq!(complaints.in_one_line(), Some(more));
+    }
+
+    #[test]
+    fn one_complaint_is_told_alone_and_none_is_nothing() {
+        let complaints = complaints();
+        assert_eq!((complaints.in_one_line(), complaints.lines()), (None, vec![]));
+        let text = complaints.look(7, &untyped(), None, 100);
+        assert!(text.as_ref().is_some_and(|text| text.contains("line 7: unknown_event_type")));
+        assert_eq!(complaints.in_one_line(), text);
+        assert_eq!(complaints.lines().len(), 1);
+    }
+
+    #[test]
+    fn what_is_invalid_by_intent_is_sound_and_what_is_too_large_is_not() {
+        let complaints = complaints();
+        assert!(complaints.emptiness().is_some_and(|text| text.contains("input.ndjson is empty")));
+        let message = untyped().with_attribute("event_type", "sale_event");
+        let size = message.size();
+        assert_eq!(complaints.look(1, &message, None, size), None);
+        assert_eq!(complaints.emptiness(), None, "a sound line is one");
+        let large = complaints.look(2, &message, None, size - 1).unwrap_or_default();
+        let expected = format!("the message has {size} bytes, the queue takes {}", size - 1);
+        assert!(large.contains(&expected), "{large}");
+        assert_eq!(complaints.lines().len(), 1);
+    }
+}

@@ -39,4 +39,24 @@ mod tests {
         });
         assert!((cost.usd - 5.12).abs() < 1e-9, "{cost:?}");
     }
+
+    /// But for deletes of objects, which are free.
+    #[test]
+    fn every_request_has_its_price() {
+        let cost = Cost::of(&Requests {
+            send: 1,
+            receive: 20,
+            delete: 300,
+            change_visibility: 4000,
+            depth: 50_000,
+            put: 1,
+            get: 20,
+            head: 300,
+            list: 4000,
+            delete_objects: 50_000,
+        });
+        assert_eq!((cost.sqs_requests, cost.s3_puts, cost.s3_gets), (54_321, 4001, 320));
+        let gets = Cost::of(&Requests { get: 1_000_000, ..Requests::default() });
+        assert!((gets.usd - 0.4).abs() < 1e-9, "{gets:?}");
+    }
 }

@@ -144,18 +144,22 @@ mod tests {
     #[test]
     fn levels_have_the_names_of_other_worlds_too() {
         for (names, level) in [
-            (&["error", "CRITICAL", "FATAL", "Severe", "40", "50"][..], "error"),
-            (&["WARN", "WARNING", " warning\n", "30"], "warn"),
-            (&["INFO", "Information", "20", "", " ", "\n"], "info"),
-            (&["DEBUG", "verbose", "10"], "debug"),
-            (&["trace", "silly", "NOTSET"], "trace"),
-            (&["off", "OFF"], "off"),
+            (&["error", "err", "CRITICAL", "FATAL", "Severe", "40", "50", "1"][..], "error"),
+            (&["crit", "panic", "alert", "emerg", "Emergency"], "error"),
+            (&["WARN", "WARNING", " warning\n", "30", "2"], "warn"),
+            (&["INFO", "Information", "informational", "notice", "20", "3"], "info"),
+            (&["", " ", "\n"], "info"),
+            (&["DEBUG", "verbose", "config", "fine", "http", "10", "4"], "debug"),
+            (&["trace", "silly", "finer", "finest", "all", "NOTSET", "5"], "trace"),
+            (&["off", "OFF", "none", "silent"], "off"),
         ] {
             for name in names {
                 assert_eq!(shown(name), level, "{name:?}");
             }
         }
         assert_eq!(shown("WARNING,event_core=VERBOSE"), "event_core=debug,warn");
+        assert_eq!(shown(" WARNING , event_core=3,"), "event_core=info,warn");
+        assert_eq!(filter(" ", "error").map(|filter| filter.to_string()), Ok("error".to_owned()));
     }
 
     #[test]
@@ -181,8 +185,10 @@ mod tests {
 
     #[test]
     fn a_format_is_text_or_json() {
-        assert_eq!(log_format("JSON"), Ok(LogFormat::Json));
-        assert_eq!(log_format(""), Ok(LogFormat::Text));
+        assert_eq!(["JSON", "json\n"].map(log_format), [Ok(LogFormat::Json), Ok(LogFormat::Json)]);
+        for text in ["", " ", "Text", "text\n"] {
+            assert_eq!(log_format(text), Ok(LogFormat::Text), "{text:?}");
+        }
         assert!(log_format("logfmt").is_err_and(|fault| fault == "expected text or json"));
     }
 }

@@ -155,6 +155,7 @@ impl ObjectArgs {
 #[cfg(test)]
 mod tests {
     use clap::Parser;
+    use event_core::SchemaSettings;
 
     use super::*;
 
@@ -173,6 +174,60 @@ mod tests {
     fn objects_of_one_event_change_nothing() {
         let arguments = ["--batch-max-events", "7"];
         assert_eq!(options(ObjectLayout::Event, &arguments), ConsumerOptions::default());
+    }
+
+    #[test]
+    fn a_batch_is_by_default_a_thousand_events_of_sixteen_megabytes_in_five_seconds() {
+        let limits = BatchLimits { count: 1000, bytes: 16 << 20, linger: Duration::from_secs(5) };
+        assert_eq!(options(ObjectLayout::Batch, &[]).batch, limits);
+    }
+
+    #[test]
+    fn settings_of_objects_have_bounds() {
+        for (argument, sound, wrong) in [
+            ("--batch-max-events", ["1", "10000"], ["0", "10001"]),
+            ("--batch-max-bytes", ["1024", "67108864"], ["1023", "67108865"]),
+            ("--batch-max-age-secs", ["0", "86400"], ["-1", "86401"]),
+            ("--max-held-bytes", ["1048576", "1099511627776"], ["1048575", "1099511627777"]),
+            ("--least-days-kept", ["2", "36500"], ["1", "36501"]),
+        ] {
+            let taken = |value| Program::try_parse_from(["program", argument, value]).is_ok();
+            assert_eq!(sound.map(taken), [true; 2], "{argument} {sound:?}");
+            assert_eq!(wrong.map(taken), [false; 2], "{argument} {wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_prefix_is_made_with_what_is_given_and_else_with_its_defaults() {
+        let manifest = |arguments: &[&str], layout| {
+            let program = Program::try_parse_from(["program"].iter().chain(arguments));
+            let schema = SchemaArgs { partition_by: "hour".to_owned(), ..SchemaArgs::default() };
+            program.expect("sound settings").objects.manifest(&schema, layout)
+        };
+        let schema = SchemaSettings::default().with("partition_by", "hour");
+        for layout in [ObjectLayout::Event, ObjectLayout::Batch] {
+            let none = ManifestOptions {
+                layout: None,
+                default_layout: layout,
+                schema: schema.clone(),
+                compression: None,
+                least_days_kept: None,
+            };
+            assert_eq!(manifest(&[], layout), none);
+        }
+        let given = [
+            ["--object-layout", "event"],
+            ["--batch-compression", "gzip"],
+            ["--least-days-kept", "7"],
+        ];
+        let all = ManifestOptions {
+            layout: Some(ObjectLayout::Event),
+            default_layout: ObjectLayout::Batch,
+            schema,
+            compression: Some(Compression::Gzip),
+            least_days_kept: Some(7),
+        };
+        assert_eq!(manifest(&given.concat(), ObjectLayout::Batch), all);
     }
 
     #[test]

@@ -171,6 +171,35 @@ mod tests {
     }
 
     #[test]
+    fn every_setting_has_the_name_of_the_manifest() {
+        let all = args(
+            &[
+                ["--event-schema", "fields"],
+                ["--event-id-field", "i"],
+                ["--event-time-field", "t"],
+                ["--event-type-attribute", "a"],
+                ["--event-type-field", "f"],
+                ["--event-partition-fields", "p"],
+                ["--partition-by", "hour"],
+            ]
+            .concat(),
+        );
+        let settings = all.settings();
+        for (name, value) in [
+            ("name", "fields"),
+            ("id_field", "i"),
+            ("time_field", "t"),
+            ("type_attribute", "a"),
+            ("type_field", "f"),
+            ("partition_fields", "p"),
+            ("partition_by", "hour"),
+        ] {
+            assert_eq!(settings.get(name), Some(value), "{name}");
+        }
+        assert_eq!(settings.iter().count(), 7);
+    }
+
+    #[test]
     fn what_is_wrong_is_told_by_the_variable() {
         for (arguments, named) in [
             (&["--event-schema", "fields"][..], "EVENT_ID_FIELD"),
@@ -186,7 +215,9 @@ mod tests {
         }
         let both = ["--event-type-field", "a", "--event-type-attribute", "b"];
         let both = args(&[&FIELDS[..], &both].concat()).schema(None).err().expect("refused");
-        assert!(both.to_string().contains("EVENT_TYPE_FIELD"), "{both}");
+        for named in ["EVENT_TYPE_FIELD", "EVENT_TYPE_ATTRIBUTE"] {
+            assert!(both.to_string().contains(named), "{both}");
+        }
         assert!(Program::try_parse_from(["program", "--event-schema", "orders"]).is_err());
         assert!(Program::try_parse_from(["program", "--partition-by", "week"]).is_err());
     }
@@ -195,10 +226,13 @@ mod tests {
     fn the_type_of_bare_events_is_that_of_their_schema() {
         let of = |arguments: &[&str], event_type| args(arguments).attribute(event_type);
         let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        assert_eq!(of(&[], Retail::EVENT_TYPES[0]).unwrap().0, "event_type");
+        for event_type in Retail::EVENT_TYPES {
+            assert_eq!(of(&[], event_type).unwrap(), pair("event_type", event_type));
+        }
         assert!(of(&[], "order").unwrap_err().to_string().contains(Retail::EVENT_TYPES[1]));
         let typed = [&FIELDS[..], &["--event-type-attribute", "kind"]].concat();
         assert_eq!(of(&typed, "order").unwrap(), pair("kind", "order"));
-        assert!(of(&FIELDS, "order").is_err());
+        let untyped = of(&FIELDS, "sale_event").unwrap_err().to_string();
+        assert!(untyped.contains("EVENT_TYPE_ATTRIBUTE"), "{untyped}");
     }
 }

@@ -111,3 +111,93 @@ fn is_stdin(input: &Path) -> bool {
 fn now() -> DateTime {
     Offset::UTC.to_datetime(Timestamp::now())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Program {
+        #[command(flatten)]
+        source: SourceArgs,
+    }
+
+    fn args(arguments: &[&str]) -> SourceArgs {
+        Program::try_parse_from(["program"].iter().chain(arguments)).expect("sound").source
+    }
+
+    async fn made_up(arguments: &[&str]) -> (Option<u64>, Vec<Message>) {
+        let source = args(arguments).open(&SchemaArgs::default(), |_, _, _| panic!("no line"));
+        let Source { mut events, seed } = source.expect("a source");
+        (seed, events.next_batch(100).await.expect("events"))
+    }
+
+    fn invalid(events: &[Message]) -> usize {
+        use event_core::{Retail, Schema};
+        events.iter().filter(|event| Retail::default().identify(event).is_err()).count()
+    }
+
+    #[tokio::test]
+    async fn a_seed_makes_the_same_events_of_days_of_its_own() {
+        let (seed, events) = made_up(&["--seed", "7"]).await;
+        assert_eq!(seed, Some(7));
+        assert_eq!(made_up(&["--seed", "7"]).await.1, events);
+        assert_ne!(made_up(&["--seed", "8"]).await.1, events);
+        let first = |events: &[Message]| String::from_utf8_lossy(&events[0].body).into_owned();
+        assert!(first(&events).contains("2026-01-01T00:00:"), "{}", first(&events));
+        let (seed, of_now) = made_up(&[]).await;
+        assert!(!first(&of_now).contains("2026-01-01T00:00:"), "{}", first(&of_now));
+        // What made them can be asked for.
+        let again = seed.expect("a seed").to_string();
+        assert_eq!(made_up(&["--seed", &again]).await.0, seed);
+    }
+
+    #[tokio::test]
+    async fn as_many_are_invalid_as_is_asked_for_and_none_where_none_shall_be() {
+        let all = ["--seed", "7", "--invalid-rate", "1"];
+        assert_eq!(invalid(&made_up(&all).await.1), 100);
+        let none = [&all[..], &["--trigger-random-failures", "FALSE"]].concat();
+        assert_eq!(invalid(&made_up(&none).await.1), 0);
+        let usual = invalid(&made_up(&["--seed", "7"]).await.1);
+        assert!((1..30).contains(&usual), "{usual}");
+    }
+
+    #[tokio::test]
+    async fn as_many_repeat_an_earlier_one_as_is_asked_for() {
+        let different = |events: Vec<Message>| {
+            let bodies: std::collections::BTreeSet<_> =
+                events.into_iter().map(|event| event.body).collect();
+            bodies.len()
+        };
+        assert_eq!(different(made_up(&["--seed", "7"]).await.1), 100);
+        let half = ["--seed", "7", "--duplicate-rate", "0.5"];
+        assert!((30..70).contains(&different(made_up(&half).await.1)));
+        assert_eq!(made_up(&half).await.1, made_up(&half).await.1);
+    }
+
+    #[tokio::test]
+    async fn lines_of_an_input_are_looked_at_by_their_number_and_have_no_seed() {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        let line = r#"{"body": "{}", "attributes": {"event_type": "sale_event"}}"#;
+        std::fs::write(file.path(), format!("{line}\nno record\n")).expect("written");
+        let path = file.path().to_str().expect("text");
+        let input = args(&["--input", path, "--seed", "7"]);
+        let seen: Arc<Mutex<Vec<(u64, bool)>>> = Arc::default();
+        let look = {
+            let seen = Arc::clone(&seen);
+            move |line, _: &Message, fault: Option<&str>| {
+                seen.lock().expect("whole").push((line, fault.is_some()));
+            }
+        };
+        let mut source = input.open(&SchemaArgs::default(), look).expect("a source");
+        assert_eq!(source.events.next_batch(10).await.expect("lines").len(), 2);
+        assert_eq!(*seen.lock().expect("whole"), [(1, false), (2, true)]);
+        assert_eq!((source.seed, input.name().as_deref()), (None, Some(path)));
+        assert_eq!(args(&["--input", "-"]).name().as_deref(), Some("standard input"));
+        assert_eq!(args(&[]).name(), None);
+    }
+}

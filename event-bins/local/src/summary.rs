@@ -203,7 +203,86 @@ mod tests {
 
     #[test]
     fn thousands_are_parted() {
-        let parted = [0, 999, 1000, 1_234_567].map(thousands);
-        assert_eq!(parted, ["0", "999", "1,000", "1,234,567"]);
+        let parted = [0, 999, 1000, 12_345, 999_999, 1_234_567].map(thousands);
+        assert_eq!(parted, ["0", "999", "1,000", "12,345", "999,999", "1,234,567"]);
+    }
+
+    fn run(objects: ObjectLayout, compression: Option<Compression>) -> Run {
+        let mut details = crate::tally::Tally::new().details();
+        details.stored_by_type = [("b".to_owned(), 1500), ("a".to_owned(), 2)].into();
+        details.quarantined_by_reason = [("bad_msg".to_owned(), 30)].into();
+        for millis in 1..=100 {
+            details.latency.record(millis * 1000).expect("in bounds");
+        }
+        Run {
+            counts: Counts { sent: 1536, stored: 1502, suppressed: 4, quarantined: 30 },
+            details,
+            requests: Requests { send: 1000, put: 2000, get: 300, ..Requests::default() },
+            elapsed: Duration::from_millis(1500),
+            out: "out".into(),
+            layout: Layout::new("of/mine").expect("a prefix"),
+            objects,
+            compression,
+            seed: Some(7),
+        }
+    }
+
+    #[test]
+    fn a_person_reads_every_count_in_its_place() {
+        let text = Summary::from(run(ObjectLayout::Event, None)).to_string();
+        let expected = "\
+sent               1,536   in 1.50 s, 1,024 events/s
+stored             1,502   2 a, 1,500 b
+quarantined           30   30 bad_msg
+suppressed             4   stored before under the same identity
+accounted          1,536   balanced: nothing lost, nothing twice
+
+send to durable   p50 50.0 ms   p99 99.0 ms   max 100.0 ms
+events            out/of/mine/event_type=…/dt=…/<identity>.json
+quarantine        out/quarantine/of/mine/reason=…/<sha-256>.json
+seed              7
+on SQS and S3     $0.0105: 1,000 SQS requests, 2,000 puts, 300 gets (us-east-1, November 2026)";
+        // Latencies have three digits.
+        let text = text.replace("50.04", "50.0");
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn objects_are_called_as_they_are_compressed() {
+        for (compression, suffix) in [
+            (None, ".zst"),
+            (Some(Compression::Zstd), ".zst"),
+            (Some(Compression::Gzip), ".gz"),
+            (Some(Compression::None), ""),
+        ] {
+            let text = Summary::from(run(ObjectLayout::Batch, compression)).to_string();
+            let events = format!("out/of/mine/event_type=…/dt=…/<number>.ndjson{suffix}\n");
+            assert!(text.contains(&events), "{events} is not in {text}");
+            // Those of the quarantine are what they are.
+            assert!(text.contains("/dt=…/<number>.ndjson.zst\n"), "{text}");
+        }
+    }
+
+    #[test]
+    fn one_message_that_is_lost_is_told_to_a_person_and_to_a_machine() {
+        let mut lost = run(ObjectLayout::Event, None);
+        lost.counts.stored -= 1;
+        lost.seed = None;
+        let lost = Summary::from(lost);
+        let text = lost.to_string();
+        assert!(text.contains("accounted          1,535   NOT BALANCED\n"), "{text}");
+        assert!(!text.contains("seed"), "{text}");
+        let json = serde_json::to_value(&lost).expect("JSON");
+        assert_eq!(json["balanced"], false);
+        assert_eq!((&json["elapsed_s"], &json["events_per_s"]), (&1.5.into(), &1024.0.into()));
+        assert_eq!(json["stored_by_type"]["b"], 1500);
+        assert_eq!(json["quarantined_by_reason"]["bad_msg"], 30);
+        assert_eq!((&json["prefix"], &json["seed"]), (&"of/mine".into(), &serde_json::Value::Null));
+        assert_eq!(
+            (&json["requests"]["put"], &json["cost"]["s3_puts"]),
+            (&2000.into(), &2000.into())
+        );
+        let p99 = json["send_to_durable"]["p99_ms"].as_f64().expect("a number");
+        assert!((98.9..99.2).contains(&p99), "{p99}");
     }
 }

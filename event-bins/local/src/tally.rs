@@ -141,3 +141,63 @@ impl Observer for Tally {
         details.latency.saturating_record(micros);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use event_core::{Identified, MessageId, Partition, Receipt};
+
+    use super::*;
+
+    fn delivery(event_type: &str, age: Duration) -> Delivery {
+        let partition = Partition::parse(&format!("event_type={event_type}/dt=2026_11_22"));
+        let event = Identified::new("r1", partition.expect("a partition")).expect("an event");
+        Delivery {
+            message: Message::new("{}"),
+            id: MessageId::new("id"),
+            receipt: Receipt::new("receipt"),
+            receive_count: 1,
+            sent_at: SystemTime::now() - age,
+            event: Some(Ok(event)),
+        }
+    }
+
+    #[test]
+    fn each_outcome_counts_once_and_a_retry_not_at_all() {
+        let tally = Tally::new();
+        let bad = Reason::new("bad_msg", "");
+        tally.sent(&vec![Message::new("{}"); 8]);
+        tally.rejected(&Message::new("{}"), &Reason::new("refused", ""));
+        let sale = delivery("sale_event", Duration::from_secs(2));
+        let stock = delivery("inventory_event", Duration::from_secs(2));
+        for (delivery, outcome) in [
+            (&sale, Outcome::Ack),
+            (&sale, Outcome::Ack),
+            (&stock, Outcome::Ack),
+            (&sale, Outcome::Duplicate),
+            (&sale, Outcome::Quarantine(bad.clone())),
+            (&sale, Outcome::Quarantine(bad)),
+            (&sale, Outcome::Retry(event_core::Error::invalid("put", "on purpose"))),
+        ] {
+            tally.handled(delivery, &outcome);
+        }
+        let counts = tally.counts();
+        assert_eq!(counts, Counts { sent: 9, stored: 3, suppressed: 1, quarantined: 3 });
+        assert_eq!((counts.in_flight(), counts.balance()), (2, false));
+        let details = tally.details();
+        let by_type = [("inventory_event".to_owned(), 1), ("sale_event".to_owned(), 2)];
+        assert_eq!(details.stored_by_type, by_type.into());
+        let by_reason = [("bad_msg".to_owned(), 2), ("refused".to_owned(), 1)];
+        assert_eq!(details.quarantined_by_reason, by_reason.into());
+        // Of all that were settled after the queue.
+        assert_eq!(details.latency.len(), 6);
+        assert!((1_990_000..4_000_000).contains(&details.latency.min()));
+    }
+
+    #[test]
+    fn the_books_balance_only_if_each_that_was_sent_is_settled() {
+        for (sent, balance, in_flight) in [(6, true, 0), (7, false, 1), (5, false, 0)] {
+            let counts = Counts { sent, stored: 3, suppressed: 2, quarantined: 1 };
+            assert_eq!((counts.balance(), counts.in_flight()), (balance, in_flight), "{sent}");
+        }
+    }
+}

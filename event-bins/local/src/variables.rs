@@ -150,6 +150,7 @@ mod tests {
             ("MSG_POLL_BACKOFF_SECS", "MSG_POLL_BACKOFF"),
             ("MAX_MSGS_PER_BACTH", "MAX_MSGS_PER_BATCH"),
             ("TOT_MSG_TO_PROCESS", "TOT_MSGS_TO_PROCESS"),
+            ("LG_LEVL", "LOG_LEVEL"),
             ("AWS_REGON", "AWS_REGION"),
             ("AWS_ENDPOINTURL", "AWS_ENDPOINT_URL"),
         ] {
@@ -182,12 +183,27 @@ mod tests {
             "HTTP_PORT_80_TCP_ADDR",
             "KUBERNETES_PORT",
             "BATCH_MAX_BYTES",
+            "LG_LVL",
+            "STORE_EVENTS_BUCKETS",
+            "HTTP_PORTS",
+            "MSG_POLL_BACKOFF_TCP",
+            "MSG_POLL_BACKOFF_UDP",
+            "MSG_POLL_BACKOFF_SCTP",
         ] {
             assert_eq!(told(&[(name, "1")]), Vec::<String>::new(), "{name}");
         }
         // The Service `log-levels`.
         assert!(told(&[("LOG_LEVELS_PORT", "tcp://10.0.0.1:80")]).is_empty());
         assert!(told(&[("HTTPX_PORT", "tcp://10.0.0.1:80")]).is_empty());
+        // A URL is no sign of a Service where one is wanted.
+        let url = told(&[("AWS_ENDPOINT_URI", "1"), ("AWS_ENDPOINTURL", "http://a")]);
+        assert_eq!(url, ["AWS_ENDPOINTURL AWS_ENDPOINT_URL", "AWS_ENDPOINT_URI AWS_ENDPOINT_URL"]);
+    }
+
+    #[test]
+    fn all_that_are_misspelt_are_told_in_order() {
+        let both = told(&[("S3_PERFIX", "x"), ("LOG_LEVL", "info"), ("HTTP_PROT", "1")]);
+        assert_eq!(both, ["HTTP_PROT HTTP_PORT", "LOG_LEVL LOG_LEVEL", "S3_PERFIX S3_PREFIX"]);
     }
 
     #[test]

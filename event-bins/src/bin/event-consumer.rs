@@ -220,6 +220,25 @@ mod tests {
         assert_eq!(["60", "25", "10", "0"].map(wait), [20, 20, 8, 1]);
     }
 
+    #[test]
+    fn every_setting_reaches_the_engine() {
+        let arguments = "--tot-msgs-to-process 7 --max-panics-per-msg 3 --max-msgs-per-batch 9 \
+                         --msg-poll-backoff 512 --msg-process-delay 0.5 --shutdown-grace-secs 11";
+        let arguments: Vec<_> = arguments.split_whitespace().collect();
+        let set = ConsumerOptions {
+            receive_max: 9,
+            wait: Duration::ZERO,
+            idle_backoff: Some(Duration::from_secs(512)),
+            pause: Duration::from_millis(500),
+            max_panics: 3,
+            total: Some(7),
+            grace: Duration::from_secs(11),
+            ..ConsumerOptions::default()
+        };
+        assert_eq!(options(&arguments), set);
+        assert_eq!(options(&["--tot-msgs-to-process", "unlimited"]).total, None);
+    }
+
     /// Whoever watches the pod must not take a pause for silence.
     #[test]
     fn the_longest_pause_is_that_of_idle_polls_and_the_one_between_all() {

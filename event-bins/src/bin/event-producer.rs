@@ -151,6 +151,24 @@ mod tests {
     }
 
     #[test]
+    fn every_setting_reaches_the_engine() {
+        let options = |arguments: &[&str]| {
+            let args = Args::try_parse_from(["event-producer"].iter().chain(arguments));
+            args.expect("sound settings").options()
+        };
+        let defaults = options(&[]);
+        assert_eq!((defaults.total, defaults.interval.as_secs()), (Some(10_000), 2));
+        assert_eq!(defaults.grace, Duration::from_secs(25));
+        let pause = ["--wait-secs-between-msgs", "0.5", "--shutdown-grace-secs", "11"];
+        let set = options(&pause);
+        assert_eq!((set.interval, set.grace.as_secs()), (Duration::from_millis(500), 11));
+        let input = ["--input", "messages.ndjson"];
+        assert_eq!(options(&input).total, None);
+        let both = [&input[..], &["--tot-msgs-to-produce", "7"]].concat();
+        assert_eq!(options(&both).total, Some(7));
+    }
+
+    #[test]
     fn only_without_a_total_there_is_no_more_to_do() {
         for (arguments, stopped) in [
             (&[][..], true),

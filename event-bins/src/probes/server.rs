@@ -249,6 +249,20 @@ mod tests {
         drop(others);
     }
 
+    #[tokio::test]
+    async fn a_connection_stays_long_enough_to_ask() {
+        let open = started(Bounds { connections: 1, stay: LONG, ..LAX }).await;
+        let mut first = open("").await;
+        let other = open("").await;
+        // Whoever would make room for the other one has done so by then.
+        for _ in 0..1000 {
+            tokio::task::yield_now().await;
+        }
+        first.write_all(WHOLE.as_bytes()).await.unwrap();
+        assert!(end(first).await.ends_with("answered"));
+        drop(other);
+    }
+
     #[test]
     fn most_descriptors_are_for_the_work() {
         let limits = "Limit                     Soft Limit           Hard Limit           Units     \n\
@@ -256,7 +270,8 @@ mod tests {
         assert_eq!(soft_limit(limits), Some(1024));
         assert_eq!(soft_limit(""), None);
         assert_eq!(soft_limit("Max open files            unlimited            unlimited"), None);
-        let connections = [None, Some(1_048_576), Some(1024), Some(64), Some(20)].map(connections);
-        assert_eq!(connections, [32, 32, 32, 8, 4]);
+        let most = [None, Some(1_048_576), Some(1024), Some(256), Some(255)].map(connections);
+        assert_eq!(most, [32, 32, 32, 32, 31]);
+        assert_eq!([Some(64), Some(40), Some(32), Some(20)].map(connections), [8, 5, 4, 4]);
     }
 }

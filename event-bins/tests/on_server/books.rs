@@ -1,9 +1,11 @@
 //! What `eventctl` says of what is stored, and by which exit status.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
-use event_benches::server::{Delays, State};
-use event_core::{ObjectStore, PutMode};
+use event_benches::server::{BUCKET, Delays, QUEUE, State};
+use event_core::{Message, ObjectStore, PutMode, Queue, ReceiveRequest};
+use event_mem::{MemQueueOptions, Redrive};
 
 use crate::{program, serve};
 
@@ -89,6 +91,92 @@ async fn a_byte_order_mark_is_no_part_of_what_was_sent() {
     let (status, said) = eventctl(address, &["audit", "--sent-file", FILE]).await;
     assert_eq!(status, 0, "{said}");
     assert!(!said.contains("found"), "{said}");
+}
+
+/// What is missing may be on the queue, or be a dead letter.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn an_audit_counts_what_is_on_the_queues() {
+    let (server, address) = sound().await;
+    let queue = server.queue(QUEUE).unwrap();
+    queue.send(&[Message::new("{}")]).await.remove(0).unwrap();
+    let (status, said) = eventctl(address, &["audit", "--sent", "2"]).await;
+    assert_eq!(status, 3, "{said}");
+    assert!(said.contains("the books do not balance yet"), "{said}");
+    let has = |said: &str, line: &str| {
+        let own = said.lines().map(|own| own.split_whitespace().collect::<Vec<_>>().join(" "));
+        assert!({ own }.any(|own| own == line), "{line} is not in {said}");
+    };
+    has(&said, "sent 2 events");
+    has(&said, "stored 1 events in 1 records, 1 objects, 1 partitions");
+    has(&said, "dead letters 0 messages");
+    has(&said, "on the way 1 messages");
+    has(&said, "missing 1 events");
+
+    let dead = MemQueueOptions::default();
+    server.add_queue("lost", dead.clone(), None);
+    let redrive = Redrive { max_receives: 3, dead_letter: server.queue("lost").unwrap() };
+    server.add_queue(QUEUE, MemQueueOptions { redrive: Some(redrive), ..dead }, Some("lost"));
+    server.queue("lost").unwrap().send(&[Message::new("{}")]).await.remove(0).unwrap();
+    let (status, said) = eventctl(address, &["audit", "--sent", "2"]).await;
+    assert_eq!(status, 0, "{said}");
+    has(&said, "dead letters 1 messages");
+    has(&said, "on the way 0 messages");
+    assert!(said.contains("the books balance, by the count of the dead letters"), "{said}");
+
+    // The books can be audited without the queue.
+    server.refuse("GetQueueUrl");
+    let (status, said) = eventctl(address, &["audit"]).await;
+    assert_eq!(status, 0, "{said}");
+    has(&said, "dead letters unknown");
+    has(&said, "on the way unknown");
+    assert!(said.contains("what is on the queue is not known"), "{said}");
+    assert!(said.contains("--sent or --sent-file would show what is missing"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn the_status_tells_how_much_is_where() {
+    let (server, address) = sound().await;
+    write(&server, &format!("store_events/{SALES}/r2.json"), "{}").await;
+    write(&server, &format!("store_events/{STOCK}/r1.json"), "12345").await;
+    write(&server, "quarantine/store_events/reason=bad_msg/a.json", "{}").await;
+    for elsewhere in ["store_events_2/a/b.json", "other/a.json"] {
+        write(&server, elsewhere, "{}").await;
+    }
+    let queue = server.queue(QUEUE).unwrap();
+    let three = vec![Message::new("{}"); 3];
+    assert!(queue.send(&three).await.iter().all(Result::is_ok));
+    let request =
+        ReceiveRequest { max: 1, wait: Duration::ZERO, visibility: Duration::from_secs(3600) };
+    assert_eq!(queue.receive(request).await.unwrap().len(), 1);
+    let (status, said) = eventctl(address, &["status", "--json"]).await;
+    assert_eq!(status, 0, "{said}");
+    let report: serde_json::Value = serde_json::from_str(&said).unwrap();
+    let expected = serde_json::json!({
+        "queue": {
+            "name": QUEUE, "visible": 2, "in_flight": 1, "delayed": 0, "oldest_s": null
+        },
+        "dead_letters": null,
+        "bucket": {
+            "name": BUCKET,
+            "events": {
+                SALES: {"objects": 2, "bytes": EVENT.len() + 2},
+                STOCK: {"objects": 1, "bytes": 5},
+            },
+            "quarantine": {"reason=bad_msg": {"objects": 1, "bytes": 2}},
+        },
+    });
+    assert_eq!(report, expected);
+    let (_, said) = eventctl(address, &["status"]).await;
+    let lines: Vec<_> = said.lines().collect();
+    let expected = [
+        "queue         reliable_message_q: 2 visible, 1 in flight, 0 delayed, age of the oldest unknown".to_owned(),
+        "dead letters  none: the queue has no dead-letter queue".to_owned(),
+        "bucket        events".to_owned(),
+        format!("events               3 objects {:>12} bytes", EVENT.len() + 7),
+        format!("                     1 objects            5 bytes  {STOCK}"),
+        format!("                     2 objects {:>12} bytes  {SALES}", EVENT.len() + 2),
+    ];
+    assert_eq!(lines[..6], expected, "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]

@@ -147,6 +147,14 @@ async fn a_thousand_unfinished_heads_take_neither_memory_nor_probes() {
     assert_eq!(pod.get("/readyz").await.0, 200);
     let scrape = pod.get("/metrics").await.1;
     assert!(scrape.contains("event_build_info"), "{scrape}");
+    // What AWS is asked.
+    let found = r#"event_aws_requests_total{service="sqs",operation="GetQueueUrl"} 1"#;
+    assert!(scrape.lines().any(|line| line == found), "{scrape}");
+    for api in
+        [r#"service="sqs",operation="ReceiveMessage""#, r#"service="s3",operation="HeadBucket""#]
+    {
+        assert!(scrape.contains(api), "{scrape}");
+    }
 
     let more = pod.descriptors().saturating_sub(descriptors);
     assert!(more < 40, "{more} descriptors more than before");
@@ -169,4 +177,21 @@ async fn idle_connections_leave_descriptors_for_the_work() {
     assert_eq!(pod.get("/healthz").await, (200, "ok\n".into()));
     assert_eq!(pod.get("/readyz").await, (200, "ok\n".into()));
     drop(held);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_pod_whose_queue_is_away_is_not_ready_and_lives() {
+    let server = server();
+    let pod = Pod::start(serve(&server).await, None).await;
+    let polls = async {
+        while !server.counts().all().contains_key("ReceiveMessage") {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(Duration::from_secs(60), polls).await.expect("it does not poll");
+    server.refuse("GetQueueAttributes");
+    let (status, text) = pod.get("/readyz").await;
+    assert_eq!(status, 503, "{text}");
+    assert!(text.starts_with("depth: queue reliable_message_q: "), "{text}");
+    assert_eq!(pod.get("/healthz").await, (200, "ok\n".into()));
 }

@@ -74,3 +74,37 @@ async fn a_consumer_that_gives_back_what_it_received_has_not_reached_its_total()
     assert_eq!(status, Some(4), "{said}");
     assert!(said.contains("told to stop after 0 of 1"), "{said}");
 }
+
+/// A long poll is awaited, unless whoever stops the pod means it.
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn the_second_signal_ends_a_pod_at_once() {
+    let server = State::new(Delays::default());
+    let mut consumer = program(env!("CARGO_BIN_EXE_event-consumer"), serve(&server).await);
+    consumer.envs([
+        ("TOT_MSGS_TO_PROCESS", "unlimited"),
+        ("MSG_POLL_BACKOFF", "0"),
+        ("MSG_PROCESS_DELAY", "0"),
+    ]);
+    let mut child = consumer.stderr(Stdio::piped()).spawn().unwrap();
+    while !server.counts().all().contains_key("ReceiveMessage") {
+        assert_eq!(child.try_wait().unwrap(), None, "it ended before it polled");
+        tokio::task::yield_now().await;
+    }
+    let ended = tokio::task::spawn_blocking(move || {
+        let mut log = BufReader::new(child.stderr.take().unwrap());
+        let id = child.id().to_string();
+        let signal = |name| Command::new("kill").args([name, &id]).status().unwrap().success();
+        let mut said = String::new();
+        assert!(signal("-TERM"));
+        while !said.contains("draining") {
+            assert_ne!(log.read_line(&mut said).unwrap(), 0, "{said}");
+        }
+        assert!(signal("-INT"));
+        let before = std::time::Instant::now();
+        (child.wait().unwrap().code(), before.elapsed(), said)
+    });
+    let (status, took, said) = ended.await.unwrap();
+    assert_eq!(status, Some(130), "{said}");
+    assert!(took < Duration::from_secs(10), "{took:?}");
+}

@@ -5,6 +5,7 @@
 
 mod aws;
 mod service;
+mod setup;
 mod stopping;
 
 use std::io::{BufRead, BufReader};
@@ -97,6 +98,8 @@ fn wrong_settings_of_the_consumer_are_named() {
     refused(&mut with_credentials("event-consumer"), "STORE_EVENTS_BKT");
     let mut misspelt = with_credentials("event-consumer");
     let text = "(or the variable STORE_EVENTS_BKT; STORE_EVENTS_BUCKET is set: did you mean it?)";
+    // Of several the one that is missing.
+    misspelt.env("AWS_ENDPOINT_URI", "x").env("S3_PERFIX", "x");
     refused(misspelt.env("STORE_EVENTS_BUCKET", "events"), text);
     let misspelt = with_credentials("event-consumer");
     refused(
@@ -189,7 +192,12 @@ fn wrong_arguments_of_eventctl_are_named() {
     let eventctl = |arguments: &[&str], text| {
         refused(with_credentials("eventctl").args(arguments), text);
     };
+    let alone = with_credentials("eventctl").output().unwrap();
+    assert_eq!(alone.status.code(), Some(2));
+    assert!(stderr(&alone).contains("Usage: eventctl") && alone.stdout.is_empty());
     eventctl(&["frobnicate"], "frobnicate");
+    eventctl(&["setup", "--existing", "kept"], "expected one of refuse, keep, update; did you");
+    eventctl(&["setup", "--lower-retention"], "give --existing update as well");
     eventctl(&["setup", "--store-events-bkt", "No_Bucket"], "STORE_EVENTS_BKT");
     eventctl(&["setup", "--reliable-queue-name", "a b"], "RELIABLE_QUEUE_NAME");
     eventctl(&["setup", "--reliable-queue-name", "q.fifo"], "RELIABLE_QUEUE_NAME");
@@ -279,8 +287,28 @@ fn a_bucket_of_another_owner_ends_the_consumer_before_it_receives() {
     });
     let mut consumer = with_credentials("event-consumer");
     consumer.env("STORE_EVENTS_BKT", "events").env("AWS_ENDPOINT_URL", &service.url);
-    refused(&mut consumer, "STORE_EVENTS_BKT_OWNER");
+    refused(&mut consumer, "account 000000000000's (STORE_EVENTS_BKT_OWNER)");
     assert_eq!(service.asked(), ["getqueueurl", "getqueueattributes", "head"]);
+    for (owner, text) in [
+        ("", "account 000000000000's (STORE_EVENTS_BKT_OWNER)"),
+        ("123456789012", "account 123456789012's (STORE_EVENTS_BKT_OWNER)"),
+        ("me", "STORE_EVENTS_BKT_OWNER is \"me\", which is no AWS account"),
+    ] {
+        refused(consumer.env("STORE_EVENTS_BKT_OWNER", owner), text);
+    }
+}
+
+/// For whoever reads logs by machine, the line of the end is one as well.
+#[test]
+fn the_last_words_are_json_where_logs_are() {
+    let service = Service::start(|_| (403, ""));
+    let mut pod = with_credentials("event-producer");
+    pod.env("AWS_ENDPOINT_URL", &service.url).env("LOG_FORMAT", "json").env("LOG_LEVEL", "off");
+    let output = pod.output().unwrap();
+    let line: serde_json::Value = serde_json::from_str(&stderr(&output)).unwrap();
+    assert_eq!((&line["level"], &line["target"]), (&"ERROR".into(), &"event-producer".into()));
+    assert!(line["message"].as_str().unwrap().starts_with("connect: queue "), "{line}");
+    assert_eq!(output.status.code(), Some(2));
 }
 
 #[test]

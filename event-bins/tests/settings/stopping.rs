@@ -14,13 +14,16 @@ use crate::with_credentials;
 #[cfg(unix)]
 #[test]
 fn a_pod_that_is_stopped_before_its_total_is_reached_ends_with_4() {
-    for (name, variable, total, status) in [
+    for (number, (name, variable, total, status)) in [
         ("event-producer", "TOT_MSGS_TO_PRODUCE", None, 4),
         ("event-producer", "TOT_MSGS_TO_PRODUCE", Some("5"), 4),
         ("event-producer", "TOT_MSGS_TO_PRODUCE", Some("unlimited"), 0),
         ("event-consumer", "TOT_MSGS_TO_PROCESS", None, 4),
         ("event-consumer", "TOT_MSGS_TO_PROCESS", Some("unlimited"), 0),
-    ] {
+    ]
+    .into_iter()
+    .enumerate()
+    {
         let mut pod = with_credentials(name);
         pod.env("STORE_EVENTS_BKT", "events").env("AWS_ENDPOINT_URL", "http://127.0.0.1:1");
         pod.envs(total.map(|total| (variable, total)));
@@ -31,7 +34,9 @@ fn a_pod_that_is_stopped_before_its_total_is_reached_ends_with_4() {
             assert_ne!(log.read_line(&mut text).unwrap(), 0, "{text}");
         }
         let id = pod.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        // Of a cluster, and of a person at a terminal.
+        let signal = ["-TERM", "-INT"][number % 2];
+        assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
         log.read_to_string(&mut text).unwrap();
         assert_eq!(pod.wait().unwrap().code(), Some(status), "{name} {total:?}: {text}");
         assert_eq!(text.matches("trying again").count(), 1, "{text}");

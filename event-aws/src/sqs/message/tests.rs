@@ -53,12 +53,20 @@ fn attributes_are_what_sqs_takes() {
         ("é", "x", false),
         ("AWS.Trace", "x", false),
         ("amazon.a", "x", false),
+        ("Amazon.a", "x", false),
+        ("aws.a", "x", false),
+        ("aws", "x", true),
+        ("amazon", "x", true),
         ("a", "", false),
         ("a", "\0", false),
     ];
     for (name, value, taken) in table {
         let message = Message::new("{}").with_attribute(name, value);
         assert_eq!(kind(&message).is_none(), taken, "{name:?}: {value:?}");
+    }
+    for (length, taken) in [(256, true), (257, false)] {
+        let message = Message::new("{}").with_attribute("n".repeat(length), "x");
+        assert_eq!(kind(&message).is_none(), taken, "a name of {length} characters");
     }
     let name = |n: usize| (format!("a{n}"), "x");
     for (count, taken) in [(10, true), (11, false)] {
@@ -87,6 +95,18 @@ fn values_of_attributes_have_the_types_that_sqs_takes() {
         (text("1e999"), "Number", false),
         (text("12345678901234567890123456789012345678"), "Number", true),
         (text("123456789012345678901234567890123456789"), "Number", false),
+        // Those of an exponent are no digits of the number.
+        (text("12345678901234567890123456789012345678e10"), "Number", true),
+        (text("12345678901234567890123456789012345678E10"), "Number", true),
+        (text("-1.2345678901234567890123456789012345678"), "Number", true),
+        (text("NaN"), "Number", false),
+        (text("e5"), "Number", false),
+        (text(" 7"), "Number", false),
+        (text("seven"), "Number.int", false),
+        (text("seven"), "String.Number", true),
+        (bytes(b"x"), "Binary.a-b_c.9", true),
+        (text("x"), "string", false),
+        (text("x"), "Strings", false),
     ];
     for (value, data_type, taken) in table {
         let value = value.with_type(data_type).unwrap();
@@ -117,6 +137,15 @@ fn a_message_is_received_with_count_and_time() {
     assert_eq!(sent, Duration::from_millis(1_700_000_000_123));
 }
 
+#[test]
+fn a_count_that_is_not_there_is_that_of_the_first_receive() {
+    let name = MessageSystemAttributeName::ApproximateReceiveCount;
+    for (told, count) in [("1", 1), ("", 1), ("4294967295", u32::MAX), ("4294967296", u32::MAX)] {
+        let message = received().attributes(name.clone(), told).build();
+        assert_eq!(incoming(message, &queue()).unwrap().receive_count, count, "{told:?}");
+    }
+}
+
 /// Never as if it had been sent now: it would be quarantined on another day each time it comes.
 #[test]
 fn a_message_without_the_time_at_which_it_was_sent_is_not_handed_out() {
@@ -131,6 +160,8 @@ fn a_message_without_the_time_at_which_it_was_sent_is_not_handed_out() {
 fn a_damaged_body_is_not_handed_out() {
     assert!(incoming(received().body("{ }").build(), &queue()).is_none());
     assert!(incoming(received().set_receipt_handle(None).build(), &queue()).is_none());
+    assert!(incoming(received().set_message_id(None).build(), &queue()).is_none());
+    assert!(incoming(received().set_body(None).build(), &queue()).is_none());
     // A service that gives no digest cannot be held to it.
     assert!(incoming(received().set_md5_of_body(None).build(), &queue()).is_some());
 }

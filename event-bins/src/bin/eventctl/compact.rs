@@ -138,6 +138,19 @@ mod tests {
     }
 
     #[test]
+    fn sizes_and_days_have_bounds() {
+        for (argument, sound, wrong) in [
+            ("--target-bytes", ["1", "1073741824"], ["0", "1073741825"]),
+            ("--closed-days", ["0", "36500"], ["-1", "36501"]),
+        ] {
+            let program = ["compact", "--store-events-bkt", "events", argument];
+            let taken = |value| Program::try_parse_from(program.iter().chain([&value])).is_ok();
+            assert_eq!(sound.map(taken), [true; 2], "{argument} {sound:?}");
+            assert_eq!(wrong.map(taken), [false; 2], "{argument} {wrong:?}");
+        }
+    }
+
+    #[test]
     fn only_days_that_have_ended_for_long_enough_are_merged() {
         for (arguments, expected) in [
             (&[][..], "to 2026-11-22"),

@@ -279,6 +279,23 @@ mod tests {
         assert_eq!(setup.existing(), Existing::Update { lower_retention: true });
     }
 
+    #[test]
+    fn numbers_have_the_bounds_of_sqs() {
+        for (argument, sound, wrong) in [
+            ("--delay-secs", ["0", "900"], ["-1", "901"]),
+            ("--visibility-secs", ["0", "43200"], ["-1", "43201"]),
+            ("--retention-secs", ["60", "1209600"], ["59", "1209601"]),
+            ("--dead-letter-retention-secs", ["60", "1209600"], ["59", "1209601"]),
+            ("--max-receives", ["1", "1000"], ["0", "1001"]),
+            ("--every-secs", ["1", "86400"], ["0", "86401"]),
+        ] {
+            let taken = |value| Alone::try_parse_from(["setup", argument, value]).is_ok();
+            assert_eq!(sound.map(taken), [true; 2], "{argument} {sound:?}");
+            assert_eq!(wrong.map(taken), [false; 2], "{argument} {wrong:?}");
+        }
+        assert!(Alone::try_parse_from(["setup", "--dry-run", "--every-secs", "1"]).is_err());
+    }
+
     /// What a line of a refusal says to give is given, and the difference is gone.
     #[test]
     fn the_flag_that_keeps_a_value_is_one_that_there_is() {

@@ -144,11 +144,15 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn each_attempt_counts() {
-        let script = Script::new(&[(500, ""), (200, "")]);
+        let script = Script::new(&[(500, ""), (200, ""), (200, ""), (200, "")]);
         let retry = RetryConfig::standard().with_max_attempts(2);
         let sdk = script.sdk().into_builder().retry_config(retry).build();
         let aws = Aws::new(sdk, true);
         aws.s3().head_bucket().bucket("events").send().await.unwrap();
         assert_eq!(counts(&aws), expected(&[("s3", "HeadBucket", 2)]));
+        for _ in 0..2 {
+            aws.s3().head_bucket().bucket("events").send().await.unwrap();
+        }
+        assert_eq!(counts(&aws), expected(&[("s3", "HeadBucket", 4)]));
     }
 }

@@ -173,7 +173,7 @@ mod tests {
         has(&metrics, "event_consumer_flush_messages_count{reason=\"count\"} 2");
         has(&metrics, "event_consumer_flush_bytes_sum{reason=\"count\"} 3000.0");
         counts.handled(&delivery("a"), &Outcome::Duplicate);
-        counts.handled(&delivery("a"), &Outcome::Retry(Error::invalid("put", "on purpose")));
+        counts.handled(&delivery("a"), &Outcome::Retry(Duration::ZERO));
         assert!(metrics.text().contains("event_consumer_age_at_store_seconds_count 0\n"));
         counts.handled(&delivery("a"), &Outcome::Ack);
         // In seconds: between 640 and 1280.

@@ -70,10 +70,15 @@ fn one_line(error: &clap::Error, command: &Command) -> String {
 
 /// What clap says of it below the first line: what there is, and what may be meant.
 fn hint(error: &clap::Error) -> String {
-    let listed = |kind| match error.get(kind) {
-        Some(ContextValue::String(one)) if !one.is_empty() => Some(one.clone()),
-        Some(ContextValue::Strings(some)) if !some.is_empty() => Some(some.join(", ")),
-        _ => None,
+    let listed = |kind| {
+        let all = match error.get(kind)? {
+            ContextValue::String(one) => std::slice::from_ref(one),
+            ContextValue::Strings(some) => some,
+            _ => return None,
+        };
+        // A setting that may be left blank lists the empty text as well.
+        let named: Vec<_> = all.iter().map(String::as_str).filter(|one| !one.is_empty()).collect();
+        (!named.is_empty()).then(|| named.join(", "))
     };
     use ContextKind::{SuggestedArg, SuggestedSubcommand, SuggestedValue, ValidValue};
     let meant = [SuggestedArg, SuggestedSubcommand, SuggestedValue].into_iter().find_map(listed);
@@ -252,7 +257,7 @@ mod tests {
         assert!(plain.contains("--plain") && plain.ends_with("(see --help)"), "{plain}");
         let text = fault(&["--bucket", "b", "--plain-text", "on"]);
         assert!(text.ends_with("(or the variable EVENT_BINS_TEST_PLAIN_TEXT)"), "{text}");
-        assert!(text.contains(": expected one of , many, one; did you mean one?"), "{text}");
+        assert!(text.contains(": expected one of many, one; did you mean one?"), "{text}");
         let both = read_from::<Two>(["test".into()]).unwrap_err();
         let expected = "--to <TO>, --from <FROM> is missing (or the variable EVENT_BINS_TEST_TO)";
         assert_eq!(both, expected);

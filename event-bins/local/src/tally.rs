@@ -176,7 +176,7 @@ mod tests {
             (&sale, Outcome::Duplicate),
             (&sale, Outcome::Quarantine(bad.clone())),
             (&sale, Outcome::Quarantine(bad)),
-            (&sale, Outcome::Retry(event_core::Error::invalid("put", "on purpose"))),
+            (&sale, Outcome::Retry(Duration::ZERO)),
         ] {
             tally.handled(delivery, &outcome);
         }

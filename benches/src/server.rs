@@ -160,8 +160,8 @@ impl State {
         Ok(())
     }
 
-    /// Refuses this operation of SQS from now on, such as `DeleteMessageBatch`, for a reason that
-    /// no later try would heal.
+    /// Refuses this operation of SQS from now on, such as `DeleteMessageBatch`, or `HeadBucket` of
+    /// S3, for a reason that no later try would heal.
     pub fn refuse(&self, operation: &'static str) {
         self.inner.refused.lock().unwrap_or_else(PoisonError::into_inner).insert(operation);
     }

@@ -224,7 +224,7 @@ mod tests {
         }
     }
 
-    struct Deleted(AtomicUsize);
+    struct Deleted(Arc<AtomicUsize>);
 
     impl Observer for Deleted {
         fn deleted(&self, messages: usize) {
@@ -234,14 +234,15 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_an_engine_does_is_counted_and_a_sign_of_life_after_the_longest_pause() {
-        let counts = Arc::new(Deleted(AtomicUsize::new(0)));
-        let (liveness, observer) = observed(counts.clone(), Duration::from_secs(500));
+        let deleted = Arc::new(AtomicUsize::new(0));
+        let counts = Deleted(Arc::clone(&deleted));
+        let (liveness, observer) = observed(counts, Duration::from_secs(500));
         advance(Duration::from_secs(580)).await;
         assert_eq!(liveness.check(), Ok(()));
         advance(Duration::from_secs(20)).await;
         assert!(liveness.check().is_err());
         observer.deleted(3);
-        assert_eq!((liveness.check(), counts.0.load(Ordering::Relaxed)), (Ok(()), 3));
+        assert_eq!((liveness.check(), deleted.load(Ordering::Relaxed)), (Ok(()), 3));
     }
 
     #[tokio::test]

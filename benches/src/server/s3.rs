@@ -48,7 +48,8 @@ async fn route(state: &State, head: &Parts, body: Bytes) -> Result<Answer> {
         }
         (&Method::HEAD, true) => {
             count("HeadBucket");
-            Ok(empty(StatusCode::OK))
+            let is_refused = state.refuses("HeadBucket");
+            Ok(empty(if is_refused { StatusCode::FORBIDDEN } else { StatusCode::OK }))
         }
         (&Method::GET, true) if query.value("list-type") == Some("2") => {
             count("ListObjectsV2");

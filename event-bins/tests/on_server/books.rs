@@ -93,6 +93,17 @@ async fn a_byte_order_mark_is_no_part_of_what_was_sent() {
     assert!(!said.contains("found"), "{said}");
 }
 
+/// A queue anew, with so many messages in its dead-letter queue.
+async fn with_dead_letters(server: &State, messages: usize) {
+    let options = MemQueueOptions::default();
+    server.add_queue("lost", options.clone(), None);
+    let dead_letter = server.queue("lost").unwrap();
+    let sent = dead_letter.send(&vec![Message::new("{}"); messages]).await;
+    assert!(sent.iter().all(Result::is_ok));
+    let redrive = Some(Redrive { max_receives: 3, dead_letter });
+    server.add_queue(QUEUE, MemQueueOptions { redrive, ..options }, Some("lost"));
+}
+
 /// What is missing may be on the queue, or be a dead letter.
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn an_audit_counts_what_is_on_the_queues() {
@@ -112,11 +123,7 @@ async fn an_audit_counts_what_is_on_the_queues() {
     has(&said, "on the way 1 messages");
     has(&said, "missing 1 events");
 
-    let dead = MemQueueOptions::default();
-    server.add_queue("lost", dead.clone(), None);
-    let redrive = Redrive { max_receives: 3, dead_letter: server.queue("lost").unwrap() };
-    server.add_queue(QUEUE, MemQueueOptions { redrive: Some(redrive), ..dead }, Some("lost"));
-    server.queue("lost").unwrap().send(&[Message::new("{}")]).await.remove(0).unwrap();
+    with_dead_letters(&server, 1).await;
     let (status, said) = eventctl(address, &["audit", "--sent", "2"]).await;
     assert_eq!(status, 0, "{said}");
     has(&said, "dead letters 1 messages");
@@ -177,6 +184,20 @@ async fn the_status_tells_how_much_is_where() {
         format!("                     2 objects {:>12} bytes  {SALES}", EVENT.len() + 2),
     ];
     assert_eq!(lines[..6], expected, "{said}");
+
+    // More than a page of them, and a dead-letter queue.
+    for number in 0..1100 {
+        let key = format!("store_events/event_type=a/dt=2026_01_01/{number}.json");
+        server.store().put(&key, "xy".into(), PutMode::Create).await.unwrap();
+    }
+    with_dead_letters(&server, 2).await;
+    let (_, said) = eventctl(address, &["status", "--json"]).await;
+    let report: serde_json::Value = serde_json::from_str(&said).unwrap();
+    let many = &report["bucket"]["events"]["event_type=a/dt=2026_01_01"];
+    assert_eq!(many, &serde_json::json!({"objects": 1100, "bytes": 2200}));
+    let dead = &report["dead_letters"];
+    assert_eq!((&dead["name"], &dead["visible"]), (&"lost".into(), &2.into()), "{said}");
+    assert_eq!(report["queue"]["visible"], 0, "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
@@ -205,4 +226,10 @@ async fn the_compaction_names_what_is_damaged_and_goes_on_beside_it() {
     let (status, said) = eventctl(address, &["compact", "--compression", "none"]).await;
     assert_eq!(status, 0, "{said}");
     assert!(server.store().get(&merged(SALES)).await.unwrap().is_some(), "{said}");
+    assert!(said.contains("1 objects") && said.contains(SALES) && !said.contains(STOCK), "{said}");
+    let (status, said) = eventctl(address, &["compact", "--compression", "none"]).await;
+    assert!(status == 0 && said.contains("all of them are compacted"), "{said}");
+    let (status, said) = eventctl(address, &["compact", "--json"]).await;
+    let report: serde_json::Value = serde_json::from_str(&said).unwrap();
+    assert_eq!((status, &report["partitions"]), (0, &serde_json::json!({})), "{said}");
 }

@@ -65,3 +65,18 @@ async fn a_wrong_line_ends_a_producer_with_2_after_all_were_sent() {
         assert!(last.contains(text), "{text:?} is not in {said}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_producer_sends_as_many_as_it_is_told_and_of_an_input_no_more_than_there_are() {
+    let bare = format!("{CASES}bare-events-file.ndjson");
+    let input = ["--input", &bare, "--event-type", "sale_event"];
+    let made_up: &[&str] = &["--seed", "7"];
+    for (source, total, expected) in
+        [(made_up, "3", 3), (&input, "1", 1), (&input, "unlimited", 2), (&input, "3", 2)]
+    {
+        let arguments = [source, &["--tot-msgs-to-produce", total]].concat();
+        let (status, said, sent) = produce(&arguments).await;
+        assert_eq!((status, sent.len()), (0, expected), "{arguments:?}: {said}");
+        assert!(said.contains(&format!("finished sent={expected}")), "{said}");
+    }
+}

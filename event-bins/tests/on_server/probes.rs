@@ -180,18 +180,23 @@ async fn idle_connections_leave_descriptors_for_the_work() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_pod_whose_queue_is_away_is_not_ready_and_lives() {
-    let server = server();
-    let pod = Pod::start(serve(&server).await, None).await;
-    let polls = async {
-        while !server.counts().all().contains_key("ReceiveMessage") {
-            tokio::task::yield_now().await;
-        }
-    };
-    timeout(Duration::from_secs(60), polls).await.expect("it does not poll");
-    server.refuse("GetQueueAttributes");
-    let (status, text) = pod.get("/readyz").await;
-    assert_eq!(status, 503, "{text}");
-    assert!(text.starts_with("depth: queue reliable_message_q: "), "{text}");
-    assert_eq!(pod.get("/healthz").await, (200, "ok\n".into()));
+async fn a_pod_whose_queue_or_bucket_is_away_is_not_ready_and_lives() {
+    for (refused, what) in [
+        ("GetQueueAttributes", "depth: queue reliable_message_q: "),
+        ("HeadBucket", "check: bucket events: "),
+    ] {
+        let server = server();
+        let pod = Pod::start(serve(&server).await, None).await;
+        // It has all that it needs then.
+        let polls = async {
+            while !server.counts().all().contains_key("ReceiveMessage") {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(Duration::from_secs(60), polls).await.expect("it does not poll");
+        server.refuse(refused);
+        let (status, text) = pod.get("/readyz").await;
+        assert!(status == 503 && text.starts_with(what), "{text}");
+        assert_eq!(pod.get("/healthz").await, (200, "ok\n".into()));
+    }
 }

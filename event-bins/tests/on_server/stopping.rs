@@ -94,7 +94,8 @@ async fn the_second_signal_ends_a_pod_at_once() {
     let ended = tokio::task::spawn_blocking(move || {
         let mut log = BufReader::new(child.stderr.take().unwrap());
         let id = child.id().to_string();
-        let signal = |name| Command::new("kill").args([name, &id]).status().unwrap().success();
+        let signal =
+            |name: &str| Command::new("kill").args([name, &id]).status().unwrap().success();
         let mut said = String::new();
         assert!(signal("-TERM"));
         while !said.contains("draining") {

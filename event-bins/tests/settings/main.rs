@@ -219,6 +219,10 @@ fn wrong_arguments_of_eventctl_are_named() {
     audit(&["--sent-file", "/"], "is a directory");
     let own = env!("CARGO_BIN_EXE_eventctl");
     audit(&["--sent-file", own], "line 1: this is not UTF-8: give a message");
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let lines: Vec<_> = (1..=1500).map(|number| format!("id-{number}\n").into_bytes()).collect();
+    std::fs::write(file.path(), [&lines.concat()[..], b"\xff\n\xfe\n"].concat()).unwrap();
+    audit(&["--sent-file", file.path().to_str().unwrap()], "line 1501: this is not UTF-8");
     let compact = |arguments: &[&str], text| {
         eventctl(&[&["compact", "--store-events-bkt", "events"], arguments].concat(), text);
     };

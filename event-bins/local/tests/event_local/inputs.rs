@@ -131,3 +131,25 @@ fn a_file_of_another_kind_is_not_complained_about_line_by_line_for_ever() {
     assert_eq!(stderr(&output).lines().count(), 21, "{}", stderr(&output));
     assert!(stderr(&output).contains("480 more"), "{}", stderr(&output));
 }
+
+#[test]
+fn a_prefix_keeps_the_schema_that_it_was_made_with() {
+    let (out, input) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let path = input.path().join("rides.ndjson");
+    let ride = r#"{\"ride_id\": \"a\", \"other\": \"b\", \"at\": \"2026-11-22T22:16:48Z\"}"#;
+    std::fs::write(&path, format!(r#"{{"body": "{ride}", "attributes": {{}}}}"#)).unwrap();
+    let replay = |arguments: &[&str]| {
+        let mut command = singly(out.path());
+        command.arg("--input").arg(&path).arg("--json").args(arguments).output().unwrap()
+    };
+    let fields = ["--event-schema", "fields", "--event-id-field", "ride_id"];
+    let made = replay(&[&fields[..], &["--event-time-field", "at"]].concat());
+    assert_eq!(counts(&json(&made)), [1, 1, 0, 0], "{}", stderr(&made));
+    assert_eq!(count(&files(out.path()), "store_events/dt=2026_11_22/a.json"), 1);
+    // Without a word of it, and with a part.
+    for arguments in [&[][..], &fields] {
+        let again = replay(arguments);
+        assert_eq!(counts(&json(&again)), [1, 0, 0, 1], "{}", stderr(&again));
+    }
+    refused(&replay(&["--event-id-field", "other"]), "id_field");
+}

@@ -239,7 +239,10 @@ fn credentials_without_their_line_ends_are_the_same_in_all_else() {
         assert_eq!((plain.access_key_id(), plain.secret_access_key()), ("i", "k"));
         assert_eq!(plain.session_token(), token.map(|_| "t"));
         assert_eq!(plain.expiry(), Some(end), "{id:?} {key:?} {token:?}");
-        assert_eq!(plain.account_id().map(|account| account.as_str()), Some("123456789012"));
+        assert_eq!(
+            plain.account_id().map(aws_credential_types::attributes::AccountId::as_str),
+            Some("123456789012")
+        );
     }
 }
 

@@ -262,3 +262,14 @@ async fn a_failed_delete_is_the_outcome_of_each_key_that_was_sent() {
         store.delete(&keys).await.into_iter().map(|outcome| outcome.unwrap_err().kind()).collect();
     assert_eq!(kinds, [ErrorKind::Throttled, ErrorKind::Invalid, ErrorKind::Throttled]);
 }
+
+#[tokio::test]
+async fn a_listing_ends_where_s3_does_not_say_how_it_goes_on() {
+    let lost = "<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>";
+    let (store, script) = store(&[(200, lost)]);
+    let request = ListRequest { prefix: "a".into(), after: Some(String::new()), max: 7 };
+    let page = store.list(request).await.unwrap();
+    assert!(page.objects.is_empty() && !page.more);
+    let uri = &script.requests()[0].uri;
+    assert!(uri.contains("max-keys=7") && !uri.contains("start-after"), "{uri}");
+}

@@ -6,7 +6,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::tally::Tally;
+use crate::tally::{Counts, Tally};
 
 /// Redraws until it is dropped; draws nothing where standard error is not a terminal.
 pub(crate) async fn show(tally: Arc<Tally>, total: Option<u64>) {
@@ -25,16 +25,20 @@ pub(crate) async fn show(tally: Arc<Tally>, total: Option<u64>) {
         ticks.tick().await;
         let counts = tally.counts();
         bar.0.set_position(counts.sent);
-        let settled = counts.sent - counts.in_flight();
-        let rate = settled as f64 / bar.0.elapsed().as_secs_f64().max(0.001);
-        bar.0.set_message(format!(
-            "{} stored, {} quarantined, {} in flight, {rate:.0}/s",
-            counts.stored,
-            counts.quarantined,
-            counts.in_flight(),
-        ));
+        bar.0.set_message(message(&counts, bar.0.elapsed()));
         bar.0.tick();
     }
+}
+
+fn message(counts: &Counts, elapsed: Duration) -> String {
+    let settled = counts.sent - counts.in_flight();
+    let rate = settled as f64 / elapsed.as_secs_f64().max(0.001);
+    format!(
+        "{} stored, {} quarantined, {} in flight, {rate:.0}/s",
+        counts.stored,
+        counts.quarantined,
+        counts.in_flight(),
+    )
 }
 
 struct ClearOnDrop(ProgressBar);
@@ -42,5 +46,18 @@ struct ClearOnDrop(ProgressBar);
 impl Drop for ClearOnDrop {
     fn drop(&mut self) {
         self.0.finish_and_clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rate_is_that_of_all_that_are_settled() {
+        let counts = Counts { sent: 100, stored: 30, suppressed: 20, quarantined: 10 };
+        let text = message(&counts, Duration::from_secs(2));
+        assert_eq!(text, "30 stored, 10 quarantined, 40 in flight, 30/s");
+        assert!(message(&counts, Duration::ZERO).ends_with(" 60000/s"));
     }
 }

@@ -186,6 +186,8 @@ mod tests {
             "LG_LVL",
             "STORE_EVENTS_BUCKETS",
             "HTTP_PORTS",
+            "HTTP_HOST",
+            "HTTP_PATH",
             "MSG_POLL_BACKOFF_TCP",
             "MSG_POLL_BACKOFF_UDP",
             "MSG_POLL_BACKOFF_SCTP",

@@ -143,6 +143,8 @@ fn services_of_a_profile_are_asked_by_the_path() {
 fn a_proxy_that_is_set_is_named_where_nothing_answers_and_not_its_password() {
     let mut producer = with_credentials("event-producer");
     producer.env("HTTP_PROXY", "http://me:hunter2@127.0.0.1:1");
+    // One that is blank is none, and the other spelling counts in its place.
+    producer.env("HTTPS_PROXY", " ").env("https_proxy", "http://b:2").env("ALL_PROXY", "");
     let mut pod = producer
         .env("AWS_ENDPOINT_URL", "http://sqs.invalid")
         .stderr(Stdio::piped())
@@ -155,7 +157,8 @@ fn a_proxy_that_is_set_is_named_where_nothing_answers_and_not_its_password() {
     }
     pod.kill().unwrap();
     pod.wait().unwrap();
-    assert!(text.contains("the proxy: HTTP_PROXY is http://…@127.0.0.1:1"), "{text}");
+    let proxies = "the proxy: https_proxy is http://b:2, HTTP_PROXY is http://…@127.0.0.1:1";
+    assert!(text.contains(proxies) && !text.contains("ALL_PROXY"), "{text}");
     assert!(!text.contains("hunter2"), "{text}");
     let output =
         producer.env("AWS_ENDPOINT_URL", "http://me:hunter2@a").arg("--help").output().unwrap();

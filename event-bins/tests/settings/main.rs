@@ -236,6 +236,18 @@ fn wrong_arguments_of_eventctl_are_named() {
 }
 
 #[test]
+fn help_and_version_are_results() {
+    for name in ["event-consumer", "event-producer", "eventctl"] {
+        for (argument, text) in [("--help", "Exit status: 0"), ("--version", name)] {
+            let output = with_credentials(name).arg(argument).output().unwrap();
+            assert_eq!((output.status.code(), &*stderr(&output)), (Some(0), ""), "{name}");
+            let told = String::from_utf8(output.stdout).unwrap();
+            assert!(told.contains(text), "{told}");
+        }
+    }
+}
+
+#[test]
 fn a_port_that_is_taken_is_named() {
     let taken = TcpListener::bind(("::", 0)).or_else(|_| TcpListener::bind(("0.0.0.0", 0)));
     let port = taken.as_ref().unwrap().local_addr().unwrap().port().to_string();

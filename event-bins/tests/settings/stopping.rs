@@ -69,3 +69,24 @@ fn a_setup_that_is_repeated_ends_between_two_looks() {
     }
     assert_eq!(ended, Ok(Some(0)));
 }
+
+/// Nobody must take what was not looked at for what is so.
+#[cfg(unix)]
+#[test]
+fn an_eventctl_that_is_stopped_while_it_waits_has_failed() {
+    for command in ["status", "audit", "compact", "setup"] {
+        let mut eventctl = with_credentials("eventctl");
+        eventctl.env("STORE_EVENTS_BKT", "events").env("AWS_ENDPOINT_URL", "http://127.0.0.1:1");
+        let mut eventctl = eventctl.arg(command).stderr(Stdio::piped()).spawn().unwrap();
+        let mut log = BufReader::new(eventctl.stderr.take().unwrap());
+        let mut text = String::new();
+        while !text.contains("trying again") {
+            assert_ne!(log.read_line(&mut text).unwrap(), 0, "{text}");
+        }
+        let id = eventctl.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        log.read_to_string(&mut text).unwrap();
+        assert_eq!(eventctl.wait().unwrap().code(), Some(1), "{command}: {text}");
+        assert_eq!(text.lines().last(), Some("eventctl: interrupted"), "{command}: {text}");
+    }
+}

@@ -180,3 +180,29 @@ fn credentials_that_are_nowhere_are_denied_and_late_ones_are_not() {
         assert!(error.to_string().contains("AWS_PROFILE"), "{error}");
     }
 }
+
+#[derive(Debug)]
+struct Cause(&'static str, Option<Box<Self>>);
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl StdError for Cause {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.1.as_deref().map(|cause| cause as _)
+    }
+}
+
+#[test]
+fn causes_are_told_once_each_and_an_error_without_any_is_its_own() {
+    let chain = |texts: &[&'static str]| {
+        let below = |below, text: &&'static str| Some(Box::new(Cause(text, below)));
+        causes(&*texts.iter().rev().fold(None, below).unwrap())
+    };
+    assert_eq!(chain(&["top"]), "top");
+    assert_eq!(chain(&["top", "a", "b"]), "a: b");
+    assert_eq!(chain(&["top", "a", "b says c", "b says c", "c", "d"]), "a: b says c: d");
+}

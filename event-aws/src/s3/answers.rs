@@ -133,3 +133,16 @@ async fn a_damaged_object_is_an_error_that_may_heal() {
     let error = with("AAAAAA==").get("a").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Transient, "{error}");
 }
+
+#[tokio::test]
+async fn a_head_tells_the_size_and_the_time_of_an_object() {
+    let headers = vec![
+        ("content-length", "7".to_owned()),
+        ("last-modified", "Mon, 23 Nov 2026 10:00:00 GMT".to_owned()),
+    ];
+    let aws = answering(move |_| (String::new(), headers.clone()));
+    let found = S3Store::new(&aws, "events").head("a/b").await.unwrap().unwrap();
+    assert_eq!((found.key.as_str(), found.size), ("a/b", 7));
+    let modified = found.modified.duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    assert_eq!(modified.as_secs(), 1_795_428_000);
+}

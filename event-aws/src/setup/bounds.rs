@@ -1,7 +1,8 @@
 //! Both sides of what SQS takes, and what differs in parts.
 
 use super::tests::{
-    ARN, DEAD, MISSING, NONE_LISTED, POLICY, QUEUE, UPDATE, attributes, done, there, url,
+    ARN, DEAD, MISSING, NONE_LISTED, POLICY, QUEUE, UPDATE, attributes, blocked, done, listed,
+    there, url, versioning,
 };
 use super::*;
 use crate::script::Script;
@@ -79,6 +80,11 @@ async fn of_what_differs_only_that_is_set() {
     let (told, set_to) = set(&with("VisibilityTimeout", "31")).await;
     assert_eq!(told, ["queue orders: VisibilityTimeout 31 -> 30"]);
     assert_eq!(set_to, serde_json::json!({"VisibilityTimeout": "30"}));
+    // An empty name of a key is none.
+    let unencrypted = [with("SqsManagedSseEnabled", "false"), vec![("KmsMasterKeyId", "")]];
+    let (told, set_to) = set(&unencrypted.concat()).await;
+    assert_eq!(told, ["queue orders: SqsManagedSseEnabled false -> true"]);
+    assert_eq!(set_to, serde_json::json!({"SqsManagedSseEnabled": "true"}));
     const OFTEN: &str = r#"{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:123456789012:orders_dlq","maxReceiveCount":21}"#;
     const LOST: &str =
         r#"{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:123456789012:lost","maxReceiveCount":20}"#;
@@ -134,5 +140,20 @@ async fn a_bucket_that_the_try_before_made_is_made_as_wanted_and_no_more() {
         let blocks = puts.iter().filter(|uri| uri.contains("publicAccessBlock")).count();
         assert_eq!(blocks, usize::from(public_access_block), "{puts:?}");
         assert_eq!(puts.len(), usize::from(versioning) + blocks);
+    }
+}
+
+#[tokio::test]
+async fn blocks_of_public_access_are_told_by_their_names() {
+    let all = "BlockPublicAcls+IgnorePublicAcls+BlockPublicPolicy+RestrictPublicBuckets";
+    for off in all.split('+') {
+        let partly = blocked(true).replace(&format!("<{off}>true"), &format!("<{off}>false"));
+        let (own, enabled) = (listed("events"), versioning("<Status>Enabled</Status>"));
+        let script = Script::new(&[(200, &own), (200, &enabled), (200, &partly)]);
+        let plan = plan_bucket(&script.aws(), "events", &BucketSetup::default()).await.unwrap();
+        let refused = plan.decide(Existing::Refuse).refused;
+        let on: Vec<_> = all.split('+').filter(|name| *name != off).collect();
+        let expected = format!("bucket events: PublicAccessBlock {} -> all", on.join("+"));
+        assert_eq!(refused.iter().map(ToString::to_string).collect::<Vec<_>>(), [expected]);
     }
 }

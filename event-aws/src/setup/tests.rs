@@ -273,16 +273,16 @@ pub(super) const NONE_LISTED: &str =
 const NOT_BLOCKED: &str =
     "<Error><Code>NoSuchPublicAccessBlockConfiguration</Code><Message>no</Message></Error>";
 
-fn listed(name: &str) -> String {
+pub(super) fn listed(name: &str) -> String {
     let bucket = format!("<Bucket><Name>{name}</Name></Bucket>");
     NONE_LISTED.replace("</Buckets>", &format!("{bucket}</Buckets>"))
 }
 
-fn versioning(status: &str) -> String {
+pub(super) fn versioning(status: &str) -> String {
     format!("<VersioningConfiguration>{status}</VersioningConfiguration>")
 }
 
-fn blocked(last: bool) -> String {
+pub(super) fn blocked(last: bool) -> String {
     format!(
         "<PublicAccessBlockConfiguration><BlockPublicAcls>true</BlockPublicAcls>\
          <IgnorePublicAcls>true</IgnorePublicAcls><BlockPublicPolicy>true</BlockPublicPolicy>\

@@ -87,9 +87,9 @@ mod tests {
     #[test]
     fn a_policy_is_read_as_sqs_has_it() {
         let target = "arn:aws:sqs:us-east-1:123456789012:orders_dlq";
-        let redrive = Redrive { target: target.to_owned(), max_receives: 20 };
+        let redrive = Redrive { target: target.to_owned(), max_receives: 1000 };
         assert_eq!(Redrive::parse(&redrive.to_json()).as_ref(), Some(&redrive));
-        let text = format!(r#"{{"maxReceiveCount": "20", "deadLetterTargetArn": "{target}"}}"#);
+        let text = format!(r#"{{"maxReceiveCount": "1000", "deadLetterTargetArn": "{target}"}}"#);
         assert_eq!(Redrive::parse(&text).as_ref(), Some(&redrive));
         assert_eq!(redrive.queue(), Some(("123456789012", "orders_dlq")));
         assert_eq!(redrive.name(), "orders_dlq");

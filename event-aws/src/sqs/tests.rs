@@ -144,13 +144,22 @@ async fn the_dead_letter_queue_is_that_of_the_policy() {
     let dead = r#"{"QueueUrl": "http://127.0.0.1:1/123456789012/orders_dlq"}"#;
     let limits = r#"{"Attributes": {"VisibilityTimeout": "7"}}"#;
     let nonsense = policy("{}");
-    let answers = [(200, "{}"), (200, &*there), (200, dead), (200, limits), (200, &*nonsense)];
+    let taken_away = policy("");
+    let answers = [
+        (200, "{}"),
+        (200, &*taken_away),
+        (200, &*there),
+        (200, dead),
+        (200, limits),
+        (200, &*nonsense),
+    ];
     let (queue, script) = queue(&answers).await;
+    assert!(queue.dead_letters().await.unwrap().is_none());
     assert!(queue.dead_letters().await.unwrap().is_none());
     let found = queue.dead_letters().await.unwrap().unwrap();
     assert_eq!(found.url(), "http://127.0.0.1:1/123456789012/orders_dlq");
     assert_eq!(found.limits().visibility, Duration::from_secs(7));
-    let asked = &requests(&script)[2];
+    let asked = &requests(&script)[3];
     assert!(asked.contains(r#""QueueName":"orders_dlq""#), "{asked}");
     assert!(asked.contains(r#""QueueOwnerAWSAccountId":"123456789012""#), "{asked}");
     let error = queue.dead_letters().await.unwrap_err();

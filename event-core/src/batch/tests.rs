@@ -111,8 +111,8 @@ fn what_goes_alone_is_due_at_once_and_leaves_the_open_batch_as_it_is() {
 
 #[test]
 fn reasons_are_named_in_lower_case() {
-    use FlushReason::{Alone, Bytes, Count, Drain, Linger};
-    for reason in [Count, Bytes, Linger, Drain, Alone] {
+    use FlushReason::{Alone, Bytes, Count, Drain, Linger, Pressure};
+    for reason in [Count, Bytes, Linger, Drain, Pressure, Alone] {
         assert_eq!(reason.as_str(), format!("{reason:?}").to_lowercase());
     }
 }

@@ -70,3 +70,34 @@ impl Drain {
         self.begun.and_then(|begun| begun.error)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+
+    #[test]
+    fn a_drain_that_has_begun_keeps_its_reason_and_its_times() {
+        let (start, error) = (Instant::now(), |text| Error::invalid("test", text));
+        let after = |secs| start + Duration::from_secs(secs);
+        for (first, later) in
+            [(Some("first"), Some("later")), (Some("first"), None), (None, Some("later"))]
+        {
+            let mut drain = Drain::new(Duration::from_secs(25));
+            assert!(!drain.has_begun() && !drain.stop().is_requested());
+            assert_eq!(drain.wake_at(start), None);
+            drain.begin(first.map(error), start);
+            drain.begin(later.map(error), after(3));
+            assert!(drain.has_begun() && drain.stop().is_requested());
+            // A fifth of the grace is left when handlers are cut off.
+            assert_eq!([19, 20, 24].map(|secs| drain.cuts_off(after(secs))), [false, true, true]);
+            assert_eq!([20, 24, 25].map(|secs| drain.is_over(after(secs))), [false, false, true]);
+            assert_eq!(
+                (drain.wake_at(after(19)), drain.wake_at(after(20))),
+                (Some(after(20)), Some(after(25)))
+            );
+            let reason = drain.into_error().map(|error| (error.kind(), error.message().to_owned()));
+            assert_eq!(reason, first.map(|text| (ErrorKind::Invalid, text.to_owned())));
+        }
+    }
+}

@@ -311,6 +311,51 @@ mod tests {
     }
 
     #[test]
+    fn large_batches_make_room_for_several_of_them_and_take_none_away() {
+        let batches = |count, mebibytes: usize, had: ConsumerOptions| {
+            let bytes = mebibytes * 1024 * 1024;
+            let batch = BatchLimits { count, bytes, linger: Duration::ZERO };
+            let options = had.batches(batch);
+            assert_eq!(options.batch, batch);
+            (options.max_messages, options.max_bytes / 1024 / 1024)
+        };
+        let more = || ConsumerOptions {
+            max_messages: 200_000,
+            max_bytes: 1024 * 1024 * 1024,
+            ..ConsumerOptions::default()
+        };
+        assert_eq!(batches(10, 1, ConsumerOptions::default()), (1000, 64));
+        assert_eq!(batches(126, 17, ConsumerOptions::default()), (1008, 68));
+        assert_eq!(batches(20_000, 16, ConsumerOptions::default()), (100_000, 64));
+        assert_eq!(batches(20_000, 16, more()), (200_000, 1024));
+    }
+
+    #[test]
+    fn waits_are_held_against_the_visibility_that_is_given() {
+        let fits = |linger, delete_linger| {
+            let mut options = ConsumerOptions {
+                visibility: Some(Duration::from_secs(60)),
+                delete_linger: Duration::from_secs(delete_linger),
+                ..ConsumerOptions::default()
+            };
+            options.batch.linger = Duration::from_secs(linger);
+            options.resolve(&QueueLimits::SQS).is_ok()
+        };
+        assert_eq!([fits(59, 60), fits(60, 60), fits(59, 61)], [true, false, false]);
+    }
+
+    /// As the documentation of each has them.
+    #[test]
+    fn the_defaults_are_those_of_the_documentation() {
+        let options = ConsumerOptions::default();
+        assert_eq!((options.receive_max, options.wait.as_secs()), (10, 20));
+        assert_eq!((options.pollers, options.handlers, options.max_panics), (64, 64, 10));
+        assert_eq!((options.max_messages, options.max_bytes), (1000, 67_108_864));
+        assert_eq!((options.delete_linger.as_millis(), options.batch.count), (100, 10));
+        assert_eq!((options.grace.as_secs(), options.receive_grace.as_secs()), (25, 5));
+    }
+
+    #[test]
     fn a_receive_that_may_be_dropped_is_not_awaited() {
         let receive_grace = |cancel_safe_receive| {
             let limits = QueueLimits { cancel_safe_receive, ..QueueLimits::SQS };

@@ -173,6 +173,15 @@ mod tests {
         options.check().err().map_or_else(String::new, |fault| fault.to_string())
     }
 
+    /// As the documentation of each has them.
+    #[test]
+    fn the_defaults_are_those_of_the_documentation() {
+        let options = ProducerOptions::default();
+        assert_eq!((options.total, options.sends), (None, 8));
+        assert_eq!((options.interval, options.linger.as_millis()), (Duration::ZERO, 50));
+        assert_eq!(options.grace.as_secs(), 25);
+    }
+
     #[test]
     fn options_that_cannot_work_are_refused_by_name() {
         const DAY: Duration = Duration::from_secs(86_400);

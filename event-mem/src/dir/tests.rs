@@ -85,11 +85,11 @@ async fn creations_at_the_same_time_have_one_winner() {
 #[tokio::test]
 async fn keys_that_could_leave_their_place_are_refused_and_nothing_is_written() {
     let (dir, store) = store();
-    let long = "x".repeat(256);
+    let (long, wide) = ("x".repeat(256), "é".repeat(128));
     let deep = "x/".repeat(512) + "x";
     for key in [
         "", "/", "/a", "a/", "a//b", ".", "..", "../a", "a/../b", "a/./b", ".tmp/a", ".hidden",
-        "a/.b", "a\0b", "a\\b", "a\nb", "a\u{7f}", &long, &deep,
+        "a/.b", "a\0b", "a\\b", "a\nb", "a\u{7f}", "a\u{85}", &long, &wide, &deep,
     ] {
         assert_eq!(
             kind(put(&store, key, PutMode::Create).await),
@@ -105,6 +105,18 @@ async fn keys_that_could_leave_their_place_are_refused_and_nothing_is_written() 
     }
     let there: Vec<_> = fs::read_dir(dir.path()).unwrap().collect();
     assert_eq!(there.len(), 1, "only .tmp: {there:?}");
+}
+
+#[tokio::test]
+async fn the_longest_names_and_keys_are_stored_and_listed() {
+    let (_dir, store) = store();
+    let (long, wide) = ("x".repeat(255), "é".repeat(127));
+    let deep = "y/".repeat(511) + "yy";
+    assert_eq!(deep.len(), event_core::MAX_KEY_BYTES);
+    for key in [&long, &deep, &wide] {
+        assert_eq!(put(&store, key, PutMode::Create).await.unwrap(), PutOutcome::Written);
+    }
+    assert_eq!(keys(&store, "").await, [long, deep, wide]);
 }
 
 #[tokio::test]

@@ -98,6 +98,9 @@ async fn a_request_out_of_range_is_refused_by_name() {
         assert_eq!(error.kind(), ErrorKind::Invalid);
         assert!(error.to_string().contains(named), "{error}");
     }
+    for request in [request(1, 20, 0), request(10, 0, 43_200)] {
+        assert!(queue.receive(request).await.unwrap().is_empty());
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -142,10 +145,12 @@ async fn receipts_that_were_never_given_out_fail_alone() {
     send(&other, 1).await;
     let foreign = receive(&other, 1, 0, 30).await.remove(0).receipt;
     let own = receive(&queue, 1, 0, 30).await.remove(0).receipt;
-    let next_receive = own.as_str().replace("-0-1", "-0-2");
+    let [no_receive, next_receive] = ["-0-0", "-0-2"].map(|of| own.as_str().replace("-0-1", of));
     let next_message = own.as_str().replace("-0-1", "-1-1");
     let mut receipts: Vec<Receipt> =
-        ["", "nonsense", "-0-1", &next_receive, &next_message].map(Receipt::new).into();
+        ["", "nonsense", "-0-1", &no_receive, &next_receive, &next_message]
+            .map(Receipt::new)
+            .into();
     receipts.extend([foreign, own]);
     let changes: Vec<_> = receipts.iter().map(|r| (r.clone(), SECOND)).collect();
     for outcomes in [queue.change_visibility(&changes).await, queue.delete(&receipts).await] {

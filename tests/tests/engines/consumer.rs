@@ -180,25 +180,30 @@ impl<F: Fn() -> bool + Send + Sync + 'static> Handler for Slow<F> {
     }
 }
 
-struct TooFew;
+/// A handler that answers so many outcomes more than there are deliveries.
+struct Miscounting(isize);
 
 #[async_trait]
-impl Handler for TooFew {
+impl Handler for Miscounting {
     async fn handle(&self, batch: &[Delivery], _: &Shutdown) -> Vec<Outcome> {
-        vec![Outcome::Ack; batch.len() - 1]
+        vec![Outcome::Ack; batch.len().checked_add_signed(self.0).unwrap()]
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_handler_that_answers_too_few_outcomes_acknowledges_nothing() {
-    let queue = MemQueue::default();
-    send(&queue, &events(10)).await;
-    let (stop, shutdown) = Shutdown::new();
-    let running = spawn(with_handler(&queue, TooFew).options(options()), &shutdown);
-    sleep(Duration::from_secs(10)).await;
-    stop.shutdown();
-    let report = running.await.unwrap();
-    assert_eq!((report.acknowledged, report.deleted, report.released), (0, 0, 10));
+async fn a_handler_that_answers_too_few_outcomes_or_too_many_acknowledges_nothing() {
+    for more in [-1, 1] {
+        let queue = MemQueue::default();
+        send(&queue, &events(10)).await;
+        let (stop, shutdown) = Shutdown::new();
+        let running = spawn(with_handler(&queue, Miscounting(more)).options(options()), &shutdown);
+        sleep(Duration::from_secs(29)).await;
+        assert_eq!(queue.depth().await.unwrap().in_flight, 10, "they come back after 30 s");
+        sleep(Duration::from_secs(10)).await;
+        stop.shutdown();
+        let report = running.await.unwrap();
+        assert_eq!((report.acknowledged, report.deleted, report.released), (0, 0, 20));
+    }
 }
 
 /// Watches what a consumer holds: messages until they are deleted, bytes until they are handled.

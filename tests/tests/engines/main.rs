@@ -17,5 +17,7 @@ mod poison;
 mod producer;
 mod quarantine;
 mod reference;
+mod requests;
 mod stopping;
 mod support;
+mod told;

@@ -266,7 +266,9 @@ mod tests {
     #[test]
     fn a_line_that_is_nothing_is_refused() {
         let mut sent = sent_events();
-        for odd in ["", "{\"request_id\": \"a", "[1, 2", "a\u{0}b", "\u{feff}good-0"] {
+        for odd in
+            ["", "{\"request_id\": \"a", "[1, 2", "\"a", "a\u{0}b", "a\u{85}", "\u{feff}good-0"]
+        {
             assert!(sent.add_identity(odd).is_err(), "{odd:?}");
         }
     }

@@ -68,3 +68,30 @@ async fn messages_leave_in_the_order_in_which_they_became_visible() {
     assert_eq!(from.redrive_to(&to), 5);
     assert_eq!(bodies(receive(&to, 10, 0, 30).await), [2, 3, 4, 1, 0]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn only_what_could_be_received_makes_a_full_queue_refuse() {
+    let queue = queue(|o| o.max_in_flight = 1);
+    send(&queue, 1).await;
+    assert_eq!(receive(&queue, 1, 0, 30).await.len(), 1);
+    assert_eq!(receive(&queue, 1, 0, 30).await.len(), 0, "nothing is kept back");
+    send(&queue, 1).await;
+    let error = queue.receive(request(1, 0, 30)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Throttled);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_redrive_moves_what_has_just_come_back_and_the_target_delays_it() {
+    let (from, to) = (queue(|o| o.delay = SECOND * 7), queue(|o| o.delay = SECOND * 3));
+    send(&from, 3).await;
+    advance(SECOND * 7).await;
+    assert_eq!(receive(&from, 2, 0, 30).await.len(), 2);
+    advance(SECOND * 29).await;
+    assert_eq!(from.redrive_to(&to), 1);
+    advance(SECOND).await;
+    // Nobody asked anything since their visibility lapsed.
+    assert_eq!(from.redrive_to(&to), 2);
+    assert_eq!(counts(&to).await, (0, 0, 3));
+    advance(SECOND * 3).await;
+    assert_eq!(counts(&to).await, (3, 0, 0));
+}

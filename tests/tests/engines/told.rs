@@ -1,0 +1,188 @@
+//! What a consumer and a producer tell of their work, and what becomes of all that they hold.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use event_core::{
+    BatchLimits, ConsumerOptions, Delivery, Error, ErrorKind, FlushReason, Handler, Message,
+    Observer, Outcome, Producer, Shutdown, async_trait,
+};
+use event_mem::{MemQueue, MemStore, Scripted};
+use event_tests::Faulty;
+use tokio::time::{Instant, sleep};
+
+use crate::support::{
+    Each, INSTANTLY, acknowledge, consumer, events, options, run_until_drained, sale, send, spawn,
+    with_handler,
+};
+
+const LATER: Duration = Duration::from_secs(777);
+
+/// Counts what is told.
+#[derive(Default)]
+struct Told {
+    pressed: AtomicUsize,
+    deleted: AtomicUsize,
+    undeleted: AtomicUsize,
+    released: AtomicUsize,
+    sent: AtomicUsize,
+    empty: AtomicUsize,
+}
+
+impl Observer for Told {
+    fn sent(&self, messages: &[Message]) {
+        self.sent.fetch_add(messages.len(), Ordering::SeqCst);
+    }
+
+    fn received(&self, deliveries: &[Delivery]) {
+        self.empty.fetch_add(usize::from(deliveries.is_empty()), Ordering::SeqCst);
+    }
+
+    fn flushed(&self, reason: FlushReason, messages: usize, bytes: usize) {
+        assert_eq!(bytes, messages * event_size(), "{reason:?}");
+        if reason == FlushReason::Pressure {
+            self.pressed.fetch_add(messages, Ordering::SeqCst);
+        }
+    }
+
+    fn deleted(&self, messages: usize) {
+        self.deleted.fetch_add(messages, Ordering::SeqCst);
+    }
+
+    fn undeleted(&self, messages: usize) {
+        self.undeleted.fetch_add(messages, Ordering::SeqCst);
+    }
+
+    fn released(&self, messages: usize) {
+        self.released.fetch_add(messages, Ordering::SeqCst);
+    }
+}
+
+/// Of each of up to ten events.
+fn event_size() -> usize {
+    events(1)[0].size()
+}
+
+/// A handler with a group for each message, and a panic at the look at one of them.
+struct Apart;
+
+#[async_trait]
+impl Handler for Apart {
+    async fn handle(&self, batch: &[Delivery], _: &Shutdown) -> Vec<Outcome> {
+        vec![Outcome::Ack; batch.len()]
+    }
+
+    fn look(&self, delivery: &mut Delivery) -> u64 {
+        assert_ne!(delivery.message.body, "strange");
+        delivery.message.body.iter().map(|&byte| u64::from(byte)).sum()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn open_batches_go_under_pressure_until_half_of_the_room_is_free() {
+    let (queue, told) = (MemQueue::default(), Arc::new(Told::default()));
+    send(&queue, &events(10)).await;
+    let consumer = with_handler(&queue, Apart).observer(told.clone()).options(ConsumerOptions {
+        max_messages: 10,
+        batch: BatchLimits { count: 10, bytes: 1_000_000, linger: Duration::from_secs(25) },
+        ..options()
+    });
+    assert_eq!(run_until_drained(consumer, &queue).await.acknowledged, 10);
+    assert_eq!(told.pressed.load(Ordering::SeqCst), 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_look_that_panics_costs_no_message_its_end() {
+    let queue = MemQueue::default();
+    send(&queue, &[sale("a"), sale("strange"), sale("b")]).await;
+    let report = run_until_drained(with_handler(&queue, Apart).options(options()), &queue).await;
+    assert_eq!((report.received, report.acknowledged), (3, 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_deleted_is_told_as_that_and_makes_room_for_more() {
+    let (queue, told) = (MemQueue::default(), Arc::new(Told::default()));
+    send(&queue, &events(10)).await;
+    // Two of ten, whenever they come.
+    let refusing = Faulty::new(queue.clone(), |call| {
+        let fails = call.operation == "delete" && call.entry < 2;
+        fails.then(|| Error::new(ErrorKind::Invalid, "delete", "on purpose"))
+    });
+    let consumer = consumer(Arc::new(refusing), acknowledge(INSTANTLY), Arc::new(MemStore::new()));
+    let consumer = consumer
+        .observer(told.clone())
+        .options(ConsumerOptions { max_messages: 10, ..ConsumerOptions::default() });
+    let (stop, shutdown) = Shutdown::new();
+    let running = spawn(consumer, &shutdown);
+    sleep(Duration::from_secs(5)).await;
+    send(&queue, &events(10)).await;
+    sleep(Duration::from_secs(5)).await;
+    stop.shutdown();
+    let report = running.await.unwrap();
+    assert_eq!((report.received, report.deleted, report.undeleted), (20, 16, 4));
+    assert_eq!((report.released, report.abandoned), (0, 0));
+    let told = [&told.deleted, &told.undeleted, &told.released];
+    assert_eq!(told.map(|count| count.load(Ordering::SeqCst)), [16, 4, 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_sent_received_and_given_back_is_told() {
+    let (queue, told) = (MemQueue::default(), Arc::new(Told::default()));
+    let producer = Producer::new(Arc::new(queue.clone()), Scripted::new(events(10)));
+    producer.observer(told.clone()).run(Shutdown::never()).await.unwrap();
+    let later = Each { takes: INSTANTLY, outcome: |_: &Delivery| Outcome::Retry(LATER) };
+    let consumer = with_handler(&queue, later).observer(told.clone());
+    let consumer = consumer.options(ConsumerOptions { pollers: 1, ..options() });
+    let (stop, shutdown) = Shutdown::new();
+    let running = spawn(consumer, &shutdown);
+    sleep(Duration::from_secs(65)).await;
+    stop.shutdown();
+    let report = running.await.unwrap();
+    assert_eq!((report.received, report.released), (10, 10));
+    let told = [&told.sent, &told.released, &told.empty];
+    // Three long polls, and the one that the stop ended.
+    assert_eq!(told.map(|count| count.load(Ordering::SeqCst)), [10, 10, 4]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_given_back_makes_room_for_more() {
+    let queue = MemQueue::default();
+    send(&queue, &events(10)).await;
+    let refusing = Faulty::new(queue.clone(), |call| {
+        let fails = call.operation == "change_visibility";
+        fails.then(|| Error::new(ErrorKind::Invalid, "change_visibility", "on purpose"))
+    });
+    let later_at_first = Each {
+        takes: INSTANTLY,
+        outcome: |delivery: &Delivery| match delivery.receive_count {
+            1 => Outcome::Retry(LATER),
+            _ => Outcome::Ack,
+        },
+    };
+    let consumer = consumer(Arc::new(refusing), later_at_first, Arc::new(MemStore::new()));
+    let consumer = consumer.options(ConsumerOptions { max_messages: 10, ..options() });
+    let report = run_until_drained(consumer, &queue).await;
+    assert_eq!((report.received, report.deleted), (20, 10));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_of_which_some_is_done_slows_nothing_down() {
+    let queue = MemQueue::default();
+    send(&queue, &events(200)).await;
+    let one_of_ten_at_first = AtomicUsize::new(0);
+    let handler = Each {
+        takes: INSTANTLY,
+        outcome: move |delivery: &Delivery| {
+            let number = one_of_ten_at_first.fetch_add(1, Ordering::SeqCst);
+            if delivery.receive_count == 1 && number.is_multiple_of(10) {
+                return Outcome::Retry(Duration::ZERO);
+            }
+            Outcome::Ack
+        },
+    };
+    let start = Instant::now();
+    let report = run_until_drained(with_handler(&queue, handler).options(options()), &queue).await;
+    assert!(report.released > 0, "{report:?}");
+    assert_eq!(start.elapsed(), Duration::ZERO);
+}

@@ -302,12 +302,32 @@ mod tests {
         let outages = Outages::default();
         assert_eq!(outages.succeeded(WHAT, "put"), None);
         outages.failed(WHAT, &put(), 3);
+        advance(Duration::from_secs(1)).await;
         outages.failed(WHAT, &error("put", ErrorKind::Throttled), 4);
         outages.failed(WHAT, &error("get", ErrorKind::Throttled), 9);
         advance(Duration::from_secs(2)).await;
         assert_eq!(outages.succeeded("given up", "put"), None);
-        let over = Over { operation: "put", lasted: Duration::from_secs(2), failures: 7 };
+        let over = Over { operation: "put", lasted: Duration::from_secs(3), failures: 7 };
         assert_eq!(outages.succeeded(WHAT, "put"), Some(over));
         assert_eq!(outages.succeeded(WHAT, "put"), None, "it is over once");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_next_outage_has_its_line_after_half_a_minute_and_numbers_of_its_own() {
+        let outages = Outages::default();
+        // Its lines are five minutes apart in the end.
+        for _ in 0..80 {
+            outages.failed(WHAT, &put(), 1);
+            advance(Duration::from_secs(10)).await;
+        }
+        let over = |secs, failures| {
+            Some(Over { operation: "put", lasted: Duration::from_secs(secs), failures })
+        };
+        assert_eq!(outages.succeeded(WHAT, "put"), over(800, 80));
+        advance(PAUSE - Duration::from_secs(1)).await;
+        assert_eq!(outages.failed(WHAT, &put(), 3), None);
+        advance(Duration::from_secs(1)).await;
+        assert!(outages.failed(WHAT, &put(), 4).is_some());
+        assert_eq!(outages.succeeded(WHAT, "put"), over(1, 7));
     }
 }

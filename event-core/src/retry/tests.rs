@@ -315,3 +315,11 @@ proptest! {
         prop_assert_eq!(log.into_inner(), sent);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_observes_leaves_what_was_logged_shared() {
+    let outages = Outages::default();
+    let retry = retry().outages(outages.clone()).observed_by(Arc::new(()));
+    assert_eq!(retry.logged().failed("x", &error(ErrorKind::Transient), 1), Some(1));
+    assert_eq!(outages.failed("x", &error(ErrorKind::Transient), 1), None);
+}

@@ -255,4 +255,20 @@ mod tests {
             }
         }
     }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stop_while_the_store_fails_gives_events_back_at_once() {
+        let mut mock = MockStore::new();
+        mock.expect_get().returning(|_| Err(Error::new(ErrorKind::Transient, "get", "")));
+        let schema = Arc::new(Retail::default());
+        let writer = BatchWriter::new(Arc::new(mock), Layout::default(), schema);
+        let body = r#"{"request_id": "r1", "store_id": 8, "cust_id": 538, "category": "Games",
+            "sku": 42515, "price": 64.08, "qty": 5, "discount": 4.9, "gift_wrap": false,
+            "variant": "black", "priority_shipping": true, "ts": "2026-11-22T00:00:00"}"#;
+        let event = Message::new(body).with_attribute(crate::EVENT_TYPE, "sale_event");
+        let (trigger, stop) = Shutdown::new();
+        trigger.shutdown();
+        let outcomes = writer.handle(&[delivery(event)], &stop).await;
+        assert_eq!(outcomes, [Outcome::Retry(Duration::ZERO)]);
+    }
 }

@@ -218,6 +218,26 @@ mod tests {
         assert_eq!(error.unwrap_err().kind(), ErrorKind::Transient);
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn each_message_has_its_own_outcome_though_the_first_is_put_last() {
+        let (trigger, stop) = Shutdown::new();
+        let mut store = MockStore::new();
+        store.expect_put().returning(move |_, body, _| {
+            if codec::decode_line(&body) == Ok(Message::new("refused")) {
+                return Err(Error::new(ErrorKind::Transient, "put", "on purpose"));
+            }
+            trigger.shutdown();
+            Ok(PutOutcome::Written)
+        });
+        let quarantine = Quarantine::new(Arc::new(store), Layout::default());
+        let (messages, reason) = (["refused", "taken"].map(Message::new), Reason::new("bad", ""));
+        let sent_at = SystemTime::UNIX_EPOCH;
+        let entry = |message| QuarantineEntry { message, reason: &reason, sent_at };
+        let entries: Vec<_> = messages.iter().map(entry).collect();
+        let outcomes = quarantine.put(&entries, &Retry::default(), &stop).await;
+        assert_eq!(outcomes.iter().map(Result::is_ok).collect::<Vec<_>>(), [false, true]);
+    }
+
     #[test]
     fn the_day_of_a_message_is_that_on_which_the_queue_accepted_it_in_utc() {
         let day = |nanos: u64| {

@@ -161,7 +161,9 @@ async fn what_is_missing_may_be_on_the_queue() {
     ] {
         for sent in [sent(&ALL), Sent::Count(6)] {
             let audit = audit(&store).sent(sent).queues(depth(queue), depth(dead));
-            assert_eq!(report(audit).await.books, books, "{queue} {dead}");
+            let told = report(audit).await;
+            assert_eq!(told.books, books, "{queue} {dead}");
+            assert_eq!((told.on_the_way, told.dead_lettered), (Some(queue), Some(dead)));
         }
     }
 }

@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 
 use event_core::{
     Audit, Books, CompactReport, Compactor, Compression, FindingKind, Layout, ObjectStore, Result,
-    Retail, Shutdown,
+    Retail, Shutdown, list_all,
 };
 use event_mem::MemStore;
 use fastrand::Rng;
@@ -95,8 +95,14 @@ async fn what_comes_later_goes_into_another_object() {
 async fn objects_are_no_larger_than_is_asked_for() {
     let store = mixed().await;
     let compactor = compactor(store.clone()).target_bytes(1).compression(Compression::Zstd);
-    compactor.unwrap().run(&Shutdown::never()).await.unwrap();
+    let report = compactor.unwrap().run(&Shutdown::never()).await.unwrap();
     assert_eq!(keys(&store, "compacted/store_events/").await.len(), 5);
+    let sales = report.partitions["event_type=sale_event/dt=2026_11_22"];
+    let merged = list_all(&store, &format!("{COMPACTED}/")).await.unwrap();
+    let bytes = merged.iter().map(|object| object.size).sum();
+    assert_eq!((sales.objects, sales.sources, sales.bytes), (4, 4, bytes));
+    let audit = Audit::new(Arc::new(store.clone()), Layout::default(), Arc::new(Retail::default()));
+    assert_eq!(audit.run(&Shutdown::never()).await.unwrap().stored.compacted, 5);
     assert_eq!(seen(&store).await, once(&MIXED));
     assert_eq!(found(&store).await, []);
 }
@@ -108,6 +114,26 @@ async fn other_days_are_left_alone() {
     let dates = event_core::Dates::new(day, day).unwrap();
     compactor(store.clone()).dates(dates).run(&Shutdown::never()).await.unwrap();
     assert_eq!(seen(&store).await, once(&["f"]));
+}
+
+/// Of a day of which nothing else is left.
+#[tokio::test]
+async fn a_claim_or_a_merged_object_alone_is_found() {
+    for (left, kind, faults) in
+        [("_claims/", FindingKind::OpenClaim, 1), ("", FindingKind::Unclaimed, 0)]
+    {
+        let store = mixed().await;
+        compact(&store).await;
+        let left = format!("compacted/{left}store_events/");
+        for key in keys(&store, "").await {
+            if key.contains("dt=2026_11_23") && !key.starts_with(&left) {
+                delete(&store, &key).await;
+            }
+        }
+        assert_eq!(found(&store).await, [kind]);
+        let report = compact(&store).await;
+        assert_eq!(report.faults.len(), faults, "{report:?}");
+    }
 }
 
 #[tokio::test]

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use event_core::{Error, ErrorKind, Producer, Queue, Shutdown};
+use event_core::{Delivery, Error, ErrorKind, Outcome, Producer, Queue, Shutdown};
 use event_mem::{MemQueue, MemStore, Scripted};
 use event_tests::Faulty;
 use tokio::time::Instant;
 
 use crate::support::{
-    INSTANTLY, acknowledge, consumer, events, options, retry, run_until_drained, send,
+    Each, INSTANTLY, acknowledge, consumer, events, options, retry, run_until_drained, send,
 };
 
 /// What heals by itself only while somebody replaces it.
@@ -66,6 +66,25 @@ async fn what_is_done_is_deleted_once_access_is_back() {
     let consumer = consumer(Arc::new(refusing), acknowledge(INSTANTLY), Arc::new(MemStore::new()));
     let report = run_until_drained(consumer.options(options()), &queue).await;
     assert_eq!((report.received, report.deleted, report.undeleted), (20, 20, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_done_is_given_back_once_access_is_back() {
+    let queue = MemQueue::default();
+    send(&queue, &events(20)).await;
+    let refusing = refusing(&queue, &["change_visibility"], ErrorKind::Denied, (0, 20));
+    let later_at_first = Each {
+        takes: INSTANTLY,
+        outcome: |delivery: &Delivery| match delivery.receive_count {
+            1 => Outcome::Retry(Duration::from_secs(500)),
+            _ => Outcome::Ack,
+        },
+    };
+    let start = Instant::now();
+    let consumer = consumer(Arc::new(refusing), later_at_first, Arc::new(MemStore::new()));
+    let report = run_until_drained(consumer.options(options()), &queue).await;
+    assert_eq!((report.received, report.released), (40, 20));
+    assert!(start.elapsed().as_secs() >= 520, "{:?}", start.elapsed());
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use event_core::{
-    BatchLimits, ConsumerOptions, Delivery, Error, ErrorKind, Outcome, Queue, QueueLimits, Shutdown,
+    BatchLimits, ConsumerOptions, Delivery, Error, ErrorKind, Outcome, Queue, QueueLimits, Reason,
+    Shutdown,
 };
 use event_mem::{MemQueue, MemQueueOptions, MemStore};
 use event_tests::Faulty;
@@ -135,9 +136,11 @@ async fn an_error_that_will_not_heal_ends_the_consumer_after_a_drain() {
 async fn a_shutdown_while_the_quarantine_fails_gives_the_message_back() {
     let queue = MemQueue::default();
     send(&queue, &[sale("not json")]).await;
-    let store = Faulty::new(MemStore::new(), |_| Some(transient("put")));
+    let store = Arc::new(Faulty::new(MemStore::new(), |_| Some(transient("put"))));
+    let bad = || Outcome::Quarantine(Reason::new("bad_msg", "on purpose"));
+    let handler = Each { takes: INSTANTLY, outcome: move |_: &Delivery| bad() };
     let (stop, shutdown) = Shutdown::new();
-    let running = spawn(writer(Arc::new(queue.clone()), Arc::new(store)), &shutdown);
+    let running = spawn(consumer(Arc::new(queue.clone()), handler, store), &shutdown);
     sleep(Duration::from_secs(60)).await;
     stop.shutdown();
     let report = running.await.unwrap();

@@ -21,6 +21,8 @@ struct Watched {
     answer_takes: Duration,
     /// The change of which entry is refused in the first request.
     refuses: Option<usize>,
+    /// The first change has no effect, and no outcome.
+    forgets: bool,
     start: Instant,
     visibilities: Log<Duration>,
     /// When changes took effect, and for which receipts.
@@ -33,6 +35,7 @@ impl Watched {
             queue: queue.clone(),
             answer_takes: Duration::ZERO,
             refuses: None,
+            forgets: false,
             start: Instant::now(),
             visibilities: Log::new(),
             changes: Log::new(),
@@ -63,6 +66,9 @@ impl Queue for Watched {
         let first = self.changes.entries().is_empty();
         let receipts = changes.iter().map(|(receipt, _)| receipt.clone()).collect();
         self.changes.push((self.start.elapsed().as_secs(), receipts));
+        if self.forgets && first {
+            return Vec::new();
+        }
         let mut outcomes = self.queue.change_visibility(changes).await;
         if let Some(outcome) = self.refuses.filter(|_| first).and_then(|at| outcomes.get_mut(at)) {
             *outcome = Err(Error::new(ErrorKind::Invalid, "change_visibility", "on purpose"));
@@ -127,6 +133,17 @@ async fn of_extensions_in_one_request_the_refused_one_alone_is_not_asked_for_aga
     let mut expected = first.clone();
     expected.remove(1);
     assert_eq!(*second, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_extension_without_an_outcome_is_asked_for_again() {
+    let queue = MemQueue::default();
+    send(&queue, &events(5)).await;
+    let watched = Watched { forgets: true, ..Watched::new(&queue) };
+    let slow = acknowledge(Duration::from_secs(80));
+    let consumer = consumer(Arc::new(watched), slow, Arc::new(MemStore::new()));
+    let report = run_until_drained(consumer.options(options()), &queue).await;
+    assert_eq!((report.received, report.acknowledged), (5, 5), "one came again while it was held");
 }
 
 #[tokio::test(start_paused = true)]

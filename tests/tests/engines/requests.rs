@@ -129,6 +129,22 @@ async fn requests_have_as_many_entries_as_the_queue_takes_however_many_it_gives(
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_send_has_as_many_bytes_as_a_batch_may_have_and_not_a_message() {
+    let size = event_size();
+    let (message_bytes, batch_bytes) = (size, 5 * size);
+    let queue = queue_with(QueueLimits { message_bytes, batch_bytes, ..QueueLimits::SQS });
+    let counting = Arc::new(Counting::new(&queue));
+    let producer = Producer::new(counting.clone(), Scripted::new(events(10))).retry(retry());
+    assert_eq!(producer.run(Shutdown::never()).await.unwrap().sent, 10);
+    assert_eq!(counting.entries.entries(), [("send", 5); 2]);
+}
+
+/// Of each of the first ten events.
+fn event_size() -> usize {
+    events(1)[0].size()
+}
+
+#[tokio::test(start_paused = true)]
 async fn no_more_deletes_are_under_way_than_there_may_be_pollers() {
     let queue = MemQueue::default();
     send(&queue, &events(100)).await;

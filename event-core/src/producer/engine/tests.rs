@@ -226,3 +226,19 @@ async fn a_backend_that_panics_ends_the_producer_with_an_error_that_says_so() {
     assert_eq!(error.kind(), ErrorKind::Unknown);
     assert!(error.to_string().contains("the queue's backend broke"), "{error}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn one_batch_that_fails_for_good_ends_the_tries_of_the_others_and_says_why() {
+    let queue = Sink::refusing(Duration::ZERO, |message| match &*message.body {
+        b"denied" => Some(ErrorKind::Denied),
+        _ => Some(ErrorKind::Throttled),
+    });
+    let messages = ["slow", "denied", "slow"].map(|body| vec![Message::new(body); 10]).concat();
+    let start = Instant::now();
+    let producer = Producer::new(queue, Given::new(messages));
+    let run = tokio::time::timeout(Duration::from_secs(3600), producer.run(Shutdown::never()));
+    let error = run.await.expect("it gives up").unwrap_err();
+    assert_eq!((error.kind(), start.elapsed().as_secs()), (ErrorKind::Denied, 30));
+    let text = error.to_string();
+    assert!(text.contains("30 messages") && text.ends_with("send: on purpose"), "{text}");
+}

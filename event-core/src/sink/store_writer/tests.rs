@@ -266,3 +266,27 @@ async fn no_more_events_are_at_the_store_at_once_than_was_said() {
         assert_eq!(store.most.load(Ordering::Relaxed), most, "{puts} puts");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn below_a_prefix_that_needs_repair_events_wait_for_five_minutes() {
+    let mut mock = MockStore::new();
+    mock.expect_get().returning(|_| Ok(Some("no manifest".into())));
+    let schema = Arc::new(Retail::default());
+    let writer = StoreWriter::new(Arc::new(mock), Layout::default(), schema);
+    let outcomes = writer.handle(&["r1", "r2"].map(sale).map(delivery), &Shutdown::never()).await;
+    assert_eq!(outcomes, vec![Outcome::Retry(Duration::from_secs(300)); 2]);
+    let error = writer.open(&Shutdown::never()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Invalid);
+}
+
+/// A person waits for it; a consumer with messages would try again.
+#[tokio::test(start_paused = true)]
+async fn a_prefix_that_cannot_be_read_is_told_at_once_when_it_is_opened() {
+    let mut mock = MockStore::new();
+    mock.expect_get().once().returning(|_| Err(error(ErrorKind::Denied)));
+    let schema = Arc::new(Retail::default());
+    let writer = StoreWriter::new(Arc::new(mock), Layout::default(), schema);
+    let never = Shutdown::never();
+    let open = tokio::time::timeout(Duration::from_secs(3600), writer.open(&never)).await;
+    assert_eq!(open.unwrap().unwrap_err().kind(), ErrorKind::Denied);
+}

@@ -43,3 +43,37 @@ fn warn<'a>(outages: &Outages, what: &'static str, outcomes: impl Iterator<Item 
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+
+    fn failed(kind: ErrorKind) -> Error {
+        Error::new(kind, "change_visibility", "on purpose")
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_extension_that_fails_is_no_success_of_its_request() {
+        let outages = Outages::default();
+        let outcomes = [Ok(()), Err(failed(ErrorKind::Transient)), Ok(())];
+        not_extended(&outages, outcomes.iter());
+        assert!(outages.succeeded(NOT_EXTENDED, "change_visibility").is_some());
+        not_extended(&outages, outcomes.iter());
+        not_extended(&outages, [Ok(()), Ok(())].iter());
+        assert!(outages.succeeded(NOT_EXTENDED, "change_visibility").is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_kind_of_error_has_a_line_with_its_number() {
+        use ErrorKind::{Denied, Invalid};
+        let outages = Outages::default();
+        let first = [Denied, Invalid].map(|kind| Err(failed(kind)));
+        let more = [Denied, Invalid, Denied, Denied, Invalid].map(|kind| Err(failed(kind)));
+        not_deleted(&outages, &first);
+        not_deleted(&outages, &more);
+        tokio::time::advance(std::time::Duration::from_secs(30)).await;
+        let counts = [Denied, Invalid].map(|kind| outages.failed(NOT_DELETED, &failed(kind), 0));
+        assert_eq!(counts, [Some(3), Some(2)]);
+    }
+}

@@ -169,6 +169,15 @@ async fn a_dead_letter_queue_that_no_queue_would_use_is_not_made() {
     let answers = [(400, MISSING), (200, &*orders), (200, &is), (200, "{}")];
     let [done, ..] = queue(&Script::new(&answers), Existing::Keep).await.unwrap_or_default();
     assert_eq!(done, ["queue orders_dlq: created"]);
+    // The same, whatever else of the policy is another's choice.
+    let sooner = POLICY.replace("20", "3");
+    let is = attributes(&QUEUE.map(|(name, value)| match name {
+        "RedrivePolicy" => (name, &*sooner),
+        _ => (name, value),
+    }));
+    let answers = [(400, MISSING), (200, &*orders), (200, &is), (200, "{}")];
+    let [done, _, kept] = queue(&Script::new(&answers), Existing::Keep).await.unwrap_or_default();
+    assert_eq!((&*done, kept.len()), (&["queue orders_dlq: created".to_owned()][..], 1));
 }
 
 #[tokio::test]

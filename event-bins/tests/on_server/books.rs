@@ -42,6 +42,22 @@ async fn sound() -> (State, SocketAddr) {
     (server, address)
 }
 
+/// Whoever reads nothing must not take it for good news.
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_report_that_cannot_be_written_ends_with_1() {
+    let (_server, address) = sound().await;
+    for arguments in [&["audit"][..], &["audit", "--json"], &["compact"], &["compact", "--json"]] {
+        let mut eventctl = program(env!("CARGO_BIN_EXE_eventctl"), address);
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        eventctl.args(arguments).stdout(full);
+        let output = tokio::task::spawn_blocking(move || eventctl.output()).await.unwrap().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {said}");
+        assert!(said.contains("standard output cannot be written"), "{arguments:?}: {said}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn the_audit_says_whether_the_books_balance() {
     let (server, address) = sound().await;

@@ -186,6 +186,14 @@ async fn a_changed_visibility_counts_from_now_and_ends_with_the_longest() {
     assert_eq!(counts(&queue).await, (0, 1, 0));
     advance(SECOND).await;
     assert_eq!(counts(&queue).await, (1, 0, 0));
+
+    // The longest counts from the receive, however often it was changed.
+    let delivery = receive(&queue, 1, 0, 30).await.remove(0);
+    advance(SECOND * 20).await;
+    change(&queue, &delivery, 20).await.unwrap();
+    advance(SECOND * 10).await;
+    assert!(change(&queue, &delivery, 31).await.is_err());
+    change(&queue, &delivery, 30).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]

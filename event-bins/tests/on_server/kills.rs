@@ -59,8 +59,11 @@ async fn a_hundred_kills_lose_nothing_and_store_nothing_twice() {
     server.add_queue(QUEUE, MemQueueOptions { limits, ..MemQueueOptions::default() }, None);
     let mut events = of_today(0, 0.0);
     let mut sent = SentEvents::new(Arc::new(Retail::default()));
-    for message in events.clone().next_batch(EVENTS).await.unwrap() {
-        sent.add_message(&message);
+    let (mut same, mut left) = (events.clone(), EVENTS);
+    while left > 0 {
+        let batch = same.next_batch(left).await.unwrap();
+        batch.iter().for_each(|message| sent.add_message(message));
+        left -= batch.len();
     }
     server.fill_from(&mut events, EVENTS).await.unwrap();
     let address = serve(&server).await;

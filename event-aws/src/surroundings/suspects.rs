@@ -8,13 +8,9 @@ impl Surroundings {
     /// meant to give some and cannot. Empty if nothing was meant to.
     pub(crate) async fn suspects(&self) -> Vec<String> {
         let mut found = Vec::new();
-        let pair = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"];
-        for (one, other) in [(pair[0], pair[1]), (pair[1], pair[0])] {
-            if self.set(one).is_some() && self.set(other).is_none() {
-                found.push(format!("{one} is set and {other} is not"));
-            }
-        }
         for (one, other) in [
+            ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
+            ("AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID"),
             ("AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_ARN"),
             ("AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE"),
         ] {

@@ -64,6 +64,11 @@ pub(super) async fn list_is_paged_and_resumable(backend: Arc<dyn StoreBackend>) 
         let (names, more) = shelf.page("a/", Some(after), 100).await;
         assert_eq!((names, more), (owned(&below), false), "below a/, after {after:?}");
     }
+    for key in ORDERED {
+        let rest = ORDERED.iter().filter(|name| name.starts_with(key) && **name > key);
+        let (names, more) = shelf.page(key, Some(key), 100).await;
+        assert_eq!((names, more), (owned(&rest.collect::<Vec<_>>()), false), "after {key}, itself");
+    }
 
     // A listing goes on where it was, though the key it had come to is gone and others came.
     let (names, _) = shelf.page("", None, 2).await;

@@ -112,8 +112,11 @@ mod tests {
         let mut count = |id| panics.count(id);
         assert_eq!([count(&a), count(&b), count(&a)], [None; 3]);
         assert_eq!([count(&a), count(&a), count(&b)], [Some(3), Some(4), None]);
-        panics.forget(&[Delivery { id: a.clone(), ..delivery(Message::new("x")) }]);
+        let good = |id: &MessageId| Delivery { id: id.clone(), ..delivery(Message::new("x")) };
+        panics.forget(&[good(&a)]);
         assert_eq!([panics.count(&a), panics.count(&b)], [None, Some(3)]);
+        panics.forget(&[good(&b), good(&a)]);
+        assert_eq!([panics.count(&a), panics.count(&b)], [None, None], "handled beside others");
         assert_eq!(Panics::new(1).count(&a), Some(1));
     }
 

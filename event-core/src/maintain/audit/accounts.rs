@@ -190,6 +190,8 @@ mod tests {
         assert_eq!(verdict(3, 0, 4), Books::Open);
         assert_eq!(verdict(3, 3, 0), Books::Open);
         assert_eq!(verdict(3, 1, 1), Books::Unbalanced);
+        assert_eq!(verdict(4, 2, 2), Books::Open);
+        assert_eq!(verdict(5, 2, 2), Books::Unbalanced);
         assert_eq!(super::verdict(false, false, 0, None), Books::Balanced);
         assert_eq!(super::verdict(false, false, 1, None), Books::Unbalanced);
         let queues = Some((depth(9), depth(9)));

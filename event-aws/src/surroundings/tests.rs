@@ -321,7 +321,7 @@ proptest! {
             match surroundings.endpoint(S3, None) {
                 // A path may have any.
                 Ok(url) => assert!(url.is_none_or(|url| {
-                    url.splitn(4, '/').nth(2).is_some_and(|host| !host.is_empty() && !host.contains('@'))
+                    url.split('/').nth(2).is_some_and(|host| !host.is_empty() && !host.contains('@'))
                 })),
                 Err(error) => faults.push(error.to_string()),
             }

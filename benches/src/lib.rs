@@ -3,7 +3,7 @@
 
 pub mod server;
 
-use event_core::jiff::{Timestamp, tz::Offset};
+use event_core::jiff::{Timestamp, civil::DateTime, tz::Offset};
 use event_core::{EventSource, Message};
 use event_mem::{Synthetic, SyntheticOptions};
 
@@ -21,12 +21,16 @@ pub fn valid() -> Synthetic {
     Synthetic::new(options).expect("a rate of zero is valid")
 }
 
+/// The start of this day in UTC.
+pub fn today() -> DateTime {
+    Offset::UTC.to_datetime(Timestamp::now()).start_of_day()
+}
+
 /// A source of events of today, this share of which is invalid, between 0 and 1: what a queue brings
-/// in most cases. Whether an older event is still stored has to be looked up.
-/// Another seed gives other events.
+/// in most cases. Whether an older event is still stored has to be looked up. Another seed gives other
+/// events.
 pub fn of_today(seed: u64, invalid_rate: f64) -> Synthetic {
-    let start = Offset::UTC.to_datetime(Timestamp::now()).start_of_day();
-    let options = SyntheticOptions { seed, invalid_rate, start };
+    let options = SyntheticOptions { seed, invalid_rate, start: today() };
     // Shares of the benches are constants.
     Synthetic::new(options).expect("the share is between 0 and 1")
 }

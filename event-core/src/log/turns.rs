@@ -43,6 +43,8 @@ const ALONE: u32 = 16;
 const MOST_AHEAD: Slot = 16;
 /// A put that took hours met an outage, and says nothing of how long the next one takes.
 const LONGEST: Duration = Duration::from_secs(1);
+/// However slow the store is and however many writers there are.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
 impl Default for Turns {
     fn default() -> Self {
@@ -79,7 +81,8 @@ impl Turns {
         self.last = Some(now);
         // In the mean as long as makes the rate, with the try itself.
         let wait = put * 2.0 * chance * (1.0 / self.rate - 1.0 / FASTEST);
-        self.not_before = (wait > 0.0).then(|| now + Duration::from_secs_f64(wait));
+        let wait = Duration::from_secs_f64(wait).min(LONGEST_WAIT);
+        self.not_before = (!wait.is_zero()).then(|| now + wait);
     }
 
     pub(super) fn ahead(&self) -> Slot {
@@ -142,6 +145,8 @@ mod tests {
         assert_eq!(turns.not_before().map(|until| until - now), Some(longest));
         turns.tried(now - PUT, now, true, 0.0);
         assert_eq!(turns.not_before(), None, "chance may spare the wait");
+        turns.tried(now - LONGEST, now, false, 1.0);
+        assert_eq!(turns.not_before(), Some(now + LONGEST_WAIT));
     }
 
     #[test]

@@ -102,16 +102,15 @@ impl Traffic {
     }
 
     /// In any order, and with repetitions if there shall be any.
-    fn repeated(self, plan: &Plan, rng: &mut Rng) -> Self {
-        let mut traffic = self;
+    fn repeated(mut self, plan: &Plan, rng: &mut Rng) -> Self {
         if let Some(&rate) = plan.faults.get(&Fault::Duplicates) {
             let again: Vec<_> =
-                traffic.messages.iter().filter(|_| rng.f64() < rate).cloned().collect();
-            traffic.hit(Fault::Duplicates, again.len());
-            traffic.messages.extend(again);
+                self.messages.iter().filter(|_| rng.f64() < rate).cloned().collect();
+            self.hit(Fault::Duplicates, again.len());
+            self.messages.extend(again);
         }
-        rng.shuffle(traffic.messages.make_contiguous());
-        traffic
+        rng.shuffle(self.messages.make_contiguous());
+        self
     }
 
     /// What must become of this message; none if nobody sent it.

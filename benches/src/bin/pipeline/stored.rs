@@ -1,8 +1,7 @@
 //! Events that are there before a consumer starts.
 
-use event_benches::of_today;
 use event_benches::server::State;
-use event_core::jiff::{Timestamp, tz::Offset};
+use event_benches::{of_today, today};
 use event_core::{
     Compression, EventSource, Layout, Manifest, ManifestOptions, ObjectLayout, ObjectStore,
     PutMode, Retry, Shutdown,
@@ -21,8 +20,8 @@ pub(crate) async fn fill(state: &State, events: u64) -> Outcome<()> {
     let (store, layout) = (state.store(), Layout::default());
     let options = ManifestOptions { layout: Some(ObjectLayout::Batch), ..Default::default() };
     Manifest::open(store, &layout, &options, &Retry::default(), &Shutdown::never()).await?;
-    let today = Offset::UTC.to_datetime(Timestamp::now()).date().strftime("%Y_%m_%d");
-    let partition = format!("{}/event_type=sale_event/dt={today}", Layout::DEFAULT_PREFIX);
+    let day = today().strftime("%Y_%m_%d");
+    let partition = format!("{}/event_type=sale_event/dt={day}", Layout::DEFAULT_PREFIX);
     // Events that the queue does not bring.
     let mut source = of_today(1, 0.0);
     for slot in 0..events.div_ceil(SEGMENT) {

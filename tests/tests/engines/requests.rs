@@ -12,8 +12,8 @@ use event_mem::{MemQueue, MemQueueOptions, MemStore, Scripted};
 use tokio::time::{Instant, sleep};
 
 use crate::support::{
-    Each, INSTANTLY, Log, acknowledge, consumer, events, options, retry, run_until_drained, send,
-    spawn, with_handler,
+    Each, INSTANTLY, Log, acknowledge, consumer, drained, events, options, retry,
+    run_until_drained, send, spawn, with_handler,
 };
 
 /// A queue that logs how many entries each request has, and takes its time.
@@ -198,6 +198,24 @@ async fn what_comes_one_after_the_other_is_deleted_together() {
     stop.shutdown();
     assert_eq!(running.await.unwrap().deleted, 3);
     assert_eq!(counting.entries.entries(), [("delete", 3)]);
+}
+
+/// The queue has nothing more, and its long poll goes on: nothing else wakes the consumer.
+#[tokio::test(start_paused = true)]
+async fn what_nothing_joins_is_deleted_after_its_time() {
+    let queue = MemQueue::default();
+    send(&queue, &events(1)).await;
+    let consumer = with_handler(&queue, acknowledge(Duration::ZERO));
+    let delete_linger = Duration::from_millis(700);
+    let batch = gathering(1, 0);
+    let consumer =
+        consumer.options(ConsumerOptions { batch, delete_linger, ..ConsumerOptions::default() });
+    let (stop, shutdown) = Shutdown::new();
+    let (start, running) = (Instant::now(), spawn(consumer, &shutdown));
+    drained(&queue).await;
+    assert_eq!(start.elapsed(), delete_linger);
+    stop.shutdown();
+    assert_eq!(running.await.unwrap().deleted, 1);
 }
 
 /// A handler that takes half a second longer for each message.

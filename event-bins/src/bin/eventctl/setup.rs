@@ -113,15 +113,15 @@ impl SetupArgs {
         }
         let aws = self.aws.load().await.map_err(|error| Failure::at_start(&error))?;
         let Some(seconds) = self.every_secs else {
-            if !self.once(&aws, shutdown, true).await? {
+            if !self.once(&aws, shutdown, &mut Vec::new()).await? {
                 print("all is as it should be: nothing was changed")?;
             }
             return Ok(());
         };
-        let mut is_first = true;
+        let mut kept = Vec::new();
         while !shutdown.is_requested() {
-            match self.once(&aws, shutdown, is_first).await {
-                Ok(_) => is_first = false,
+            match self.once(&aws, shutdown, &mut kept).await {
+                Ok(_) => {}
                 Err(_) if shutdown.is_requested() => break,
                 Err(Failure::Service(text)) => tracing::warn!("{text}"),
                 Err(failure) => return Err(failure),
@@ -135,13 +135,19 @@ impl SetupArgs {
         Ok(())
     }
 
-    /// Whether there was anything to tell. What is kept need not be told each time.
-    async fn once(&self, aws: &Aws, shutdown: &Shutdown, tell_kept: bool) -> Result<bool, Failure> {
+    /// Whether there was anything to do or to keep. What is kept is told unless it `was` before.
+    async fn once(
+        &self,
+        aws: &Aws,
+        shutdown: &Shutdown,
+        was: &mut Vec<Change>,
+    ) -> Result<bool, Failure> {
         let plan = answered(patiently(shutdown, || self.plan(aws)).await)?;
         let Decision { steps, refused, kept } = plan.decide(self.existing());
-        for change in kept.iter().filter(|_| tell_kept) {
+        for change in kept.iter().filter(|change| !was.contains(change)) {
             print(format_args!("kept: {change}"))?;
         }
+        was.clone_from(&kept);
         if !refused.is_empty() {
             for change in &refused {
                 print(format_args!("refused: {change}; {}", remedy(change)))?;

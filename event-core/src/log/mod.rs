@@ -205,7 +205,7 @@ impl Log {
                 }
                 Request::Read(slot) => {
                     if let Some(turn) = turns.not_before().filter(|_| work.commit.is_probe()) {
-                        wait(turn, work.stop).await?;
+                        wait(turn, work.stop).await;
                     }
                     (slot, self.read_ahead(slot, work, turns).await?)
                 }
@@ -257,7 +257,10 @@ impl Log {
         }
         tokio::select! {
             biased;
-            () = work.stop.requested() => Err(stopped(key)),
+            () = work.stop.requested() => {
+                let message = format!("stopped while waiting for {key}");
+                Err(Error::new(ErrorKind::Transient, "log", message))
+            }
             () = sleep(work.retry.pace(pauses)) => Ok(()),
         }
     }
@@ -267,16 +270,12 @@ fn answer(segments: Vec<Segment>) -> Answer {
     if segments.is_empty() { Answer::Nothing } else { Answer::Segments(segments) }
 }
 
-/// Lets other writers go first.
-async fn wait(until: Instant, stop: &Shutdown) -> Result<()> {
+/// Lets other writers go first. In a drain there is no time for that: what is held is stored now, or
+/// comes again.
+async fn wait(until: Instant, stop: &Shutdown) {
     tokio::select! {
         biased;
-        () = stop.requested() => Err(stopped("a turn of this writer")),
-        () = sleep_until(until) => Ok(()),
+        () = stop.requested() => {}
+        () = sleep_until(until) => {}
     }
-}
-
-fn stopped(what: &str) -> Error {
-    let message = format!("stopped while waiting for {what}");
-    Error::new(ErrorKind::Transient, "log", message)
 }

@@ -107,7 +107,7 @@ struct Run {
     worst: Duration,
 }
 
-async fn run(writers: usize) -> Run {
+async fn run(writers: usize, stop: &Shutdown) -> Run {
     let (store, requests, lost) = (MemStore::new(), Arc::default(), Arc::default());
     let end = Instant::now() + Duration::from_secs(SECONDS);
     let lanes = (0..writers).flat_map(|writer| {
@@ -119,12 +119,13 @@ async fn run(writers: usize) -> Run {
         [(writer, 0, Arc::clone(&handler)), (writer, 1, handler)]
     });
     let lanes = lanes.map(|(writer, lane, handler)| {
+        let stop = stop.clone();
         tokio::spawn(async move {
             let (mut batches, mut worst) = (0, Duration::ZERO);
-            while Instant::now() < end {
+            while Instant::now() < end && !stop.is_requested() {
                 let batch = batch(&format!("{writer}.{lane}.{batches}"));
                 let start = Instant::now();
-                let outcomes = handler.handle(&batch, &Shutdown::never()).await;
+                let outcomes = handler.handle(&batch, &stop).await;
                 assert_eq!(outcomes, vec![Outcome::Ack; batch.len()]);
                 worst = worst.max(start.elapsed());
                 batches += 1;
@@ -150,7 +151,7 @@ async fn run(writers: usize) -> Run {
 async fn writers_of_one_partition_lose_few_puts_and_each_has_its_share() {
     fastrand::seed(7);
     for (writers, most_lost) in [(1, 0.0), (2, 0.4), (6, 0.9), (16, 1.8)] {
-        let Run { stored, requests, lost, worst } = run(writers).await;
+        let Run { stored, requests, lost, worst } = run(writers, &Shutdown::never()).await;
         let (least, all) = (*stored.iter().min().unwrap(), stored.iter().sum::<usize>());
         let rate = all as f64 / SECONDS as f64;
         let each = |count: usize| count as f64 / all as f64;
@@ -163,5 +164,21 @@ async fn writers_of_one_partition_lose_few_puts_and_each_has_its_share() {
         assert!(rate >= 8.0 && lost <= most_lost, "{told}");
         assert!(least * 3 >= all / writers, "{told}");
     }
-    assert!(run(1).await.stored[0] >= 16 * SECONDS as usize, "alone it need not wait");
+    let alone = run(1, &Shutdown::never()).await;
+    assert!(alone.stored[0] >= 16 * SECONDS as usize, "alone it need not wait");
+}
+
+/// A drain stores what is held: that others want the head as well is no reason to give it back.
+#[tokio::test(start_paused = true)]
+async fn writers_that_are_told_to_stop_store_what_they_hold_at_once() {
+    fastrand::seed(7);
+    let (stop, stopped) = Shutdown::new();
+    let running = tokio::spawn(async move { run(16, &stopped).await });
+    sleep(Duration::from_secs(10)).await;
+    stop.shutdown();
+    let start = Instant::now();
+    let Run { worst, .. } = running.await.unwrap();
+    let drain = start.elapsed();
+    println!("stored within {drain:?}, where a batch waited {worst:?} at worst");
+    assert!(drain < Duration::from_secs(5), "{drain:?}");
 }

@@ -18,6 +18,8 @@ pub(crate) const DEFAULT_LEVEL: &str = "warn";
 /// directory as the store.
 #[derive(Debug, Parser)]
 #[command(name = "event-local", version, max_term_width = 100, allow_negative_numbers = true)]
+// Somebody watches it, and a put into a directory costs nothing.
+#[command(mut_arg("batch_max_age_secs", |arg| arg.default_value("0.5")))]
 pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) source: SourceArgs,
@@ -155,6 +157,14 @@ mod tests {
         assert_eq!(args(&[]).idle_backoff(), None);
         let first = args(&["--msg-poll-backoff", "0.5"]).idle_backoff();
         assert_eq!(first, Some(Duration::from_millis(500)));
+    }
+
+    /// Half a second after the last event, instead of the five of a pod.
+    #[test]
+    fn a_batch_that_is_not_full_does_not_wait_for_long() {
+        assert_eq!(args(&[]).objects.batch_max_age_secs, Duration::from_millis(500));
+        let given = args(&["--batch-max-age-secs", "7"]).objects.batch_max_age_secs;
+        assert_eq!(given, Duration::from_secs(7));
     }
 
     #[test]

@@ -30,7 +30,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use tokio::time::sleep;
 
-pub use counts::Counts;
+pub use counts::{Counts, Puts};
 pub use record::{Outcome, SentAt};
 
 /// The one bucket.

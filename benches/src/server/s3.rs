@@ -6,7 +6,9 @@ mod wire;
 
 use bytes::Bytes;
 use event_core::{ObjectStore, PutMode, PutOutcome};
-use hyper::header::{CONTENT_LENGTH, ETAG, HeaderValue, IF_NONE_MATCH, LAST_MODIFIED};
+use hyper::header::{
+    AUTHORIZATION, CONTENT_LENGTH, ETAG, HeaderValue, IF_NONE_MATCH, LAST_MODIFIED,
+};
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method, StatusCode};
 
@@ -72,7 +74,13 @@ async fn put(state: &State, headers: &HeaderMap, key: &str, body: Bytes) -> Resu
         Some(b"*") => PutMode::Create,
         Some(_) => return Err(Fault::unknown("an If-None-Match other than *")),
     };
-    match state.store().put(key, body, mode).await {
+    let outcome = state.store().put(key, body, mode).await;
+    if let Ok(outcome) = &outcome
+        && !key.rsplit('/').next().unwrap_or(key).starts_with('_')
+    {
+        state.counts().put(access_key(headers), *outcome == PutOutcome::Written);
+    }
+    match outcome {
         Ok(PutOutcome::Written) => {
             let mut answer = empty(StatusCode::OK);
             // Nobody here compares it.
@@ -85,6 +93,14 @@ async fn put(state: &State, headers: &HeaderMap, key: &str, body: Bytes) -> Resu
         }
         Err(error) => Err(refused(&error)),
     }
+}
+
+/// The id of the access key that signed a request; nobody here checks the signature.
+fn access_key(headers: &HeaderMap) -> &str {
+    let signed = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let credential = signed.and_then(|signed| signed.split_once("Credential="));
+    let id = credential.and_then(|(_, credential)| credential.split('/').next());
+    id.unwrap_or_default()
 }
 
 async fn get(state: &State, key: &str) -> Result<Answer> {

@@ -41,6 +41,11 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DIR")]
     pub(crate) programs: Option<PathBuf>,
 
+    /// Directory with the same of another build, such as the commit before: they take turns in
+    /// `throughput` and `producer`, and CPU time is compared
+    #[arg(long, value_name = "DIR")]
+    pub(crate) beside: Option<PathBuf>,
+
     /// Directory for the plots
     #[arg(long, value_name = "DIR", default_value = "target/pipeline")]
     pub(crate) plots: PathBuf,
@@ -61,6 +66,9 @@ pub(crate) enum Scenario {
     /// The start of a consumer in the layout of many events, in a partition that has many, with the
     /// delays of `latency`
     Start,
+    /// One, three and six consumers at once in the layout of many events, which share a store and
+    /// nothing else, with the delays of `latency`
+    Pods,
     /// An event a second, one object for each
     Trickle,
 }

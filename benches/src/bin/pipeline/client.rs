@@ -52,12 +52,12 @@ pub(crate) struct Programs {
 }
 
 impl Programs {
-    /// Those that are there.
-    pub(crate) fn of(directory: &Path) -> Outcome<Self> {
+    /// Those that are there; `option` named the directory.
+    pub(crate) fn of(directory: &Path, option: &str) -> Outcome<Self> {
         for name in ["event-consumer", "event-producer", "floor"] {
             let program = directory.join(name);
             if !program.is_file() {
-                return Err(format!("--programs: there is no {}", program.display()).into());
+                return Err(format!("{option}: there is no {}", program.display()).into());
             }
         }
         // `taskset` and `env` take a name without a directory for one in PATH.
@@ -89,6 +89,17 @@ impl Programs {
             }
         }
         Ok(Self { directory })
+    }
+
+    /// The command of a consumer of many, which runs until it is told to stop.
+    pub(crate) fn pod(&self, name: &str, server: SocketAddr) -> Vec<String> {
+        let mut command = self.command(Client::Batch, 1, server);
+        let program = command.pop();
+        // The last one of a name is the one that holds.
+        command.push(format!("AWS_ACCESS_KEY_ID={name}"));
+        command.push("TOT_MSGS_TO_PROCESS=unlimited".to_owned());
+        command.extend(program);
+        command
     }
 
     /// The command that runs one of them for so many events at this server.

@@ -8,6 +8,7 @@ mod client;
 mod cost;
 mod host;
 mod plot;
+mod pods;
 mod report;
 mod run;
 mod scenario;
@@ -39,10 +40,11 @@ fn main() -> ExitCode {
 
 fn run(args: &Args) -> Outcome<()> {
     let programs = match &args.programs {
-        Some(directory) => Programs::of(directory)?,
+        Some(directory) => Programs::of(directory, "--programs")?,
         None => Programs::build()?,
     };
-    let bench = Bench { args, programs, cores: Cores::find() };
+    let beside = args.beside.as_deref().map(|directory| Programs::of(directory, "--beside"));
+    let bench = Bench { args, programs, beside: beside.transpose()?, cores: Cores::find() };
     eprintln!("{}", bench.cores);
     let report = bench.run()?;
     if args.json {

@@ -2,7 +2,9 @@
 
 use serde::Serialize;
 
-use crate::series::{Line, Spread};
+use crate::client::Client;
+use crate::run::Run;
+use crate::series::{Line, Spread, cpu_per_1000};
 
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Report {
@@ -25,6 +27,12 @@ pub(crate) struct Report {
     pub(crate) trickle: Option<Trickle>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) start: Option<Start>,
+    /// Pods at once, in ascending order of how many.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) pods: Vec<Pods>,
+    /// What `--beside` compares.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) beside: Vec<Beside>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) idle_requests_per_minute: Option<f64>,
 }
@@ -89,4 +97,43 @@ pub(crate) struct Start {
     pub(crate) peak_rss_mib: Spread,
     /// More memory than where nothing is stored, for each stored event.
     pub(crate) bytes_per_event: Spread,
+}
+
+/// Consumers that share the partitions of one store and know nothing of each other.
+#[derive(Debug, Serialize)]
+pub(crate) struct Pods {
+    pub(crate) pods: usize,
+    pub(crate) events_per_s: Spread,
+    /// Of all pods and partitions.
+    pub(crate) segments_per_s: Spread,
+    pub(crate) events_per_segment: Spread,
+    /// Puts that lost to another pod's, for each that won.
+    pub(crate) lost_puts_per_segment: Spread,
+    pub(crate) gets_per_segment: Spread,
+    /// Segments of the pod that wrote the fewest, by the mean of all.
+    pub(crate) least_share: Spread,
+    pub(crate) cpu_s_per_1000: Spread,
+}
+
+/// One client in two builds, in the same rounds.
+#[derive(Debug, Serialize)]
+pub(crate) struct Beside {
+    pub(crate) client: String,
+    pub(crate) cpu_s_per_1000: Spread,
+    pub(crate) cpu_s_per_1000_other: Spread,
+    /// CPU time of this build by that of the other.
+    pub(crate) cpu_ratio: Spread,
+}
+
+impl Beside {
+    pub(crate) fn of(client: Client, runs: &[Run], other: &[Run]) -> Self {
+        let pairs = runs.iter().zip(other);
+        let ratios = pairs.map(|(run, other)| cpu_per_1000(run) / cpu_per_1000(other));
+        Self {
+            client: client.name(),
+            cpu_s_per_1000: Spread::of(runs.iter().map(cpu_per_1000)),
+            cpu_s_per_1000_other: Spread::of(other.iter().map(cpu_per_1000)),
+            cpu_ratio: Spread::of(ratios),
+        }
+    }
 }

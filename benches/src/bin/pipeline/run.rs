@@ -33,6 +33,8 @@ pub(crate) struct Plan {
     pub(crate) events: u64,
     pub(crate) delays: Delays,
     pub(crate) there: There,
+    /// By the programs of the other build.
+    pub(crate) is_beside: bool,
 }
 
 impl Plan {
@@ -62,7 +64,9 @@ impl Plan {
         // To count what was there before would take longer than the run.
         if self.there.stored == 0 {
             books = runtime.block_on(state.outcome())?;
-            self.check(&books)?;
+            if matches!(self.client, Client::Event | Client::Batch) {
+                check(&self.client.name(), &books, self.events, self.there.invalid_rate)?;
+            }
         }
         Ok(Run {
             events: self.events,
@@ -74,23 +78,21 @@ impl Plan {
             books,
         })
     }
+}
 
-    /// A pod that loses or doubles events is not worth measuring.
-    fn check(&self, books: &Books) -> Outcome<()> {
-        let is_pod = matches!(self.client, Client::Event | Client::Batch);
-        let sent = usize::try_from(self.events)?;
-        let Books { stored, twice, quarantined, .. } = *books;
-        let is_as_sent = (self.there.invalid_rate > 0.0) == (quarantined > 0);
-        if is_pod && ((stored + quarantined, twice) != (sent, 0) || !is_as_sent) {
-            return Err(format!(
-                "{}: of {sent} events {stored} are stored, {twice} of them twice, and \
-                 {quarantined} are in quarantine",
-                self.client.name()
-            )
-            .into());
-        }
-        Ok(())
+/// A pod that loses or doubles events is not worth measuring.
+pub(crate) fn check(name: &str, books: &Books, events: u64, invalid_rate: f64) -> Outcome<()> {
+    let sent = usize::try_from(events)?;
+    let Books { stored, twice, quarantined, .. } = *books;
+    let is_as_sent = (invalid_rate > 0.0) == (quarantined > 0);
+    if (stored + quarantined, twice) != (sent, 0) || !is_as_sent {
+        return Err(format!(
+            "{name}: of {sent} events {stored} are stored, {twice} of them twice, and {quarantined} \
+             are in quarantine"
+        )
+        .into());
     }
+    Ok(())
 }
 
 pub(crate) fn spawn(command: &[String], cores: Cores) -> Outcome<Child> {

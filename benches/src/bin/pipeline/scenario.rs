@@ -9,7 +9,7 @@ use crate::Outcome;
 use crate::args::{Args, Scenario};
 use crate::client::{Client, Programs};
 use crate::host::{Cores, Host, There, wait_for};
-use crate::report::{Drain, Floors, Latency, Producer, Report, Start, Trickle};
+use crate::report::{Beside, Drain, Floors, Latency, Producer, Report, Start, Trickle};
 use crate::run::{Plan, Run, spawn};
 use crate::series::{Line, Spread};
 use event_local::prices::PRICES;
@@ -20,7 +20,8 @@ const LOOPS: u16 = 8;
 /// Where requests take time, more loops are the only way of a bare client to be faster.
 const MANY_LOOPS: u16 = 32;
 
-const DELAYS: Delays = Delays { sqs: Duration::from_millis(10), s3: Duration::from_millis(30) };
+pub(crate) const DELAYS: Delays =
+    Delays { sqs: Duration::from_millis(10), s3: Duration::from_millis(30) };
 
 /// Far enough apart that a consumer waits at the queue again before the next event comes.
 const TRICKLE: Duration = Duration::from_secs(1);
@@ -36,6 +37,8 @@ const HELD_UP: f64 = 0.9;
 pub(crate) struct Bench<'a> {
     pub(crate) args: &'a Args,
     pub(crate) programs: Programs,
+    /// Those of another build.
+    pub(crate) beside: Option<Programs>,
     pub(crate) cores: Cores,
 }
 
@@ -65,6 +68,9 @@ impl Bench<'_> {
         if wants(Scenario::Start) {
             self.start(&mut report)?;
         }
+        if wants(Scenario::Pods) {
+            report.pods = self.pods()?;
+        }
         if wants(Scenario::Trickle) {
             let there = There { trickle: Some(TRICKLE), ..There::default() };
             let runs =
@@ -85,7 +91,8 @@ impl Bench<'_> {
             Client::ReceivePutDelete(LOOPS),
             Client::Event,
         ];
-        let plans = clients.map(|client| plan(client, self.args.events));
+        let mut plans = clients.map(|client| plan(client, self.args.events)).to_vec();
+        plans.extend(self.beside(&[plans[1], plans[3]]));
         let runs = self.turns(&plans, self.args.rounds, report)?;
         let line = |index: usize, floor: Option<usize>| {
             Line::of(clients[index], &runs[index], floor.map(|floor| &*runs[floor]))
@@ -94,13 +101,20 @@ impl Bench<'_> {
         report.layouts.batch = Some(line(1, Some(0)));
         report.floors =
             Some(Floors { receive_delete: line(0, None), receive_put_delete: line(2, None) });
+        for (index, other) in [1, 3].into_iter().zip(4..runs.len()) {
+            report.beside.push(Beside::of(plans[index].client, &runs[index], &runs[other]));
+        }
         Ok(())
     }
 
     fn producer(&self, report: &mut Report) -> Outcome<()> {
         let clients = [Client::Send(LOOPS), Client::Producer];
-        let plans = clients.map(|client| plan(client, self.args.events));
+        let mut plans = clients.map(|client| plan(client, self.args.events)).to_vec();
+        plans.extend(self.beside(&[plans[1]]));
         let runs = self.turns(&plans, self.args.rounds, report)?;
+        if let Some(other) = runs.get(2) {
+            report.beside.push(Beside::of(clients[1], &runs[1], other));
+        }
         report.producer = Some(Producer {
             producer: Line::of(clients[1], &runs[1], Some(&runs[0])),
             floor: Line::of(clients[0], &runs[0], None),
@@ -171,6 +185,12 @@ impl Bench<'_> {
         Ok(())
     }
 
+    /// The same plans for the programs of another build, if there are any.
+    fn beside(&self, plans: &[Plan]) -> Vec<Plan> {
+        let plans = plans.iter().filter(|_| self.beside.is_some());
+        plans.map(|plan| Plan { is_beside: true, ..*plan }).collect()
+    }
+
     /// All runs of each plan. Every other round goes backwards, so that none is always the first.
     fn turns(&self, plans: &[Plan], rounds: u16, report: &mut Report) -> Outcome<Vec<Vec<Run>>> {
         let mut runs: BTreeMap<usize, Vec<Run>> = BTreeMap::new();
@@ -180,9 +200,11 @@ impl Bench<'_> {
                 order.reverse();
             }
             for index in order {
-                let Plan { client, events, delays, .. } = plans[index];
-                let run = plans[index].run(&self.programs, self.cores)?;
-                let (name, share) = (client.name(), run.server_share);
+                let Plan { client, events, delays, is_beside, .. } = plans[index];
+                let other = self.beside.as_ref().filter(|_| is_beside);
+                let run = plans[index].run(other.unwrap_or(&self.programs), self.cores)?;
+                let build = if is_beside { ", other build" } else { "" };
+                let (name, share) = (format!("{}{build}", client.name()), run.server_share);
                 let slow = if delays.sqs.is_zero() { "" } else { ", slow answers" };
                 eprintln!(
                     "round {round:<3} {name}{slow}: {events} events in {:.2} s, {:.2} s of CPU, \
@@ -226,5 +248,6 @@ impl Bench<'_> {
 }
 
 fn plan(client: Client, events: u64) -> Plan {
-    Plan { client, events, delays: Delays::default(), there: There::default() }
+    let (delays, there) = (Delays::default(), There::default());
+    Plan { client, events, delays, there, is_beside: false }
 }

@@ -89,7 +89,7 @@ impl Line {
     }
 }
 
-fn cpu_per_1000(run: &Run) -> f64 {
+pub(crate) fn cpu_per_1000(run: &Run) -> f64 {
     run.cpu_seconds / run.events as f64 * 1_000.0
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::report::{Layouts, Report, Start};
+use crate::report::{Beside, Layouts, Pods, Report, Start};
 use crate::series::{Line, Spread};
 
 pub(crate) fn of(report: &Report) -> String {
@@ -69,6 +69,8 @@ fn write(text: &mut String, report: &Report) -> std::fmt::Result {
             seconds.median, cpu_seconds.median, peak_rss_mib.median, bytes_per_event.median
         )?;
     }
+    pods(text, &report.pods)?;
+    beside(text, &report.beside)?;
     if let Some(idle) = report.idle_requests_per_minute {
         writeln!(text, "\nidle: {idle:.1} requests a minute")?;
     }
@@ -80,6 +82,54 @@ fn write(text: &mut String, report: &Report) -> std::fmt::Result {
     if !report.held_up_by_server.is_empty() {
         let clients = report.held_up_by_server.join("; ");
         writeln!(text, "held up by the server, so that the rate is the server's: {clients}")?;
+    }
+    Ok(())
+}
+
+fn pods(text: &mut String, lines: &[Pods]) -> std::fmt::Result {
+    if lines.is_empty() {
+        return Ok(());
+    }
+    writeln!(
+        text,
+        "\npods at once that share a store, answers as above\n{:<6} {:>9} {:>11} {:>9} {:>22} {:>9} \
+         {:>12} {:>14}",
+        "pods",
+        "events/s",
+        "segments/s",
+        "events",
+        "lost puts",
+        "gets",
+        "least share",
+        "CPU s 1,000"
+    )?;
+    for line in lines {
+        let lost = line.lost_puts_per_segment;
+        let lost = format!("{:.2} [{:.2}-{:.2}]", lost.median, lost.least, lost.most);
+        writeln!(
+            text,
+            "{:<6} {:>9.0} {:>11.1} {:>9.0} {lost:>22} {:>9.2} {:>12.2} {:>14.3}",
+            line.pods,
+            line.events_per_s.median,
+            line.segments_per_s.median,
+            line.events_per_segment.median,
+            line.gets_per_segment.median,
+            line.least_share.median,
+            line.cpu_s_per_1000.median,
+        )?;
+    }
+    writeln!(text, "events, lost puts and gets are for each segment")
+}
+
+fn beside(text: &mut String, lines: &[Beside]) -> std::fmt::Result {
+    for Beside { client, cpu_s_per_1000, cpu_s_per_1000_other, cpu_ratio } in lines {
+        let Spread { median, least, most } = cpu_ratio;
+        writeln!(
+            text,
+            "\n{client} beside the other build: {:.3} and {:.3} CPU s for 1,000, {median:.2} times \
+             [{least:.2}-{most:.2}]",
+            cpu_s_per_1000.median, cpu_s_per_1000_other.median
+        )?;
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use event_core::jiff::{Timestamp, civil::DateTime, tz::Offset};
 use event_core::{EventSource, Message};
 use event_mem::{Synthetic, SyntheticOptions};
 
-/// A source that makes up the same valid and invalid events for each bench, in the reference's
+/// A source that makes up the same valid and invalid events for each bench, in the original demo's
 /// proportions.
 pub fn synthetic() -> Synthetic {
     // The default options are in range.

@@ -127,7 +127,7 @@ impl State {
         &self.inner.sent
     }
 
-    /// Puts so many more events of the reference's kind, of today and all of them valid, on the
+    /// Puts so many more events of the original demo's kind, of today and all of them valid, on the
     /// queue [`QUEUE`].
     ///
     /// # Errors

@@ -38,8 +38,8 @@ def names(overlay, program, settings, what):
         yield f"{what}: {name} is missing"
 
 
-def values_of_the_reference(program, settings, what):
-    """The overlay of the reference has the programs' own defaults."""
+def values_of_the_demo(program, settings, what):
+    """The demo overlay has the programs' own defaults."""
     for name, default in program.defaults.items():
         if default and name not in OF_THE_IMAGE and settings.get(name) != default:
             yield f"{what}: {name} is {settings.get(name)!r}, the program has {default!r}"
@@ -90,8 +90,8 @@ def complaints(programs, overlay):
             continue
         what, settings = f"{overlay.name}: {named(found)}", found["data"]
         yield from names(overlay, program, settings, what)
-        if overlay.name.endswith("reference.yaml"):
-            yield from values_of_the_reference(program, settings, what)
+        if overlay.name.endswith("demo.yaml"):
+            yield from values_of_the_demo(program, settings, what)
         yield from pods(overlay, role, program, settings)
 
 

@@ -38,7 +38,7 @@ const S3_ATTEMPT: Duration = Duration::from_secs(15);
 /// the credentials, which may have to be fetched first.
 const OPERATION_MARGIN: Duration = Duration::from_secs(5);
 
-/// One quick second try, for a connection that broke. All longer patience is in the engines, which
+/// One quick second try, for a connection that broke. Longer retries are those of the engines, which
 /// know of shutdown, of leases and of a budget that all requests share; more attempts here would
 /// only hide an outage from them.
 const ATTEMPTS: u32 = 2;

@@ -34,7 +34,7 @@ const AGAIN: Duration = Duration::from_secs(15);
 /// How long a renewal may keep requests waiting while there are valid credentials. Without a bound
 /// an agent that does not answer costs each request its own time, and the request fails for want
 /// of what is at hand.
-const PATIENCE: Duration = Duration::from_secs(5);
+const REFRESH_TIMEOUT: Duration = Duration::from_secs(5);
 
 const NOT_RENEWED: &str = "credentials were not renewed; those at hand are still valid";
 
@@ -80,9 +80,9 @@ impl KeepValid {
     async fn credentials(&self) -> provider::Result {
         let asked = self.ask();
         let renewed = match self.valid() {
-            Some(_) => timeout(PATIENCE, asked)
+            Some(_) => timeout(REFRESH_TIMEOUT, asked)
                 .await
-                .unwrap_or_else(|_| Err(CredentialsError::provider_timed_out(PATIENCE))),
+                .unwrap_or_else(|_| Err(CredentialsError::provider_timed_out(REFRESH_TIMEOUT))),
             None => asked.await,
         };
         let renewed = renewed.and_then(usable);

@@ -46,7 +46,7 @@ pub struct QueueSetup {
     /// How often a message is received before it goes to the dead-letter queue: 1 to 1,000.
     ///
     /// Not a matter of bad events, which the consumer puts into quarantine the first time. Only
-    /// what makes consumers crash, or an outage that outlasts their patience, comes back so often;
+    /// what makes consumers crash, or an outage that outlasts their timeouts, comes back so often;
     /// with a small number an outage would bring good messages there.
     pub max_receives: u32,
     /// The name of the dead-letter queue; `<name>_dlq` where there is none.

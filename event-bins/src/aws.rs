@@ -1,4 +1,4 @@
-//! Where the services are, as settings; and the patience at start.
+//! Where the services are, as settings; and how long a start waits for them.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -68,16 +68,16 @@ impl AwsArgs {
 
 /// How long a service may be away when a pod starts: longer than a restart of it, shorter than a
 /// person waits for the reason.
-const PATIENCE: Duration = Duration::from_secs(30);
+const START_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Quick enough to notice within the patience that the service is back.
+/// Quick enough to notice within that time that the service is back.
 const BACKOFF: RetryBackoff =
     RetryBackoff { base: Duration::from_millis(100), cap: Duration::from_secs(2) };
 
 /// Tries again what may heal by itself for some time, since what starts together is not ready
 /// together; the first failure is a warning in the log. The error after that is the last one; none came of it if `shutdown` was requested
 /// meanwhile.
-pub async fn patiently<T, F, Fut>(shutdown: &Shutdown, request: F) -> Option<Result<T>>
+pub async fn with_retries<T, F, Fut>(shutdown: &Shutdown, request: F) -> Option<Result<T>>
 where
     F: FnMut() -> Fut,
     Fut: Future<Output = Result<T>>,
@@ -90,7 +90,7 @@ where
         biased;
         () = shutdown.requested() => return None,
         answer = &mut answer => return Some(answer),
-        () = sleep(PATIENCE) => trigger.shutdown(),
+        () = sleep(START_TIMEOUT) => trigger.shutdown(),
     }
     tokio::select! {
         biased;
@@ -116,7 +116,7 @@ mod tests {
     async fn what_may_heal_is_waited_for_and_no_longer_than_that() {
         let start = Instant::now();
         let never = Shutdown::never();
-        let healed = patiently(&never, || async {
+        let healed = with_retries(&never, || async {
             if start.elapsed() < Duration::from_secs(20) {
                 Err(error(ErrorKind::Transient))
             } else {
@@ -126,16 +126,16 @@ mod tests {
         assert!(healed.await.unwrap().is_ok());
 
         let start = Instant::now();
-        let away = patiently(&never, || async { Err::<(), _>(error(ErrorKind::Transient)) });
+        let away = with_retries(&never, || async { Err::<(), _>(error(ErrorKind::Transient)) });
         assert!(away.await.unwrap().is_err());
-        assert_eq!(start.elapsed(), PATIENCE);
+        assert_eq!(start.elapsed(), START_TIMEOUT);
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_no_time_heals_is_told_at_once() {
         let start = Instant::now();
         let never = Shutdown::never();
-        let missing = patiently(&never, || async { Err::<(), _>(error(ErrorKind::NotFound)) });
+        let missing = with_retries(&never, || async { Err::<(), _>(error(ErrorKind::NotFound)) });
         assert_eq!(missing.await.unwrap().unwrap_err().kind(), ErrorKind::NotFound);
         assert_eq!(start.elapsed(), Duration::ZERO);
     }
@@ -148,21 +148,21 @@ mod tests {
             trigger.shutdown();
         });
         let start = Instant::now();
-        let away = patiently(&shutdown, || async { Err::<(), _>(error(ErrorKind::Transient)) });
+        let away = with_retries(&shutdown, || async { Err::<(), _>(error(ErrorKind::Transient)) });
         assert!(away.await.is_none());
         assert_eq!(start.elapsed(), Duration::from_secs(1));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_shutdown_ends_the_wait_for_an_answer_beyond_the_patience() {
-        const LATE: Duration = PATIENCE.saturating_mul(2);
+    async fn a_shutdown_ends_the_wait_for_an_answer_beyond_the_timeout() {
+        const LATE: Duration = START_TIMEOUT.saturating_mul(2);
         let (trigger, shutdown) = Shutdown::new();
         tokio::spawn(async move {
             sleep(LATE).await;
             trigger.shutdown();
         });
         let start = Instant::now();
-        let silent = timeout(LATE * 2, patiently(&shutdown, pending::<Result<()>>));
+        let silent = timeout(LATE * 2, with_retries(&shutdown, pending::<Result<()>>));
         assert!(silent.await.expect("an end").is_none());
         assert_eq!(start.elapsed(), LATE);
     }

@@ -74,7 +74,7 @@ fn observe(observer: &impl Observer) {
     observer.flushed(FlushReason::Count, 1, 2);
     observer.handled(&delivery, &Outcome::Duplicate);
     observer.deleted(5);
-    observer.undeleted(7);
+    observer.delete_failed(7);
     observer.released(6);
     observer.handled(&delivery, &Outcome::Ack);
     observer.handled(&delivery, &Outcome::Quarantine(Reason::new(Retail::BAD_MSG, "")));
@@ -101,10 +101,10 @@ async fn every_metric_is_in_the_readme_and_every_one_there_exists() {
     for counted in [
         "event_consumer_received_total 1",
         "event_consumer_stored_total{event_type=\"sale_event\"} 1",
-        "event_consumer_suppressed_total 1",
+        "event_consumer_duplicates_total 1",
         "event_consumer_quarantined_total{reason=\"bad_msg\"} 1",
         "event_consumer_deleted_total 5",
-        "event_consumer_undeleted_total 7",
+        "event_consumer_delete_failed_total 7",
         "event_consumer_released_total 6",
         "event_consumer_in_flight 3",
         "event_consumer_held_bytes 4",

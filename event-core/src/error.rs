@@ -102,7 +102,7 @@ impl Error {
     /// Whether the same request may succeed later with nothing changed by a person.
     ///
     /// An unknown error counts: to try again does no harm, since every operation that the
-    /// engines repeat is idempotent or suppressed by the event's identity, while giving up might.
+    /// engines repeat is idempotent or found as a duplicate, while giving up might.
     pub fn is_retryable(&self) -> bool {
         use ErrorKind::{Ambiguous, Throttled, Transient, Unknown};
         matches!(self.kind, Throttled | Transient | Ambiguous | Unknown)

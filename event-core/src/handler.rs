@@ -70,10 +70,10 @@ pub trait Handler: Send + Sync + 'static {
 pub enum Outcome {
     /// Done, and durable: delete the message.
     Ack,
-    /// It had been done before, durably: delete the message, and count it as suppressed.
+    /// It had been done before, durably: delete the message, and count a duplicate.
     Duplicate,
     /// Not done: give the message back to the queue, to come again after this time.
     Retry(Duration),
-    /// It can never be done: put the message aside with this reason, then delete it.
+    /// It can never be done: quarantine the message with this reason, then delete it.
     Quarantine(Reason),
 }

@@ -53,8 +53,8 @@ pub use handler::{Handler, Outcome};
 pub use layout::Layout;
 pub use log::{Manifest, ManifestOptions, ObjectLayout};
 pub use maintain::{
-    Audit, AuditReport, Books, CompactReport, Compacted, Compactor, Dates, Finding, FindingKind,
-    Quarantined, Sent, SentEvents, Stored,
+    Audit, AuditReport, CompactReport, Compacted, Compactor, DateRange, Expected, ExpectedEvents,
+    Finding, FindingKind, Quarantined, Stored, Verdict,
 };
 pub use message::{AttributeValue, Attributes, Message};
 pub use meter::{Meter, MeteredQueue, MeteredStore, Requests};

@@ -53,7 +53,7 @@ mock! {
         fn flushed(&self, reason: FlushReason, messages: usize, bytes: usize);
         fn handled(&self, delivery: &Delivery, outcome: &Outcome);
         fn deleted(&self, messages: usize);
-        fn undeleted(&self, messages: usize);
+        fn delete_failed(&self, messages: usize);
         fn released(&self, messages: usize);
         fn retried(&self, error: &Error, entries: usize);
     }

@@ -18,7 +18,7 @@ pub trait Observer: Send + Sync + 'static {
         let _ = messages;
     }
 
-    /// The producer put a message aside that the queue will never take.
+    /// The producer quarantined a message that the queue will never take.
     fn rejected(&self, message: &Message, reason: &Reason) {
         let _ = (message, reason);
     }
@@ -51,7 +51,7 @@ pub trait Observer: Send + Sync + 'static {
     }
 
     /// So many deliveries are done and could not be deleted: they come again, as duplicates.
-    fn undeleted(&self, messages: usize) {
+    fn delete_failed(&self, messages: usize) {
         let _ = messages;
     }
 
@@ -107,8 +107,8 @@ impl Observer for Vec<Arc<dyn Observer>> {
         self.iter().for_each(|observer| observer.deleted(messages));
     }
 
-    fn undeleted(&self, messages: usize) {
-        self.iter().for_each(|observer| observer.undeleted(messages));
+    fn delete_failed(&self, messages: usize) {
+        self.iter().for_each(|observer| observer.delete_failed(messages));
     }
 
     fn released(&self, messages: usize) {
@@ -149,7 +149,7 @@ mod tests {
                 .withf(|_, outcome| *outcome == Outcome::Duplicate)
                 .return_const(());
             mock.expect_deleted().once().withf(|&messages| messages == 5).return_const(());
-            mock.expect_undeleted().once().withf(|&messages| messages == 8).return_const(());
+            mock.expect_delete_failed().once().withf(|&messages| messages == 8).return_const(());
             mock.expect_released().once().withf(|&messages| messages == 6).return_const(());
             mock.expect_retried().once().withf(|_, &entries| entries == 7).return_const(());
             Arc::new(mock) as Arc<dyn Observer>
@@ -163,7 +163,7 @@ mod tests {
         all.flushed(FlushReason::Linger, 4, 40);
         all.handled(&delivery(message), &Outcome::Duplicate);
         all.deleted(5);
-        all.undeleted(8);
+        all.delete_failed(8);
         all.released(6);
         all.retried(&Error::new(ErrorKind::Unknown, "put", ""), 7);
     }

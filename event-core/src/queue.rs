@@ -43,7 +43,7 @@ use crate::schema::Identified;
 /// 7. `receive_wakes_on_arrival`: it answers as soon as there is something.
 /// 8. `received_messages_are_hidden`: a delivery is not handed out again for its visibility
 ///    timeout, to whomever asks.
-/// 9. `undeleted_messages_come_back`: after that time the message is received again, with the
+/// 9. `messages_that_are_not_deleted_come_back`: after that time the message is received again, with the
 ///    same id and [`sent_at`](Delivery::sent_at), and another receipt.
 /// 10. `deliveries_are_counted`: [`Delivery::receive_count`] is 1 the first time and grows by one.
 /// 11. `delete_removes`: a deleted message is not received again.

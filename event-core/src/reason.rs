@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-/// Why a message was put aside: a code to count and to group by, and a sentence for a person.
+/// Why a message was quarantined: a code to count and to group by, and a sentence for a person.
 ///
 /// The codes below are those that this crate gives; a handler may bring its own with
 /// [`Reason::new`].

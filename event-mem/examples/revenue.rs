@@ -80,8 +80,8 @@ async fn main() -> event_core::Result<()> {
         println!("{category:<14} {sum:>12.2}");
     }
     println!(
-        "{sent} messages: {} events, {} seen before, {} put aside",
-        report.acknowledged, report.suppressed, report.quarantined
+        "{sent} messages: {} events, {} seen before, {} quarantined",
+        report.acknowledged, report.duplicates, report.quarantined
     );
     Ok(())
 }

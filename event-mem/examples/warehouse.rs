@@ -3,7 +3,7 @@
 //! `cargo run -p event-mem --example warehouse`
 //!
 //! Shows every outcome that a handler has: an order that cannot be filled yet is tried again
-//! later, one that never can is put aside.
+//! later, one that never can is quarantined.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,7 +15,7 @@ use event_core::{
 };
 use event_mem::{MemQueue, MemStore, Synthetic, SyntheticOptions};
 
-/// How often an order waits for new stock before it is put aside.
+/// How often an order waits for new stock before it is quarantined.
 const TRIES: u32 = 3;
 
 /// Pieces on the shelves, by category.

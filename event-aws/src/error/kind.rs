@@ -120,7 +120,7 @@ fn by_code(code: &str) -> Option<ErrorKind> {
         // In this region it is not there.
         _ if is_about_region(bare) => ErrorKind::NotFound,
         // What is wrong with the request as a whole (`NotImplemented`, `InvalidRequest`) says
-        // nothing against the entry in it, and stays `Unknown`: an `Invalid` one is put aside.
+        // nothing against the entry in it, and stays `Unknown`: an `Invalid` one is quarantined.
         _ => return None,
     };
     Some(kind)

@@ -12,8 +12,8 @@ use event_mem::Scripted;
 
 const CAPTURE: &str = include_str!("../../../tests/data/seed_messages.ndjson");
 
-/// The capture of the reference producer is sent, received, stored and deleted: 903 events byte
-/// for byte, 97 put aside, nothing else.
+/// The capture of the original producer is sent, received, stored and deleted: 903 events byte
+/// for byte, 97 quarantined, nothing else.
 pub(crate) async fn the_capture_is_stored_byte_for_byte(queue: SqsQueue, store: S3Store) {
     let messages: Vec<Message> =
         CAPTURE.lines().map(|line| codec::decode_line(line.as_bytes()).unwrap()).collect();

@@ -1,4 +1,4 @@
-//! The command line, and the variables of the reference where they apply.
+//! The command line, and the variables of the original demo where they apply.
 
 use std::path::PathBuf;
 use std::str::FromStr;

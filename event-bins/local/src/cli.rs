@@ -150,7 +150,7 @@ pub fn share(text: &str) -> Result<f64, String> {
     sound.then_some(share).ok_or_else(|| "give a share from 0 to 1".to_owned())
 }
 
-/// As the reference's users write it, `True` and `False` included.
+/// As the original demo's users write it, `True` and `False` included.
 pub fn boolean(text: &str) -> Result<bool, String> {
     match text.to_ascii_lowercase().as_str() {
         "true" | "1" | "yes" => Ok(true),

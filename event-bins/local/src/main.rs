@@ -75,7 +75,7 @@ fn report(args: &Args, ended: &Ended) -> ExitCode {
         complain(format_args!("event-local: {error}"));
     }
     if !summary.balanced {
-        let accounted = summary.stored + summary.quarantined + summary.suppressed;
+        let accounted = summary.stored + summary.quarantined + summary.duplicates;
         complain(format_args!(
             "event-local: of {} messages sent, {accounted} are accounted for; the others were on \
              the queue in memory, which is gone",

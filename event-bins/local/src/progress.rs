@@ -55,7 +55,7 @@ mod tests {
 
     #[test]
     fn the_rate_is_that_of_all_that_are_settled() {
-        let counts = Counts { sent: 100, stored: 30, suppressed: 20, quarantined: 10 };
+        let counts = Counts { sent: 100, stored: 30, duplicates: 20, quarantined: 10 };
         let text = message(&counts, Duration::from_secs(2));
         assert_eq!(text, "30 stored, 10 quarantined, 40 in flight, 30/s");
         assert!(message(&counts, Duration::ZERO).ends_with(" 60000/s"));

@@ -21,7 +21,7 @@ use crate::progress;
 use crate::summary::{Run, Summary};
 use crate::tally::Tally;
 
-/// Messages to make up where nobody says how many, as in the reference.
+/// Messages to make up where nobody says how many, as in the original demo.
 const DEFAULT_COUNT: u64 = 10_000;
 
 /// How a run ended.

@@ -20,11 +20,11 @@ pub(crate) struct Summary {
     pub(crate) sent: u64,
     /// Events stored by this run.
     pub(crate) stored: u64,
-    /// Messages put aside; those that were there before count as well.
+    /// Messages quarantined; those that were there before count as well.
     pub(crate) quarantined: u64,
     /// Messages whose event was stored before, by this run or an earlier one.
-    pub(crate) suppressed: u64,
-    /// Whether sent = stored + quarantined + suppressed.
+    pub(crate) duplicates: u64,
+    /// Whether sent = stored + quarantined + duplicates.
     pub(crate) balanced: bool,
     pub(crate) stored_by_type: BTreeMap<String, u64>,
     pub(crate) quarantined_by_reason: BTreeMap<String, u64>,
@@ -74,7 +74,7 @@ impl From<Run> for Summary {
             sent: counts.sent,
             stored: counts.stored,
             quarantined: counts.quarantined,
-            suppressed: counts.suppressed,
+            duplicates: counts.duplicates,
             balanced: counts.balance(),
             stored_by_type: run.details.stored_by_type,
             quarantined_by_reason: run.details.quarantined_by_reason,
@@ -147,10 +147,10 @@ impl fmt::Display for Summary {
         )?;
         writeln!(
             f,
-            "suppressed  {}   stored before under the same identity",
-            line(self.suppressed)
+            "duplicates  {}   stored before under the same identity",
+            line(self.duplicates)
         )?;
-        let sum = self.stored + self.quarantined + self.suppressed;
+        let sum = self.stored + self.quarantined + self.duplicates;
         let balance =
             if self.balanced { "balanced: nothing lost, nothing twice" } else { "NOT BALANCED" };
         writeln!(f, "accounted   {}   {balance}", line(sum))?;
@@ -215,7 +215,7 @@ mod tests {
             details.latency.record(millis * 1000).expect("in bounds");
         }
         Run {
-            counts: Counts { sent: 1536, stored: 1502, suppressed: 4, quarantined: 30 },
+            counts: Counts { sent: 1536, stored: 1502, duplicates: 4, quarantined: 30 },
             details,
             requests: Requests { send: 1000, put: 2000, get: 300, ..Requests::default() },
             elapsed: Duration::from_millis(1500),
@@ -234,7 +234,7 @@ mod tests {
 sent               1,536   in 1.50 s, 1,024 events/s
 stored             1,502   2 a, 1,500 b
 quarantined           30   30 bad_msg
-suppressed             4   stored before under the same identity
+duplicates             4   stored before under the same identity
 accounted          1,536   balanced: nothing lost, nothing twice
 
 send to durable   p50 50.0 ms   p99 99.0 ms   max 100.0 ms

@@ -15,10 +15,10 @@ const LONGEST: Duration = Duration::from_secs(3600);
 pub(crate) struct Tally {
     /// Accepted by the queue.
     accepted: AtomicU64,
-    /// Put aside before the queue, which would not take them.
+    /// Quarantined before the queue, which would not take them.
     rejected: AtomicU64,
     stored: AtomicU64,
-    suppressed: AtomicU64,
+    duplicates: AtomicU64,
     quarantined: AtomicU64,
     details: Mutex<Details>,
 }
@@ -35,10 +35,10 @@ pub(crate) struct Details {
 /// The counts at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
-    /// Handed on by the producers: accepted by the queue, or put aside because it would not.
+    /// Handed on by the producers: accepted by the queue, or quarantined because it would not.
     pub(crate) sent: u64,
     pub(crate) stored: u64,
-    pub(crate) suppressed: u64,
+    pub(crate) duplicates: u64,
     pub(crate) quarantined: u64,
 }
 
@@ -52,7 +52,7 @@ impl Counts {
     }
 
     fn settled(&self) -> u64 {
-        self.stored + self.suppressed + self.quarantined
+        self.stored + self.duplicates + self.quarantined
     }
 }
 
@@ -70,7 +70,7 @@ impl Tally {
             accepted: AtomicU64::new(0),
             rejected: AtomicU64::new(0),
             stored: AtomicU64::new(0),
-            suppressed: AtomicU64::new(0),
+            duplicates: AtomicU64::new(0),
             quarantined: AtomicU64::new(0),
             details: Mutex::new(details),
         }
@@ -82,7 +82,7 @@ impl Tally {
         Counts {
             sent: read(&self.accepted) + rejected,
             stored: read(&self.stored),
-            suppressed: read(&self.suppressed),
+            duplicates: read(&self.duplicates),
             quarantined: read(&self.quarantined) + rejected,
         }
     }
@@ -128,7 +128,7 @@ impl Observer for Tally {
                 let event_type = event.and_then(|event| event.partition.value("event_type"));
                 count(&mut details.stored_by_type, event_type.as_deref().unwrap_or_default());
             }
-            Outcome::Duplicate => add(&self.suppressed, 1),
+            Outcome::Duplicate => add(&self.duplicates, 1),
             Outcome::Quarantine(reason) => {
                 add(&self.quarantined, 1);
                 count(&mut details.quarantined_by_reason, reason.code());
@@ -181,7 +181,7 @@ mod tests {
             tally.handled(delivery, &outcome);
         }
         let counts = tally.counts();
-        assert_eq!(counts, Counts { sent: 9, stored: 3, suppressed: 1, quarantined: 3 });
+        assert_eq!(counts, Counts { sent: 9, stored: 3, duplicates: 1, quarantined: 3 });
         assert_eq!((counts.in_flight(), counts.balance()), (2, false));
         let details = tally.details();
         let by_type = [("inventory_event".to_owned(), 1), ("sale_event".to_owned(), 2)];
@@ -196,7 +196,7 @@ mod tests {
     #[test]
     fn the_books_balance_only_if_each_that_was_sent_is_settled() {
         for (sent, balance, in_flight) in [(6, true, 0), (7, false, 1), (5, false, 0)] {
-            let counts = Counts { sent, stored: 3, suppressed: 2, quarantined: 1 };
+            let counts = Counts { sent, stored: 3, duplicates: 2, quarantined: 1 };
             assert_eq!((counts.balance(), counts.in_flight()), (balance, in_flight), "{sent}");
         }
     }

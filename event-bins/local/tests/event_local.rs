@@ -63,7 +63,7 @@ fn stderr(output: &Output) -> String {
 }
 
 fn counts(summary: &Value) -> [u64; 4] {
-    ["sent", "stored", "quarantined", "suppressed"].map(|name| summary[name].as_u64().unwrap())
+    ["sent", "stored", "quarantined", "duplicates"].map(|name| summary[name].as_u64().unwrap())
 }
 
 /// Every file below a directory but the manifest, by its path from there.
@@ -174,10 +174,10 @@ fn replicas_with_duplicates_store_each_event_once() {
     let flags = ["--producers", "4", "--consumers", "4", "--duplicate-rate", "0.2", "--json"];
     let output = singly(out.path()).args(flags).output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
-    let [sent, stored, quarantined, suppressed] = counts(&json(&output));
+    let [sent, stored, quarantined, duplicates] = counts(&json(&output));
     assert_eq!(sent, 10_000);
-    assert_eq!(sent, stored + quarantined + suppressed);
-    assert!((1300..2200).contains(&suppressed), "{suppressed}");
+    assert_eq!(sent, stored + quarantined + duplicates);
+    assert!((1300..2200).contains(&duplicates), "{duplicates}");
     let files = files(out.path());
     assert_eq!(count(&files, "store_events/event_type=") as u64, stored);
     for (key, body) in &files {
@@ -204,7 +204,7 @@ fn the_summary_for_a_person_has_every_count() {
     let output = event_local(out.path()).args(["--count", "1000"]).output().unwrap();
     let text = String::from_utf8(output.stdout.clone()).unwrap();
     for part in
-        ["sent", "stored", "quarantined", "suppressed", "balanced", "p99", "on SQS and S3", "seed"]
+        ["sent", "stored", "quarantined", "duplicates", "balanced", "p99", "on SQS and S3", "seed"]
     {
         assert!(text.contains(part), "{part} is not in\n{text}");
     }
@@ -212,7 +212,7 @@ fn the_summary_for_a_person_has_every_count() {
 }
 
 #[test]
-fn the_variables_of_the_reference_are_read() {
+fn the_variables_of_the_original_demo_are_read() {
     let out = TempDir::new().unwrap();
     let output = singly(out.path())
         .arg("--json")
@@ -304,9 +304,9 @@ fn an_interrupt_drains_and_the_accounts_balance() {
     interrupt(&child);
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
-    let [sent, stored, quarantined, suppressed] = counts(&json(&output));
+    let [sent, stored, quarantined, duplicates] = counts(&json(&output));
     assert!(sent > 0);
-    assert_eq!(sent, stored + quarantined + suppressed);
+    assert_eq!(sent, stored + quarantined + duplicates);
     let files = files(out.path());
     assert_eq!(count(&files, "store_events/event_type=") as u64, stored);
     assert_eq!(files.len() as u64, stored + quarantined);

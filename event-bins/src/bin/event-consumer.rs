@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use event_aws::{Aws, S3Store, SqsQueue};
-use event_bins::aws::{AwsArgs, QueueArgs, bucket, patiently};
+use event_bins::aws::{AwsArgs, QueueArgs, bucket, with_retries};
 use event_bins::health::Needs;
 use event_bins::metrics::ConsumerMetrics;
 use event_bins::pod::{self, EXIT_STATUS, Failure, PodArgs};
@@ -21,7 +21,7 @@ use event_local::schema::SchemaArgs;
 
 /// Moves events from a queue in SQS to a bucket in S3, each exactly once.
 ///
-/// Defaults are those of the reference; in brackets what production wants.
+/// Defaults are those of the original demo; in brackets what production wants.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "event-consumer", version, max_term_width = 100, allow_negative_numbers = true,
           after_help = EXIT_STATUS)]
@@ -139,7 +139,7 @@ impl Args {
         };
         // By a request that writes nothing, before one that does.
         store.check().await?;
-        // Once: who asks is patient.
+        // Once: the caller tries again.
         let (stop, stopped) = Shutdown::new();
         stop.shutdown();
         let options = self.objects.manifest(&self.schema, ObjectLayout::Event);
@@ -168,7 +168,7 @@ async fn run(args: Args, shutdown: Shutdown) -> Result<(), Failure> {
     let outages = Outages::default();
     let retry = Retry::default().outages(outages.clone());
     let retry = retry.observed_by(Arc::clone(&watched.observer));
-    let Some(found) = patiently(&shutdown, || args.connect(&aws, &retry)).await else {
+    let Some(found) = with_retries(&shutdown, || args.connect(&aws, &retry)).await else {
         return stopped(0);
     };
     let wrong = |error: Error| Failure::at_start(&error);
@@ -189,15 +189,15 @@ async fn run(args: Args, shutdown: Shutdown) -> Result<(), Failure> {
     tracing::info!(
         received = report.received,
         stored = report.acknowledged,
-        suppressed = report.suppressed,
+        duplicates = report.duplicates,
         quarantined = report.quarantined,
         released = report.released,
         deleted = report.deleted,
-        undeleted = report.undeleted,
+        delete_failed = report.delete_failed,
         abandoned = report.abandoned,
         "finished"
     );
-    stopped(report.deleted + report.undeleted)
+    stopped(report.deleted + report.delete_failed)
 }
 
 #[cfg(test)]
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn defaults_poll_as_the_reference_does() {
+    fn defaults_poll_as_the_original_demo_does() {
         let options = options(&[]);
         assert_eq!((options.receive_max, options.wait), (5, Duration::ZERO));
         assert_eq!(options.idle_backoff, Some(Duration::from_secs(2)));

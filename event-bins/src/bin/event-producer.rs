@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser;
-use event_bins::aws::{AwsArgs, QueueArgs, patiently};
+use event_bins::aws::{AwsArgs, QueueArgs, with_retries};
 use event_bins::health::Needs;
 use event_bins::metrics::ProducerMetrics;
 use event_bins::pod::{self, EXIT_STATUS, Failure, PodArgs};
@@ -18,7 +18,7 @@ use event_local::source::{SourceArgs, nothing_to_send};
 
 /// Sends events to a queue in SQS.
 ///
-/// Defaults are those of the reference; in brackets what production wants.
+/// Defaults are those of the original demo; in brackets what production wants.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "event-producer", version, max_term_width = 100, allow_negative_numbers = true,
           after_help = EXIT_STATUS)]
@@ -55,7 +55,7 @@ impl AsRef<LogArgs> for Args {
     }
 }
 
-/// Messages to send where nobody says how many, as in the reference.
+/// Messages to send where nobody says how many, as in the original demo.
 const DEFAULT_TOTAL: Total = Total::Messages(10_000);
 
 impl Args {
@@ -104,7 +104,7 @@ async fn run(args: Args, shutdown: Shutdown) -> Result<(), Failure> {
     let watched =
         args.pod.watch(ProducerMetrics::new(&aws), args.wait_secs_between_msgs, &shutdown).await?;
 
-    let Some(found) = patiently(&shutdown, || args.queue.connect(&aws)).await else {
+    let Some(found) = with_retries(&shutdown, || args.queue.connect(&aws)).await else {
         return args.stopped(0);
     };
     let queue = found.map_err(|error| Failure::at_start(&error))?;

@@ -22,10 +22,10 @@ pub struct ConsumerMetrics {
     stored: Family<TypeLabel, Counter>,
     /// The types that are told apart: a label must not grow with what strangers send.
     types: Mutex<BTreeSet<String>>,
-    suppressed: Counter,
+    duplicates: Counter,
     quarantined: Family<ReasonLabel, Counter>,
     deleted: Counter,
-    undeleted: Counter,
+    delete_failed: Counter,
     released: Counter,
     retries: Retries,
     in_flight: Gauge,
@@ -74,10 +74,10 @@ impl ConsumerMetrics {
                 received: Counter::default(),
                 stored: Family::default(),
                 types: Mutex::default(),
-                suppressed: Counter::default(),
+                duplicates: Counter::default(),
                 quarantined: Family::default(),
                 deleted: Counter::default(),
-                undeleted: Counter::default(),
+                delete_failed: Counter::default(),
                 released: Counter::default(),
                 retries: Retries::default(),
                 in_flight: Gauge::default(),
@@ -123,11 +123,11 @@ impl ConsumerMetrics {
         r.register("received", "Messages received, each delivery counted", self.received.clone());
         r.register("stored", "Events written to the store", self.stored.clone());
         let help = "Messages whose event had been stored before, same bytes";
-        r.register("suppressed", help, self.suppressed.clone());
-        r.register("quarantined", "Messages put aside, by reason", self.quarantined.clone());
+        r.register("duplicates", help, self.duplicates.clone());
+        r.register("quarantined", "Messages quarantined, by reason", self.quarantined.clone());
         r.register("deleted", "Messages deleted from the queue", self.deleted.clone());
         let help = "Messages that are done and could not be deleted, to come again";
-        r.register("undeleted", help, self.undeleted.clone());
+        r.register("delete_failed", help, self.delete_failed.clone());
         r.register("released", "Messages given back to the queue", self.released.clone());
         self.retries.register(r);
         let help = "Messages held now, from their receive until they are deleted or given back";
@@ -168,7 +168,7 @@ impl Observer for ConsumerMetrics {
                 let age = SystemTime::now().duration_since(delivery.sent_at).unwrap_or_default();
                 self.age_at_store.observe(age.as_secs_f64());
             }
-            Outcome::Duplicate => add(&self.suppressed, 1),
+            Outcome::Duplicate => add(&self.duplicates, 1),
             Outcome::Quarantine(reason) => {
                 let label = ReasonLabel { reason: reason.code().to_owned() };
                 self.quarantined.get_or_create(&label).inc();
@@ -182,8 +182,8 @@ impl Observer for ConsumerMetrics {
         add(&self.deleted, messages);
     }
 
-    fn undeleted(&self, messages: usize) {
-        add(&self.undeleted, messages);
+    fn delete_failed(&self, messages: usize) {
+        add(&self.delete_failed, messages);
     }
 
     fn released(&self, messages: usize) {

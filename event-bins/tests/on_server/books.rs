@@ -86,7 +86,7 @@ async fn an_audit_that_finds_nothing_at_all_says_so() {
         assert!(said.contains("STORE_EVENTS_BKT") && said.contains("S3_PREFIX"), "{said}");
     }
     let (status, said) = eventctl(address, &["audit", "--s3-prefix", "elsewhere", "--json"]).await;
-    assert!(status == 3 && said.contains(r#""books":"empty""#), "{said}");
+    assert!(status == 3 && said.contains(r#""verdict":"empty""#), "{said}");
     let expected = &["audit", "--s3-prefix", "elsewhere", "--sent", "0"];
     let (status, said) = eventctl(address, expected).await;
     assert_eq!(status, 0, "{said}");

@@ -9,7 +9,8 @@ use std::time::Duration;
 use event_benches::of_today;
 use event_benches::server::{Delays, QUEUE, State};
 use event_core::{
-    Audit, Books, EventSource, Layout, Queue, QueueLimits, Retail, Sent, SentEvents, Shutdown,
+    Audit, EventSource, Expected, ExpectedEvents, Layout, Queue, QueueLimits, Retail, Shutdown,
+    Verdict,
 };
 use event_mem::MemQueueOptions;
 use tokio::time::{Instant, sleep, timeout};
@@ -58,7 +59,7 @@ async fn a_hundred_kills_lose_nothing_and_store_nothing_twice() {
     let limits = QueueLimits { visibility: Duration::from_secs(2), ..QueueLimits::SQS };
     server.add_queue(QUEUE, MemQueueOptions { limits, ..MemQueueOptions::default() }, None);
     let mut events = of_today(0, 0.0);
-    let mut sent = SentEvents::new(Arc::new(Retail::default()));
+    let mut sent = ExpectedEvents::new(Arc::new(Retail::default()));
     let (mut same, mut left) = (events.clone(), EVENTS);
     while left > 0 {
         let batch = same.next_batch(left).await.unwrap();
@@ -107,7 +108,7 @@ async fn a_hundred_kills_lose_nothing_and_store_nothing_twice() {
         Layout::default(),
         Arc::new(Retail::default()),
     );
-    let audit = audit.sent(Sent::Events(sent));
+    let audit = audit.expected(Expected::Events(sent));
     let report = audit.run(&Shutdown::never()).await.unwrap();
-    assert_eq!(report.books, Books::Balanced, "{report:?}");
+    assert_eq!(report.verdict, Verdict::Balanced, "{report:?}");
 }

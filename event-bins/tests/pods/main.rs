@@ -35,8 +35,8 @@ enum Needs {
 
 const CASES: &[Case] = &[
     ("path::the_capture_is_stored_byte_for_byte", path::capture, Needs::Nothing),
-    ("path::messages_of_the_reference_producer_are_consumed", path::consumed, Needs::Nothing),
-    ("path::the_reference_consumer_gets_what_it_expects", path::produced, Needs::Nothing),
+    ("path::messages_of_the_original_producer_are_consumed", path::consumed, Needs::Nothing),
+    ("path::the_original_consumer_gets_what_it_expects", path::produced, Needs::Nothing),
     ("path::events_of_another_kind_are_stored_by_settings_alone", path::rides, Needs::Nothing),
     ("operator::setup_changes_nothing_unasked", operator::setup, Needs::Nothing),
     ("operator::setup_makes_again_what_is_gone", operator::forgotten, Needs::Nothing),

@@ -193,7 +193,7 @@ pub(crate) fn probes() {
     consumer.end().finished();
 }
 
-/// What was received is stored, suppressed, quarantined, given back or held; and every request is
+/// What was received is stored, a duplicate, quarantined, given back or held; and every request is
 /// counted by the name that AWS gives it.
 pub(crate) fn metrics() {
     let place = Place::new();
@@ -203,10 +203,10 @@ pub(crate) fn metrics() {
     let scrape = http::get(consumer.port(), "/metrics").1;
     let sum = |metric: &str| http::sum(&scrape, &format!("event_consumer_{metric}"));
     let received = sum("received_total");
-    let ends = ["stored_total", "suppressed_total", "quarantined_total", "released_total"];
+    let ends = ["stored_total", "duplicates_total", "quarantined_total", "released_total"];
     assert_eq!(received, ends.map(sum).iter().sum::<f64>() + sum("in_flight"), "{scrape}");
     assert_eq!((received, sum("deleted_total")), (400.0, 400.0));
-    assert!(sum("suppressed_total") > 50.0 && sum("quarantined_total") > 10.0, "{scrape}");
+    assert!(sum("duplicates_total") > 50.0 && sum("quarantined_total") > 10.0, "{scrape}");
     assert_eq!((sum("in_flight"), sum("held_bytes")), (0.0, 0.0));
     assert_eq!(sum("age_at_store_seconds_count"), sum("stored_total"));
     assert_eq!(sum("flush_messages_sum"), received);

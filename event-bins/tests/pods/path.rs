@@ -1,4 +1,4 @@
-//! From one pod to the other, and to and from the programs of the reference.
+//! From one pod to the other, and to and from the programs of the original demo.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::place::{CAPTURE, Place, block_on, capture as messages};
 use crate::pod::{AT_SPEED, Pod};
 
-/// 1,000 messages of the reference: 903 stored byte for byte, 97 put aside.
+/// 1,000 messages of the original demo: 903 stored byte for byte, 97 quarantined.
 pub(crate) fn capture() {
     let place = Place::new();
     let mut producer = place.program("event-producer");
@@ -19,7 +19,7 @@ pub(crate) fn capture() {
     let mut consumer = place.program("event-consumer");
     consumer.envs(AT_SPEED).env("TOT_MSGS_TO_PROCESS", "1000");
     let finished = Pod::start(&mut consumer).end().finished();
-    let counts = ["received", "stored", "quarantined", "suppressed", "deleted", "abandoned"];
+    let counts = ["received", "stored", "quarantined", "duplicates", "deleted", "abandoned"];
     assert_eq!(counts.map(|name| finished[name].as_u64().unwrap()), [1000, 903, 97, 0, 1000, 0]);
 
     block_on(async {
@@ -35,7 +35,7 @@ pub(crate) fn capture() {
     assert_eq!(quarantine["reason=bad_msg"]["objects"], 97, "{status}");
 }
 
-/// The reference sends each message alone, with two attributes of type `String`. The consumer has
+/// The original demo sends each message alone, with two attributes of type `String`. The consumer has
 /// its settings here, but for the pause.
 pub(crate) fn consumed() {
     let (place, messages) = (Place::new(), &messages()[..40]);
@@ -119,7 +119,7 @@ pub(crate) fn produced() {
                     (name.clone(), value.data_type().to_owned(), text)
                 });
                 let shape = shape(message.body().unwrap(), attributes);
-                assert!(known.contains(&shape), "the reference never sent {shape}");
+                assert!(known.contains(&shape), "the original demo never sent {shape}");
                 seen.insert(shape);
                 received += 1;
             }
@@ -159,7 +159,7 @@ pub(crate) fn rides() {
     consumer.envs(AT_SPEED).envs(schema);
     consumer.env("TOT_MSGS_TO_PROCESS", "41").env("OBJECT_LAYOUT", "batch");
     let finished = Pod::start(&mut consumer).end().finished();
-    let counts = ["stored", "suppressed", "quarantined", "deleted"];
+    let counts = ["stored", "duplicates", "quarantined", "deleted"];
     assert_eq!(counts.map(|name| finished[name].as_u64().unwrap()), [40, 1, 0, 41]);
 
     let folders = ["K%C3%B6ln", "a%2Fb", "..", "__HIVE_DEFAULT_PARTITION__"];
@@ -175,5 +175,5 @@ pub(crate) fn rides() {
     let audit = place.eventctl(&["audit", "--sent-file", file, "--json"]);
     assert!(audit.status.success(), "{audit:?}");
     let audit: Value = serde_json::from_slice(&audit.stdout).unwrap();
-    assert_eq!((&audit["books"], &audit["stored"]["events"]), (&"balanced".into(), &40.into()));
+    assert_eq!((&audit["verdict"], &audit["stored"]["events"]), (&"balanced".into(), &40.into()));
 }

@@ -54,7 +54,7 @@ pub(crate) const AT_SPEED: [(&str, &str); 4] = [
 ];
 
 /// After so long nothing is hoped for any more.
-const PATIENCE: Duration = Duration::from_secs(180);
+const TIMEOUT: Duration = Duration::from_secs(180);
 
 /// A program of this package with nothing set.
 pub(crate) fn program(name: &str) -> Command {
@@ -77,7 +77,7 @@ pub(crate) fn refusal(command: &mut Command) -> (Option<i32>, String) {
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let start = Instant::now();
     while child.try_wait().unwrap().is_none() {
-        if start.elapsed() > PATIENCE {
+        if start.elapsed() > TIMEOUT {
             child.kill().unwrap();
         }
         thread::sleep(Duration::from_millis(20));
@@ -122,7 +122,7 @@ impl Pod {
             let ended = self.child.try_wait().unwrap();
             assert!(ended.is_none(), "it ended before {what}: {ended:?}\n{:#?}", self.lines());
             let lines = self.lines();
-            assert!(start.elapsed() < PATIENCE, "no {what} after {PATIENCE:?}\n{lines:#?}");
+            assert!(start.elapsed() < TIMEOUT, "no {what} after {TIMEOUT:?}\n{lines:#?}");
             thread::sleep(Duration::from_millis(20));
         }
     }
@@ -162,7 +162,7 @@ impl Pod {
             if let Some(status) = self.child.try_wait().unwrap() {
                 break status;
             }
-            assert!(start.elapsed() < PATIENCE, "it does not end\n{:#?}", self.lines());
+            assert!(start.elapsed() < TIMEOUT, "it does not end\n{:#?}", self.lines());
             thread::sleep(Duration::from_millis(20));
         };
         self.reader.join().unwrap();

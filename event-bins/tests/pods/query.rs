@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 /// A stack takes seconds.
-const PATIENCE: Duration = Duration::from_secs(120);
+const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Makes the stack from nothing, one of this name that is there included; its outputs by name.
 pub(crate) fn deploy(name: &str, template: &str, queue: &str) -> impl Fn(&str) -> String {
@@ -52,7 +52,7 @@ fn until(name: &str, is_it: impl Fn(Option<&str>) -> bool) -> String {
         if is_it(element(&answer, "StackStatus")) {
             return answer;
         }
-        assert!(start.elapsed() < PATIENCE, "{answer}");
+        assert!(start.elapsed() < TIMEOUT, "{answer}");
         thread::sleep(Duration::from_millis(200));
     }
 }

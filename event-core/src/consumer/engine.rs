@@ -48,8 +48,8 @@ pub(super) struct Engine {
     drain: Drain,
     panics: Panics,
     report: ConsumerReport,
-    /// Messages and bytes held, as they were told last.
-    told: (usize, usize),
+    /// Messages and bytes held, as they were reported last.
+    reported_held: (usize, usize),
 }
 
 struct Handling {
@@ -82,7 +82,7 @@ impl Engine {
             drain: Drain::new(settings.options.grace),
             panics: Panics::new(settings.options.max_panics),
             report: ConsumerReport::default(),
-            told: (0, 0),
+            reported_held: (0, 0),
             requests: Arc::new(Requests {
                 queue: consumer.queue,
                 handler: consumer.handler,
@@ -106,7 +106,7 @@ impl Engine {
             self.delete(now);
             self.release();
             self.extend(now);
-            self.tell();
+            self.report_held();
             if self.is_finished(now) {
                 break;
             }
@@ -119,7 +119,7 @@ impl Engine {
             }
         }
         let report = &mut self.report;
-        let settled = report.deleted + report.undeleted + report.released;
+        let settled = report.deleted + report.delete_failed + report.released;
         report.abandoned = report.received - settled;
         match self.drain.into_error() {
             Some(error) => Err(error),
@@ -146,7 +146,7 @@ impl Engine {
     }
 
     fn handle(&mut self, now: Instant) {
-        while self.handling.len() < self.settings.options.handlers {
+        while self.handling.len() < self.settings.options.max_concurrent_batches {
             // What nothing more will come to need not wait.
             let waits = !self.drain.has_begun() && self.capacity.awaits_more();
             let batch = if waits { self.gathered.next(now) } else { self.gathered.drain() };
@@ -177,7 +177,7 @@ impl Engine {
 
     /// As many at once as polls: messages leave as fast as they come, over the same connections.
     fn may_delete(&self) -> bool {
-        self.deleting < self.settings.options.pollers
+        self.deleting < self.settings.options.max_concurrent_receives
     }
 
     fn release(&mut self) {
@@ -202,10 +202,10 @@ impl Engine {
         }
     }
 
-    fn tell(&mut self) {
+    fn report_held(&mut self) {
         let held = self.capacity.held();
-        if self.told != held {
-            self.told = held;
+        if self.reported_held != held {
+            self.reported_held = held;
             self.observer.held(held.0, held.1);
         }
     }
@@ -228,7 +228,7 @@ impl Engine {
                     self.leases.extended(extension.id, &outcome, extension.visibility, asked);
                 }
             }
-            Err(error) => self.broke(error, now),
+            Err(error) => self.task_failed(error, now),
         }
     }
 
@@ -284,7 +284,7 @@ impl Engine {
             self.observer.handled(delivery, &outcome);
             match outcome {
                 Outcome::Ack => self.report.acknowledged += 1,
-                Outcome::Duplicate => self.report.suppressed += 1,
+                Outcome::Duplicate => self.report.duplicates += 1,
                 Outcome::Quarantine(_) => self.report.quarantined += 1,
                 Outcome::Retry(delay) => {
                     self.released.push((lease, delay));
@@ -302,19 +302,19 @@ impl Engine {
         log::not_deleted(self.requests.retry.logged(), outcomes);
         let deleted = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
         self.capacity.settled(outcomes.len());
-        let undeleted = outcomes.len() - deleted;
+        let delete_failed = outcomes.len() - deleted;
         self.report.deleted += deleted as u64;
-        self.report.undeleted += undeleted as u64;
+        self.report.delete_failed += delete_failed as u64;
         self.observer.deleted(deleted);
-        self.observer.undeleted(undeleted);
+        self.observer.delete_failed(delete_failed);
     }
 
     /// A task did not come to its end: it panicked, or it was a handler that was cut off.
-    fn broke(&mut self, error: JoinError, now: Instant) {
+    fn task_failed(&mut self, error: JoinError, now: Instant) {
         let Some(batch) = self.taken_from_handler(error.id()) else {
             // Whatever it was, it must not keep anything from being deleted.
             self.deleting = 0;
-            let what = format!("the queue's backend broke: {error}");
+            let what = format!("the queue's backend panicked: {error}");
             return self.drain.begin(Some(Error::new(ErrorKind::Unknown, "consumer", what)), now);
         };
         let messages = batch.leases.len();
@@ -376,7 +376,7 @@ impl Engine {
     /// When there is something to do although nothing has ended. Never a time at which the loop
     /// would find that it still has to wait for something else: it would spin.
     fn wake_at(&self, now: Instant) -> Option<Instant> {
-        let handler_is_free = self.handling.len() < self.settings.options.handlers;
+        let handler_is_free = self.handling.len() < self.settings.options.max_concurrent_batches;
         let gathered = self.gathered.deadline(now).filter(|_| handler_is_free);
         let poll = self.pollers.wake_at(now).filter(|_| !self.drain.has_begun());
         let acknowledged = self.acknowledged.deadline(now).filter(|_| self.may_delete());

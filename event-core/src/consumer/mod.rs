@@ -58,7 +58,7 @@ pub struct ConsumerReport {
     /// Deliveries with the outcome [`Ack`](crate::Outcome::Ack).
     pub acknowledged: u64,
     /// Deliveries with the outcome [`Duplicate`](crate::Outcome::Duplicate).
-    pub suppressed: u64,
+    pub duplicates: u64,
     /// Deliveries quarantined.
     pub quarantined: u64,
     /// Deliveries given back to the queue.
@@ -67,7 +67,7 @@ pub struct ConsumerReport {
     pub deleted: u64,
     /// Deliveries whose effect is durable and whose deletion the queue kept refusing: they come
     /// again, as duplicates.
-    pub undeleted: u64,
+    pub delete_failed: u64,
     /// Deliveries still held when the grace period ended: they come again after their
     /// visibility timeout.
     pub abandoned: u64,

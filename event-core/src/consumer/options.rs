@@ -13,15 +13,15 @@ use crate::retry::IdleBackoff;
 /// use event_core::ConsumerOptions;
 /// use std::time::Duration;
 ///
-/// // The polling of the reference consumer: short polls, backing off from two seconds.
-/// let reference = ConsumerOptions {
+/// // The polling of the original consumer: short polls, backing off from two seconds.
+/// let as_the_demo = ConsumerOptions {
 ///     receive_max: 5,
 ///     wait: Duration::ZERO,
 ///     idle_backoff: Some(Duration::from_secs(2)),
 ///     pause: Duration::from_secs(10),
 ///     ..ConsumerOptions::default()
 /// };
-/// # let _ = reference;
+/// # let _ = as_the_demo;
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct ConsumerOptions {
@@ -34,7 +34,7 @@ pub struct ConsumerOptions {
     pub visibility: Option<Duration>,
     /// Most receives under way at once, and most requests to delete. One while the queue is idle,
     /// and one more for each receive that comes back full. Default 64.
-    pub pollers: usize,
+    pub max_concurrent_receives: usize,
     /// The first wait after a poll that found nothing, see [`IdleBackoff`](crate::IdleBackoff).
     /// Default: none, which needs a `wait`.
     pub idle_backoff: Option<Duration>,
@@ -52,7 +52,7 @@ pub struct ConsumerOptions {
     /// `max_messages` and `max_bytes`; before it takes more, the largest is handled as it is.
     pub batch: BatchLimits,
     /// Most batches at the handler at once. Default 64.
-    pub handlers: usize,
+    pub max_concurrent_batches: usize,
     /// How long an acknowledged message waits for others to be deleted with. Default 100 ms.
     pub delete_linger: Duration,
     /// A message is quarantined, with the reason [`PANICKED`](crate::Reason::PANICKED), once the
@@ -86,13 +86,13 @@ impl Default for ConsumerOptions {
             receive_max: 10,
             wait: Duration::from_secs(20),
             visibility: None,
-            pollers: 64,
+            max_concurrent_receives: 64,
             idle_backoff: None,
             pause: Duration::ZERO,
             max_messages: 1000,
             max_bytes: 64 * 1024 * 1024,
             batch: BatchLimits { count: 10, bytes: 16 * 1024 * 1024, linger: Duration::ZERO },
-            handlers: 64,
+            max_concurrent_batches: 64,
             delete_linger: Duration::from_millis(100),
             max_panics: 10,
             total: None,
@@ -145,10 +145,10 @@ impl ConsumerOptions {
         let visibility = self.visibility.unwrap_or(limits.visibility);
         let at_least_one = [
             ("receive_max (MAX_MSGS_PER_BATCH)", self.receive_max),
-            ("pollers", self.pollers),
+            ("max_concurrent_receives", self.max_concurrent_receives),
             ("max_messages", self.max_messages),
             ("batch.count", self.batch.count),
-            ("handlers", self.handlers),
+            ("max_concurrent_batches", self.max_concurrent_batches),
         ];
         for (name, value) in at_least_one {
             if value == 0 {
@@ -237,10 +237,10 @@ mod tests {
         for (change, named) in [
             ((|o| o.receive_max = 0) as fn(&mut ConsumerOptions), "MAX_MSGS_PER_BATCH"),
             (|o| o.receive_max = 11, "1 to 10"),
-            (|o| o.pollers = 0, "pollers"),
+            (|o| o.max_concurrent_receives = 0, "max_concurrent_receives"),
             (|o| o.max_messages = 0, "max_messages"),
             (|o| o.max_bytes = 1000, "max_bytes"),
-            (|o| o.handlers = 0, "handlers"),
+            (|o| o.max_concurrent_batches = 0, "max_concurrent_batches"),
             (|o| o.batch.count = 0, "batch.count"),
             (|o| o.batch.linger = Duration::from_secs(30), "batch.linger"),
             (|o| o.wait = Duration::from_secs(21), "wait"),
@@ -264,10 +264,10 @@ mod tests {
         for change in [
             (|o| o.receive_max = 1) as fn(&mut ConsumerOptions),
             |o| o.receive_max = 10,
-            |o| o.pollers = 1,
+            |o| o.max_concurrent_receives = 1,
             |o| o.max_messages = 1,
             |o| o.max_bytes = 1024 * 1024,
-            |o| o.handlers = 1,
+            |o| o.max_concurrent_batches = 1,
             |o| o.batch.count = 1,
             |o| o.batch.linger = Duration::from_nanos(29_999_999_999),
             |o| o.wait = Duration::from_secs(20),
@@ -349,7 +349,10 @@ mod tests {
     fn the_defaults_are_those_of_the_documentation() {
         let options = ConsumerOptions::default();
         assert_eq!((options.receive_max, options.wait.as_secs()), (10, 20));
-        assert_eq!((options.pollers, options.handlers, options.max_panics), (64, 64, 10));
+        assert_eq!(
+            (options.max_concurrent_receives, options.max_concurrent_batches, options.max_panics),
+            (64, 64, 10)
+        );
         assert_eq!((options.max_messages, options.max_bytes), (1000, 67_108_864));
         assert_eq!((options.delete_linger.as_millis(), options.batch.count), (100, 10));
         assert_eq!((options.grace.as_secs(), options.receive_grace.as_secs()), (25, 5));

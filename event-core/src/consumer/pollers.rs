@@ -24,7 +24,7 @@ pub(super) struct Pollers {
 impl Pollers {
     pub(super) fn new(options: &ConsumerOptions, now: Instant) -> Self {
         Self {
-            max: if options.pause.is_zero() { options.pollers } else { 1 },
+            max: if options.pause.is_zero() { options.max_concurrent_receives } else { 1 },
             target: 1,
             active: 0,
             idle: options.idle_backoff.map(IdleBackoff::new),
@@ -111,7 +111,8 @@ mod tests {
 
     #[test]
     fn pollers_grow_with_full_polls_to_their_bound_and_shrink_to_one() {
-        let (mut p, now) = pollers(&ConsumerOptions { pollers: 3, ..ConsumerOptions::default() });
+        let (mut p, now) =
+            pollers(&ConsumerOptions { max_concurrent_receives: 3, ..ConsumerOptions::default() });
         assert_eq!(start_all(&mut p, now), 1);
         for _ in 0..5 {
             p.answered(10, 10, now);
@@ -205,7 +206,7 @@ mod tests {
             ),
         ) {
             let (mut p, mut now) = pollers(&ConsumerOptions {
-                pollers: max,
+                max_concurrent_receives: max,
                 pause: Duration::from_secs(pause),
                 idle_backoff: idle.map(Duration::from_secs),
                 ..ConsumerOptions::default()

@@ -13,7 +13,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::handler::{Handler, Outcome};
 use crate::queue::{Delivery, Queue, Receipt, ReceiveRequest};
 use crate::reason::Reason;
-use crate::retry::{PATIENCE, Retry};
+use crate::retry::{ACCESS_TIMEOUT, Retry};
 use crate::shutdown::Shutdown;
 use crate::sink::{AFTER_A_FAULT, Quarantine, QuarantineEntry};
 
@@ -66,7 +66,7 @@ impl Requests {
         room: Room,
         end: ReceiveEnd,
     ) -> Done {
-        let retry = self.retry.patient_with(Error::is_about_access, PATIENCE);
+        let retry = self.retry.with_access_timeout(Error::is_about_access, ACCESS_TIMEOUT);
         let receive = || self.queue.receive(request);
         let answer = tokio::select! {
             biased;
@@ -157,7 +157,7 @@ impl Requests {
             (receipts, outcomes)
         };
         let never = Shutdown::never();
-        let retry = self.retry.patient_with(Error::is_denied, PATIENCE);
+        let retry = self.retry.with_access_timeout(Error::is_denied, ACCESS_TIMEOUT);
         Done::Deleted(retry.each(receipts, Error::is_retryable, &never, delete).await)
     }
 
@@ -168,7 +168,7 @@ impl Requests {
             (changes, outcomes)
         };
         let never = Shutdown::never();
-        let retry = self.retry.patient_with(Error::is_denied, PATIENCE);
+        let retry = self.retry.with_access_timeout(Error::is_denied, ACCESS_TIMEOUT);
         Done::Released(retry.each(changes, Error::is_retryable, &never, change).await)
     }
 

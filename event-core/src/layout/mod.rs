@@ -46,7 +46,7 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// The prefix of the reference.
+    /// The prefix of the original demo.
     pub const DEFAULT_PREFIX: &'static str = "store_events";
     /// The prefix that quarantined messages are under.
     pub const QUARANTINE_PREFIX: &'static str = "quarantine";

@@ -8,12 +8,12 @@ use super::index::{Fingerprint, Index, Slot};
 
 /// What one process knows of a partition: every segment below the head, by its fingerprints.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Row {
+pub(crate) struct KnownLog {
     head: Slot,
     index: Index,
 }
 
-impl Row {
+impl KnownLog {
     /// The slot after the last segment that is known.
     pub(crate) fn head(&self) -> Slot {
         self.head
@@ -83,7 +83,7 @@ pub(crate) enum CommitOutcome {
 
 /// One commit under way: some events of one partition.
 ///
-/// A segment is only ever put at the head of a row whose segments are all known, and with events
+/// A segment is only ever put at the head of a log whose segments are all known, and with events
 /// that are in none of them. So whichever put wins a slot, and however late, no event is in two:
 /// the put of a slot that is taken changes nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,7 +97,7 @@ pub(crate) struct Commit {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Step {
-    /// To be seen from the row.
+    /// To be decided from what is known.
     Decide,
     /// A segment below the head may hold pending events.
     Compare(Slot),
@@ -125,15 +125,15 @@ impl Commit {
     }
 
     /// The next request; none once it is done.
-    pub(crate) fn request(&mut self, row: &Row) -> Option<Request> {
+    pub(crate) fn request(&mut self, known: &KnownLog) -> Option<Request> {
         if self.step == Step::Decide {
-            self.step = self.decide(row);
+            self.step = self.decide(known);
         }
         match &self.step {
             Step::Decide | Step::Done => None,
             Step::Compare(slot) => Some(Request::Read(*slot)),
-            Step::Probe(_) | Step::ReadBack(_) => Some(Request::Read(row.head())),
-            Step::Create(places) => Some(Request::Create(row.head(), places.clone())),
+            Step::Probe(_) | Step::ReadBack(_) => Some(Request::Read(known.head())),
+            Step::Create(places) => Some(Request::Create(known.head(), places.clone())),
         }
     }
 
@@ -155,7 +155,7 @@ impl Commit {
     }
 
     /// Takes the answer to the request that was asked for last.
-    pub(crate) fn answer(&mut self, row: &mut Row, answer: Answer) {
+    pub(crate) fn answer(&mut self, known: &mut KnownLog, answer: Answer) {
         let step = std::mem::replace(&mut self.step, Step::Decide);
         self.step = match (step, answer) {
             (Step::Compare(slot), Answer::Segments(segments)) => {
@@ -164,19 +164,19 @@ impl Commit {
             }
             (Step::Probe(_) | Step::ReadBack(_), Answer::Segments(segments)) => {
                 for segment in segments {
-                    self.compare(row.head(), &segment);
-                    row.push(segment.fingerprints);
+                    self.compare(known.head(), &segment);
+                    known.push(segment.fingerprints);
                 }
                 Step::Decide
             }
             (Step::Probe(places), Answer::Nothing) => Step::Create(places),
             (Step::Create(places), Answer::Created) => {
-                self.created(row, &places);
+                self.created(known, &places);
                 Step::Decide
             }
             (Step::Create(places), Answer::Exists) => Step::ReadBack(places),
             // Contradicted. Others may have moved the head before this one goes on: it starts over
-            // with what the row knows then, and puts nothing beyond a slot that is undecided.
+            // with what is known then, and puts nothing beyond a slot that is undecided.
             (Step::Compare(_) | Step::ReadBack(_), Answer::Nothing) => Step::Decide,
             // An answer that fits no request: ask again what was asked.
             (same, _) => same,
@@ -191,20 +191,20 @@ impl Commit {
         }
     }
 
-    fn created(&mut self, row: &mut Row, places: &[usize]) {
-        row.push(places.iter().map(|&place| self.pending[place]));
+    fn created(&mut self, known: &mut KnownLog, places: &[usize]) {
+        known.push(places.iter().map(|&place| self.pending[place]));
         for &place in places {
             self.outcomes[place] = Some(CommitOutcome::Stored);
         }
     }
 
     /// First the segments that may hold what is pending, the oldest first; then the head.
-    fn decide(&self, row: &Row) -> Step {
+    fn decide(&self, known: &KnownLog) -> Step {
         let open = || {
             let outcomes = self.pending.iter().zip(&self.outcomes).enumerate();
             outcomes.filter(|(_, (_, outcome))| outcome.is_none())
         };
-        let perhaps = open().flat_map(|(_, (&fingerprint, _))| row.index.slots(fingerprint));
+        let perhaps = open().flat_map(|(_, (&fingerprint, _))| known.index.slots(fingerprint));
         if let Some(slot) = perhaps.filter(|slot| !self.compared.contains(slot)).min() {
             return Step::Compare(slot);
         }

@@ -2,7 +2,7 @@
 //!
 //! The segments of a partition are numbered from 0 without a gap. A segment is created once, by a
 //! put that fails where one is, and never written again. A writer puts a segment only at the head
-//! of a row whose segments it has all read, and only with events that are in none of them. So
+//! of a log whose segments it has all read, and only with events that are in none of them. So
 //! whichever put wins a slot, whoever crashes, however late a put arrives: no event is in two
 //! segments. No clock has a say in that, and nobody waits for anybody.
 //!
@@ -16,9 +16,9 @@ mod index;
 mod manifest;
 #[cfg(test)]
 mod model;
+mod open_logs;
 mod prefix;
 mod reads;
-mod rows;
 mod segment;
 mod turns;
 
@@ -40,7 +40,7 @@ use crate::store::{ObjectStore, PutMode, PutOutcome};
 use commit::{Answer, Commit, Request, Segment};
 use content::{Content, quarantined_identity};
 use index::{Fingerprint, FingerprintKey, SLOTS};
-use rows::{Rows, SharedRow};
+use open_logs::{OpenLogs, SharedLog};
 use segment::PendingByFingerprint;
 use turns::Turns;
 
@@ -59,7 +59,7 @@ pub(crate) struct Log {
     /// Events that are kept in memory, over all partitions that are not in use.
     pub(crate) remember: usize,
     fingerprints: FingerprintKey,
-    rows: Rows,
+    open: OpenLogs,
 }
 
 /// An event, or a quarantined message, that a writer holds and has not stored.
@@ -102,8 +102,8 @@ impl Log {
     }
 
     fn with(prefix: Prefix, content: Content) -> Self {
-        let (fingerprints, rows) = (FingerprintKey::random(), Rows::default());
-        Self { prefix, content, remember: 10_000_000, fingerprints, rows }
+        let (fingerprints, open) = (FingerprintKey::random(), OpenLogs::default());
+        Self { prefix, content, remember: 10_000_000, fingerprints, open }
     }
 
     /// An event with this identity and these bytes.
@@ -151,23 +151,23 @@ impl Log {
         let by_fingerprint = PendingByFingerprint::new(pending);
         let mut work =
             Work { commit, partition, pending, by_fingerprint, compression, retry, stop };
-        let row = self.rows.of(partition.name(), self.remember);
+        let shared = self.open.of(partition.name(), self.remember);
         let mut pauses = 0;
         let outcomes = loop {
             // One commit at a time moves the head; what it leaves behind is read without it.
             let next = {
-                let mut head = row.head.lock().await;
-                match self.load(&row, &mut head, &work).await? {
+                let mut head = shared.head.lock().await;
+                match self.load(&shared, &mut head, &work).await? {
                     Some(missing) => Next::Missing(missing),
-                    None => self.advance(&mut work, &row, &mut head.turns).await?,
+                    None => self.advance(&mut work, &shared, &mut head.turns).await?,
                 }
             };
             let missing = match next {
                 Next::Done(outcomes) => break outcomes,
                 Next::Compare(slot) => {
-                    let answer = answer(self.read_row(slot..slot + 1, &work).await?);
+                    let answer = answer(self.read_segments(slot..slot + 1, &work).await?);
                     let missing = work.commit.is_contradicted_by(&answer);
-                    work.commit.answer(&mut row.known(), answer);
+                    work.commit.answer(&mut shared.known(), answer);
                     missing.then_some(slot)
                 }
                 Next::Missing(slot) => Some(slot),
@@ -190,11 +190,11 @@ impl Log {
     async fn advance(
         &self,
         work: &mut Work<'_>,
-        row: &SharedRow,
+        shared: &SharedLog,
         turns: &mut Turns,
     ) -> Result<Next> {
         loop {
-            let request = work.commit.request(&row.known());
+            let request = work.commit.request(&shared.known());
             let Some(request) = request else {
                 return Ok(Next::Done(work.commit.outcomes().unwrap_or_default()));
             };
@@ -217,7 +217,7 @@ impl Log {
                 }
             };
             let contradiction = work.commit.is_contradicted_by(&answer);
-            work.commit.answer(&mut row.known(), answer);
+            work.commit.answer(&mut shared.known(), answer);
             if contradiction {
                 return Ok(Next::Missing(slot));
             }
@@ -226,7 +226,7 @@ impl Log {
 
     /// Reads the segment at the head, and with it those after it that are likely to be there.
     async fn read_ahead(&self, slot: Slot, work: &Work<'_>, turns: &mut Turns) -> Result<Answer> {
-        let segments = self.read_row(slot..slot + turns.ahead(), work).await?;
+        let segments = self.read_segments(slot..slot + turns.ahead(), work).await?;
         turns.found(segments.len() as Slot);
         Ok(answer(segments))
     }

@@ -6,7 +6,7 @@ mod explore;
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use super::commit::{Answer, Commit, CommitOutcome, Request, Row, Segment};
+use super::commit::{Answer, Commit, CommitOutcome, KnownLog, Request, Segment};
 use super::index::{Fingerprint, Slot};
 
 /// A message: the event in it, and which bytes of that event it has.
@@ -56,10 +56,10 @@ struct World {
     returns: u8,
 }
 
-/// What a process is and knows. A writer that crashes starts anew, without a row.
+/// What a process is and knows. A writer that crashes starts anew, without knowing anything.
 #[derive(Clone, Debug, Default)]
 struct Writer {
-    row: Row,
+    known: KnownLog,
     /// How many segments a listing had, until all of them are read.
     listed: Option<Slot>,
     is_loaded: bool,
@@ -79,10 +79,10 @@ impl Writer {
     }
 
     fn key(&self) -> impl Hash + PartialEq + '_ {
-        let known = [0, 1, 2].map(|event: u64| self.row.slots(Fingerprint(event << 40)));
+        let known = [0, 1, 2].map(|event: u64| self.known.slots(Fingerprint(event << 40)));
         let lanes: Vec<_> =
             self.lanes.iter().map(|lane| (&lane.pending, format!("{:?}", lane.commit))).collect();
-        (self.row.head(), known, self.listed, self.is_loaded, lanes)
+        (self.known.head(), known, self.listed, self.is_loaded, lanes)
     }
 
     /// Whether a commit other than this one holds the head.
@@ -253,7 +253,7 @@ impl World {
         }
     }
 
-    /// Lists the partition, or reads the next segment that was listed; the row may grow meanwhile.
+    /// Lists the partition, or reads the next segment that was listed; the log may grow meanwhile.
     /// One who finds a gap waits for ever.
     fn load(&mut self, at: usize, scope: &Scope) -> String {
         let there = self.segments.len() as Slot;
@@ -264,10 +264,10 @@ impl World {
             writer.is_loaded = is_whole && there == 0;
             return format!("lists {there}");
         };
-        let head = writer.row.head();
+        let head = writer.known.head();
         if let Some(lines) = self.segments.get(&head) {
             let lines = lines.iter().filter(|_| !scope.is(Mistake::StartsAtTheEnd));
-            writer.row.push(lines.map(|&line| scope.fingerprint(line)));
+            writer.known.push(lines.map(|&line| scope.fingerprint(line)));
             writer.is_loaded = head + 1 == listed;
         }
         format!("reads {head} of {listed}")
@@ -289,7 +289,7 @@ impl World {
     fn put_of(&self, at: usize, lane: usize) -> Option<(Slot, Vec<Message>)> {
         let writer = &self.writers[at];
         let mut commit = writer.lanes[lane].commit.clone()?;
-        match commit.request(&writer.row)? {
+        match commit.request(&writer.known)? {
             Request::Create(slot, places) => {
                 let pending = &writer.lanes[lane].pending;
                 Some((slot, places.iter().map(|&place| pending[place]).collect()))
@@ -312,8 +312,8 @@ impl World {
         let held = self.writers[at].head_is_held_from(lane) && !scope.is(Mistake::SharesTheHead);
         let mut writer = std::mem::take(&mut self.writers[at]);
         let Lane { pending, commit } = &mut writer.lanes[lane];
-        let (machine, row) = (commit.as_mut()?, &mut writer.row);
-        let request = machine.request(row);
+        let (machine, known) = (commit.as_mut()?, &mut writer.known);
+        let request = machine.request(known);
         if held && (machine.needs_the_head() || request.is_none()) {
             return None;
         }
@@ -329,7 +329,7 @@ impl World {
             Some(Request::Read(slot)) => {
                 let answer = self.get(slot, pending, scope);
                 let what = format!("reads {slot}: {answer:?}");
-                machine.answer(row, answer);
+                machine.answer(known, answer);
                 what
             }
             Some(Request::Create(slot, places)) => {
@@ -337,9 +337,9 @@ impl World {
                 let answer = self.put(slot, &lines, scope);
                 let what = format!("puts {lines:?} in {slot}: {answer:?}");
                 if answer == Answer::Exists && scope.is(Mistake::LeavesTheReadOutAfterALoss) {
-                    row.push([]);
+                    known.push([]);
                 } else {
-                    machine.answer(row, answer);
+                    machine.answer(known, answer);
                 }
                 what
             }

@@ -6,7 +6,7 @@ use futures_util::stream::{self, StreamExt, TryStreamExt};
 
 use super::commit::Segment;
 use super::index::Slot;
-use super::rows::{Head, SharedRow};
+use super::open_logs::{Head, SharedLog};
 use super::segment::{Lines, invalid};
 use super::{Log, Work};
 use crate::error::Result;
@@ -26,7 +26,7 @@ impl Log {
     /// store again what is above it.
     pub(super) async fn load(
         &self,
-        row: &SharedRow,
+        shared: &SharedLog,
         head: &mut Head,
         work: &Work<'_>,
     ) -> Result<Option<Slot>> {
@@ -34,7 +34,7 @@ impl Log {
         let mut after = None;
         while !head.is_loaded {
             // A read that failed left behind what was read before it.
-            let first = row.known().head();
+            let first = shared.known().head();
             let last = first.checked_sub(1).map(|last| self.key(last, work));
             after = after.max(last);
             let request = ListRequest { prefix: prefix.clone(), after: after.clone(), max: PAGE };
@@ -45,7 +45,7 @@ impl Log {
             // A listing need not be of one moment, so each slot up to the last that it has is read,
             // listed or not. These reads begin after a later slot was seen: none may find nothing.
             let end = slots.last().map_or(first, |last| last + 1);
-            let missing = self.take_up(first..end, row, work).await?;
+            let missing = self.take_up(first..end, shared, work).await?;
             if missing.is_some() {
                 return Ok(missing);
             }
@@ -55,24 +55,24 @@ impl Log {
         Ok(None)
     }
 
-    /// Takes these slots up into the row; answers the first that is empty, and takes up none beyond.
+    /// Takes these slots up into what is known; answers the first that is empty, and takes up none beyond.
     async fn take_up(
         &self,
         slots: Range<Slot>,
-        row: &SharedRow,
+        shared: &SharedLog,
         work: &Work<'_>,
     ) -> Result<Option<Slot>> {
         let mut reads = self.reads(slots, work);
         while let Some((slot, segment)) = reads.try_next().await? {
             let Some(segment) = segment else { return Ok(Some(slot)) };
-            row.known().push(segment.fingerprints);
+            shared.known().push(segment.fingerprints);
         }
         Ok(None)
     }
 
     /// The segments in these slots, up to the first that is empty: what is after that one may have
     /// come while they were read.
-    pub(super) async fn read_row(
+    pub(super) async fn read_segments(
         &self,
         slots: Range<Slot>,
         work: &Work<'_>,

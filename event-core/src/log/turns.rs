@@ -1,8 +1,8 @@
-//! How several writers share the head of a row. Pure: time and chance are arguments.
+//! How several writers share the head of a log. Pure: time and chance are arguments.
 //!
 //! The first put at a slot wins it, and whoever looked at the slot while that put was under way puts in
-//! vain. How many writers there are nobody knows, but all of them see how fast the row grows. So each
-//! has a rate at which it tries, and waits a random time between two tries. Where the row grows faster
+//! vain. How many writers there are nobody knows, but all of them see how fast the log grows. So each
+//! has a rate at which it tries, and waits a random time between two tries. Where the log grows faster
 //! than is good for all together, each slows down by a share; where it grows slower, each gains a
 //! little. As with senders that share a line, all come to the same rate that way. A writer that meets
 //! nobody does not wait.
@@ -34,11 +34,11 @@ const FASTEST: f64 = 0.5;
 /// Segments in the time of one put: with more, more than every third put is in vain.
 const GROWTH: f64 = 0.33;
 const SLOWER: f64 = 0.85;
-/// What is gained, by the root of the rate: less where many share the row.
+/// What is gained, by the root of the rate: less where many share the log.
 const FASTER: f64 = 0.03;
 /// Eight seconds at 30 ms for a put.
 const SLOWEST: f64 = 1.0 / 256.0;
-/// After so many segments of its own in a row, a writer is alone.
+/// After so many segments of its own one after the other, a writer is alone.
 const ALONE: u32 = 16;
 const MOST_AHEAD: Slot = 16;
 /// A put that took hours met an outage, and says nothing of how long the next one takes.

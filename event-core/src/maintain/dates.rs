@@ -11,14 +11,14 @@ use crate::error::{Error, Result};
 ///
 /// As JSON `{"from": "2026-11-22", "to": null}`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Dates {
+pub struct DateRange {
     #[serde(serialize_with = "text")]
     from: Option<Date>,
     #[serde(serialize_with = "text")]
     to: Option<Date>,
 }
 
-impl Dates {
+impl DateRange {
     /// From this day to that.
     ///
     /// # Errors
@@ -41,7 +41,7 @@ impl Dates {
     }
 }
 
-impl fmt::Display for Dates {
+impl fmt::Display for DateRange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.from, self.to) {
             (None, None) => f.write_str("all"),
@@ -64,11 +64,11 @@ mod tests {
     #[test]
     fn a_range_has_both_its_ends() {
         let (first, last) = (date(2026, 11, 22), date(2026, 11, 23));
-        let dates = Dates::new(Some(first), Some(last)).unwrap();
+        let dates = DateRange::new(Some(first), Some(last)).unwrap();
         let inside = [21, 22, 23, 24].map(|day| dates.contains(date(2026, 11, day)));
         assert_eq!(inside, [false, true, true, false]);
-        assert!(Dates::default().contains(first));
-        let error = Dates::new(Some(last), Some(first)).unwrap_err().to_string();
+        assert!(DateRange::default().contains(first));
+        let error = DateRange::new(Some(last), Some(first)).unwrap_err().to_string();
         assert!(error.contains("2026-11-23") && error.contains("2026-11-22"), "{error}");
     }
 
@@ -76,9 +76,9 @@ mod tests {
     fn a_range_is_told_in_words_and_in_json() {
         let day = Some(date(2026, 1, 2));
         let told = [(None, None), (day, None), (None, day), (day, day)]
-            .map(|(from, to)| Dates::new(from, to).unwrap().to_string());
+            .map(|(from, to)| DateRange::new(from, to).unwrap().to_string());
         assert_eq!(told, ["all", "from 2026-01-02", "to 2026-01-02", "2026-01-02 to 2026-01-02"]);
-        let json = serde_json::to_string(&Dates::new(day, None).unwrap()).unwrap();
+        let json = serde_json::to_string(&DateRange::new(day, None).unwrap()).unwrap();
         assert_eq!(json, r#"{"from":"2026-01-02","to":null}"#);
     }
 }

@@ -4,10 +4,11 @@ mod audit;
 mod compact;
 mod dates;
 mod partitions;
-mod patient;
+mod retrying;
 
 pub use audit::{
-    Audit, AuditReport, Books, Finding, FindingKind, Quarantined, Sent, SentEvents, Stored,
+    Audit, AuditReport, Expected, ExpectedEvents, Finding, FindingKind, Quarantined, Stored,
+    Verdict,
 };
 pub use compact::{CompactReport, Compacted, Compactor};
-pub use dates::Dates;
+pub use dates::DateRange;

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::patient::PatientStore;
+use super::retrying::RetryingStore;
 use crate::error::Result;
 use crate::layout::names::is_hidden;
 use crate::schema::Partition;
@@ -11,7 +11,7 @@ use crate::schema::Partition;
 /// one request for each of them, however much is in it. Of a folder that is no partition the first
 /// key is told; beside partitions each, since they must not be passed over with it.
 pub(crate) async fn each_partition(
-    store: &PatientStore,
+    store: &RetryingStore,
     root: &str,
     keys: &[Cow<'_, str>],
     mut each: impl FnMut(Result<Partition, String>),

@@ -18,7 +18,7 @@ use crate::message::Message;
 use crate::observe::Observer;
 use crate::queue::Queue;
 use crate::reason::Reason;
-use crate::retry::{PATIENCE, Retry};
+use crate::retry::{ACCESS_TIMEOUT, Retry};
 use crate::shutdown::{Shutdown, ShutdownTrigger};
 use crate::sink::{Quarantine, QuarantineEntry};
 use crate::source::EventSource;
@@ -38,13 +38,13 @@ pub(super) struct Engine {
     /// Set once nothing more is taken from the source.
     drain: Option<Drain>,
     report: ProducerReport,
-    /// Taken from the source, and neither accepted nor put aside so far.
+    /// Taken from the source, and neither accepted nor quarantined so far.
     unsettled: u64,
 }
 
 #[derive(Default)]
 struct Drain {
-    /// When the producer returns whatever is left; none while there is no hurry.
+    /// When the producer returns whatever is left; none until a shutdown has begun.
     end: Option<Instant>,
     error: Option<Error>,
 }
@@ -110,7 +110,7 @@ impl Engine {
             let wake = self.wake_at(now, take);
             tokio::select! {
                 biased;
-                () = shutdown.requested(), if !self.is_hurried() => self.hurry(),
+                () = shutdown.requested(), if !self.is_shutting_down() => self.begin_shutdown(),
                 Some(ended) = self.tasks.join_next() => self.ended(ended),
                 taken = self.source.next_batch(take), if take > 0 => self.took(taken, take),
                 () = wait_until(wake) => {}
@@ -123,7 +123,10 @@ impl Engine {
     /// under way as there may be, stop the intake: that is all that is held in memory.
     fn may_take(&self, now: Instant) -> usize {
         let room = self.batch_entries.saturating_sub(self.batcher.len());
-        if self.drain.is_some() || room == 0 || self.tasks.len() >= self.options.sends {
+        if self.drain.is_some()
+            || room == 0
+            || self.tasks.len() >= self.options.max_concurrent_sends
+        {
             return 0;
         }
         let left = usize::try_from(self.left).unwrap_or(usize::MAX);
@@ -144,7 +147,7 @@ impl Engine {
                 for message in messages {
                     let size = message.size();
                     if size > self.message_bytes {
-                        self.set_aside(message, size);
+                        self.quarantine(message, size);
                     } else {
                         self.batcher.push(message, size, now);
                     }
@@ -155,7 +158,7 @@ impl Engine {
     }
 
     /// A message that no queue with these limits takes: not even asked.
-    fn set_aside(&mut self, message: Message, size: usize) {
+    fn quarantine(&mut self, message: Message, size: usize) {
         let text = format!(
             "a message has {size} bytes, attributes included, and the queue takes {}",
             self.message_bytes
@@ -170,7 +173,7 @@ impl Engine {
     }
 
     fn send(&mut self, now: Instant) {
-        while self.tasks.len() < self.options.sends {
+        while self.tasks.len() < self.options.max_concurrent_sends {
             let batch = match self.drain {
                 None => self.batcher.next(now),
                 Some(_) => self.batcher.drain(),
@@ -186,7 +189,7 @@ impl Engine {
             error: Some(Error::new(
                 ErrorKind::Unknown,
                 "producer",
-                format!("the queue's backend broke: {error}"),
+                format!("the queue's backend panicked: {error}"),
             )),
             ..Sent::default()
         });
@@ -209,11 +212,11 @@ impl Engine {
         self.drain.get_or_insert_default().error.get_or_insert(error);
     }
 
-    fn is_hurried(&self) -> bool {
+    fn is_shutting_down(&self) -> bool {
         self.drain.as_ref().is_some_and(|drain| drain.end.is_some())
     }
 
-    fn hurry(&mut self) {
+    fn begin_shutdown(&mut self) {
         let end = Instant::now() + self.options.grace;
         self.drain.get_or_insert_default().end = Some(end);
     }
@@ -225,7 +228,7 @@ impl Engine {
 
     /// When there is something to do although nothing has ended.
     fn wake_at(&self, now: Instant, take: usize) -> Option<Instant> {
-        let may_send = self.tasks.len() < self.options.sends;
+        let may_send = self.tasks.len() < self.options.max_concurrent_sends;
         let batch = self.batcher.deadline(now).filter(|_| may_send);
         let paced = take == 0
             && self.drain.is_none()
@@ -260,7 +263,7 @@ impl Sender {
             let outcomes = self.queue.send(&batch).await;
             (batch, outcomes)
         };
-        let retry = self.retry.patient_with(Error::is_about_access, PATIENCE);
+        let retry = self.retry.with_access_timeout(Error::is_about_access, ACCESS_TIMEOUT);
         let outcomes =
             retry.each(messages.clone(), Error::is_retryable, &self.give_up.1, send).await;
         let mut sent = Sent::default();

@@ -20,11 +20,11 @@ use crate::source::EventSource;
 /// - Sends batches side by side, and tries again what was refused, and only that.
 /// - Stops at the end of the source, at a total or at a shutdown, after sending what it has
 ///   taken.
-/// - Puts a message aside that the queue will never take, if it has a [`Quarantine`]; without
+/// - Quarantines a message that the queue will never take, if it has a [`Quarantine`]; without
 ///   one it stops there, since nothing may be lost.
 ///
 /// A send whose answer is lost is tried again, so a message may be on the queue twice: consumers
-/// suppress the second by the identity of the event.
+/// find the second as a duplicate by the identity of the event.
 pub struct Producer {
     queue: Arc<dyn Queue>,
     source: Box<dyn EventSource>,
@@ -48,7 +48,7 @@ pub struct ProducerOptions {
     /// How long a message waits for others to be sent with. Default 50 ms.
     pub linger: Duration,
     /// Most sends under way at once. Default 8.
-    pub sends: usize,
+    pub max_concurrent_sends: usize,
     /// From the request to shut down to the return, at most. Default 25 s, five less than
     /// Kubernetes waits before it kills.
     pub grace: Duration,
@@ -60,7 +60,7 @@ impl Default for ProducerOptions {
             total: None,
             interval: Duration::ZERO,
             linger: Duration::from_millis(50),
-            sends: 8,
+            max_concurrent_sends: 8,
             grace: Duration::from_secs(25),
         }
     }
@@ -145,8 +145,8 @@ impl Producer {
 impl ProducerOptions {
     fn check(&self) -> Result<()> {
         let wrong = |message: &str| Err(Error::invalid("producer", message));
-        if self.sends == 0 {
-            return wrong("sends is 0: give 1 or more");
+        if self.max_concurrent_sends == 0 {
+            return wrong("max_concurrent_sends is 0: give 1 or more");
         }
         if self.total == Some(0) {
             return wrong("total (TOT_MSGS_TO_PRODUCE) is 0: give 1 or more");
@@ -177,7 +177,7 @@ mod tests {
     #[test]
     fn the_defaults_are_those_of_the_documentation() {
         let options = ProducerOptions::default();
-        assert_eq!((options.total, options.sends), (None, 8));
+        assert_eq!((options.total, options.max_concurrent_sends), (None, 8));
         assert_eq!((options.interval, options.linger.as_millis()), (Duration::ZERO, 50));
         assert_eq!(options.grace.as_secs(), 25);
     }
@@ -187,7 +187,7 @@ mod tests {
         const DAY: Duration = Duration::from_secs(86_400);
         const NANO: Duration = Duration::from_nanos(1);
         for (change, named) in [
-            ((|o| o.sends = 0) as fn(&mut ProducerOptions), "sends"),
+            ((|o| o.max_concurrent_sends = 0) as fn(&mut ProducerOptions), "max_concurrent_sends"),
             (|o| o.total = Some(0), "TOT_MSGS_TO_PRODUCE"),
             (|o| o.interval = DAY + NANO, "WAIT_SECS_BETWEEN_MSGS"),
             (|o| o.grace = DAY + NANO, "grace"),
@@ -197,7 +197,7 @@ mod tests {
         }
         for change in [
             (|_| ()) as fn(&mut ProducerOptions),
-            |o| o.sends = 1,
+            |o| o.max_concurrent_sends = 1,
             |o| o.total = Some(1),
             |o| o.interval = DAY,
             |o| o.grace = DAY,

@@ -30,12 +30,12 @@ pub struct Retry {
     shared: Arc<Mutex<Shared>>,
     observer: Arc<dyn Observer>,
     outages: Outages,
-    patience: Option<Patience>,
+    access: Option<AccessTimeout>,
 }
 
 /// For how long errors are tried again that are not worth a try for ever.
 #[derive(Clone, Copy)]
-struct Patience {
+struct AccessTimeout {
     errors: Retryable,
     lasts: Duration,
 }
@@ -53,7 +53,7 @@ impl Retry {
     pub fn new(backoff: RetryBackoff, rng: Rng, observer: Arc<dyn Observer>) -> Self {
         let budget = RetryBudget::new(Instant::now());
         let shared = Arc::new(Mutex::new(Shared { budget, rng }));
-        Self { backoff, shared, observer, outages: Outages::default(), patience: None }
+        Self { backoff, shared, observer, outages: Outages::default(), access: None }
     }
 
     /// The same budget and jitter, told to this observer.
@@ -71,8 +71,8 @@ impl Retry {
 
     /// The same, but errors like these are tried again, too, for so long after the first of them
     /// that had none of another kind between.
-    pub(crate) fn patient_with(&self, errors: Retryable, lasts: Duration) -> Self {
-        Self { patience: Some(Patience { errors, lasts }), ..self.clone() }
+    pub(crate) fn with_access_timeout(&self, errors: Retryable, lasts: Duration) -> Self {
+        Self { access: Some(AccessTimeout { errors, lasts }), ..self.clone() }
     }
 
     /// What was logged of failures.
@@ -105,11 +105,12 @@ impl Retry {
         // Where in `outcomes` each of `entries` belongs.
         let mut places: Vec<usize> = (0..entries.len()).collect();
         let mut struggle = Struggle::new(&self.outages, TRYING_AGAIN);
-        let mut patience_ends = None;
+        let mut access_deadline = None;
         for retry in 0.. {
-            patience_ends = self.patience_ends(&outcomes, patience_ends);
-            let patient = patience_ends.is_some_and(|end| end > Instant::now());
-            let is_worth_it = |error: &Error| retryable(error) || patient && self.is_patient(error);
+            access_deadline = self.access_deadline(&outcomes, access_deadline);
+            let may_wait = access_deadline.is_some_and(|end| end > Instant::now());
+            let is_worth_it =
+                |error: &Error| retryable(error) || may_wait && self.is_about_access(error);
             let again = |&place: &usize| outcomes[place].as_ref().is_err_and(is_worth_it);
             let succeeded = places.iter().filter(|&&place| outcomes[place].is_ok()).count();
             let Some(worst) = places.iter().copied().find(again) else {
@@ -127,9 +128,9 @@ impl Retry {
                 log_failure(&mut struggle, error, places.len(), retry);
             }
             let wait = self.wait(retry, succeeded);
-            // A last try when patience ends, however long the wait would be.
-            let left = patience_ends.map(|end| end.saturating_duration_since(Instant::now()));
-            let wait = left.filter(|_| patient).map_or(wait, |left| left.min(wait));
+            // A last try at the access timeout, however long the wait would be.
+            let left = access_deadline.map(|end| end.saturating_duration_since(Instant::now()));
+            let wait = left.filter(|_| may_wait).map_or(wait, |left| left.min(wait));
             tokio::select! {
                 biased;
                 () = stop.requested() => break,
@@ -165,14 +166,14 @@ impl Retry {
     }
 
     /// Until when errors are tried again that are worth only so long, if there is one now.
-    fn patience_ends<T>(&self, now: &[Result<T>], before: Option<Instant>) -> Option<Instant> {
-        let patience = self.patience.as_ref()?;
-        let any = now.iter().any(|outcome| outcome.as_ref().is_err_and(patience.errors));
-        any.then(|| before.unwrap_or_else(|| Instant::now() + patience.lasts))
+    fn access_deadline<T>(&self, now: &[Result<T>], before: Option<Instant>) -> Option<Instant> {
+        let access = self.access.as_ref()?;
+        let any = now.iter().any(|outcome| outcome.as_ref().is_err_and(access.errors));
+        any.then(|| before.unwrap_or_else(|| Instant::now() + access.lasts))
     }
 
-    fn is_patient(&self, error: &Error) -> bool {
-        self.patience.is_some_and(|patience| (patience.errors)(error))
+    fn is_about_access(&self, error: &Error) -> bool {
+        self.access.is_some_and(|access| (access.errors)(error))
     }
 
     /// A wait like that before retry number `retry`, for engines that must slow down although no
@@ -209,7 +210,7 @@ impl Default for Retry {
 
 /// How long requests are tried again that are denied, or whose queue is not there: longer than
 /// credentials or a service take to be replaced, shorter than a person waits for the reason.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const ACCESS_TIMEOUT: Duration = Duration::from_secs(30);
 
 const TRYING_AGAIN: &str = "trying again";
 

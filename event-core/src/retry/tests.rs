@@ -179,10 +179,13 @@ async fn an_observer_hears_how_many_entries_are_tried_again_and_why() {
 
 /// What a request with these answers ends with, when, and after how many tries; the last answer
 /// is given from then on.
-async fn patiently(answers: &[(u64, ErrorKind)], heals: Option<u64>) -> (Option<ErrorKind>, u64) {
+async fn until_timeout(
+    answers: &[(u64, ErrorKind)],
+    heals: Option<u64>,
+) -> (Option<ErrorKind>, u64) {
     let start = Instant::now();
     let access = |error: &Error| matches!(error.kind(), ErrorKind::Denied | ErrorKind::NotFound);
-    let retry = retry().patient_with(access, Duration::from_secs(30));
+    let retry = retry().with_access_timeout(access, Duration::from_secs(30));
     let outcome = retry
         .one(Error::is_retryable, &Shutdown::never(), || async {
             let now = start.elapsed().as_secs();
@@ -197,27 +200,27 @@ async fn patiently(answers: &[(u64, ErrorKind)], heals: Option<u64>) -> (Option<
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_worth_patience_is_tried_again_for_that_long_and_not_a_moment_longer() {
+async fn what_may_be_granted_later_is_tried_again_for_that_long_and_not_a_moment_longer() {
     use ErrorKind::{Denied, Invalid, NotFound, Transient};
     for kind in [Denied, NotFound] {
-        assert_eq!(patiently(&[(0, kind)], None).await, (Some(kind), 30));
-        let (outcome, healed) = patiently(&[(0, kind)], Some(20)).await;
+        assert_eq!(until_timeout(&[(0, kind)], None).await, (Some(kind), 30));
+        let (outcome, healed) = until_timeout(&[(0, kind)], Some(20)).await;
         assert!(outcome.is_none() && (20..=30).contains(&healed), "{healed}");
     }
-    assert_eq!(patiently(&[(0, Invalid)], None).await, (Some(Invalid), 0));
-    // Patience begins with the first such error, not with the request, and anew after another.
-    let (outcome, ended) = patiently(&[(0, Transient), (100, Denied)], None).await;
+    assert_eq!(until_timeout(&[(0, Invalid)], None).await, (Some(Invalid), 0));
+    // The time begins with the first such error, not with the request, and anew after another.
+    let (outcome, ended) = until_timeout(&[(0, Transient), (100, Denied)], None).await;
     assert!(outcome == Some(Denied) && (130..160).contains(&ended), "{ended}");
     let turns = [(0, Denied), (20, Transient), (100, NotFound)];
-    let (outcome, ended) = patiently(&turns, None).await;
+    let (outcome, ended) = until_timeout(&turns, None).await;
     assert!(outcome == Some(NotFound) && (130..160).contains(&ended), "{ended}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn patience_with_one_entry_costs_no_other_its_outcome() {
+async fn waiting_for_one_entry_costs_no_other_its_outcome() {
     let start = Instant::now();
     let denied = |error: &Error| error.kind() == ErrorKind::Denied;
-    let retry = retry().patient_with(denied, Duration::from_secs(30));
+    let retry = retry().with_access_timeout(denied, Duration::from_secs(30));
     let answer = |entry: i32| match entry {
         1 => Err(error(ErrorKind::Denied)),
         2 if start.elapsed() < Duration::from_secs(300) => Err(error(ErrorKind::Throttled)),
@@ -235,10 +238,10 @@ async fn patience_with_one_entry_costs_no_other_its_outcome() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_shutdown_ends_patience_at_once() {
+async fn a_shutdown_ends_the_wait_for_access_at_once() {
     let (trigger, stop) = Shutdown::new();
     let start = Instant::now();
-    let retry = retry().patient_with(|_| true, Duration::from_secs(30));
+    let retry = retry().with_access_timeout(|_| true, Duration::from_secs(30));
     let call = retry.one(Error::is_retryable, &stop, || async {
         trigger.shutdown();
         Err::<(), _>(error(ErrorKind::Denied))

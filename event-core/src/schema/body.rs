@@ -28,7 +28,7 @@ pub(crate) struct Text<'a>(#[serde(borrow)] pub(crate) Cow<'a, str>);
 /// | a key twice in an object | [`duplicate_key`](Reason::DUPLICATE_KEY) |
 /// | keys that differ only in case, in Unicode's sense, in an object or between the objects of an array | [`case_conflict`](Reason::CASE_CONFLICT) |
 /// | an empty key | [`empty_key`](Reason::EMPTY_KEY) |
-/// | an array whose elements, `null` aside, are not all of one type | [`mixed_types`](Reason::MIXED_TYPES) |
+/// | an array whose elements, except `null`, are not all of one type | [`mixed_types`](Reason::MIXED_TYPES) |
 ///
 /// # Errors
 ///

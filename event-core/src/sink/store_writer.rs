@@ -65,7 +65,7 @@ impl StoreWriter {
     /// With so many events at the store at once, over all batches; at least 1. An event stays
     /// there between two tries, so this bounds the requests that an outage is answered with, too.
     #[must_use]
-    pub fn puts(mut self, puts: usize) -> Self {
+    pub fn max_concurrent_puts(mut self, puts: usize) -> Self {
         self.puts = Semaphore::new(puts.max(1));
         self
     }

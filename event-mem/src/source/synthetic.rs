@@ -1,4 +1,4 @@
-//! Events out of nothing, as the reference producer makes them.
+//! Events out of nothing, as the original producer makes them.
 
 #[cfg(test)]
 mod tests;
@@ -12,7 +12,7 @@ use tokio::task::consume_budget;
 
 use super::check_rate;
 
-/// An endless source of events with the fields, ranges and spacing of the reference producer.
+/// An endless source of events with the fields, ranges and spacing of the original producer.
 ///
 /// The same options give the same bytes. Half the events are sales and half inventory, half are
 /// returns, and some are invalid by intent: without `store_id` and with `bad_msg`.

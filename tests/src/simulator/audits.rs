@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use event_core::{
-    Audit, AuditReport, Books, Compactor, Compression, Depth, FindingKind, Layout, Message, Schema,
-    Sent, SentEvents, Shutdown, list_all,
+    Audit, AuditReport, Compactor, Compression, Depth, Expected, ExpectedEvents, FindingKind,
+    Layout, Message, Schema, Shutdown, Verdict, list_all,
 };
 
 use super::fault::Fault;
@@ -23,7 +23,7 @@ pub(super) async fn audit(world: &World, schema: Arc<dyn Schema>, buried: &[Mess
     }
 }
 
-type Verdict = Result<(), Violation>;
+type Checked = Result<(), Violation>;
 
 fn broken(invariant: Invariant, what: impl Into<String>) -> Violation {
     Violation { invariant, what: what.into() }
@@ -33,7 +33,7 @@ fn any_order(world: &World) -> AnyOrder {
     AnyOrder::over(Arc::clone(&world.backends.store), world.random(|rng| rng.u64(..)))
 }
 
-async fn check(world: &World, schema: Arc<dyn Schema>, buried: &[Message]) -> Verdict {
+async fn check(world: &World, schema: Arc<dyn Schema>, buried: &[Message]) -> Checked {
     balances(world, &schema, buried, &[]).await?;
     compact(world, &schema).await?;
     shows_each_event_once(world).await?;
@@ -57,33 +57,33 @@ async fn balances(
     schema: &Arc<dyn Schema>,
     buried: &[Message],
     phantoms: &[Message],
-) -> Verdict {
+) -> Checked {
     let traffic = &world.traffic;
-    let mut sent = SentEvents::new(Arc::clone(schema));
+    let mut sent = ExpectedEvents::new(Arc::clone(schema));
     traffic.messages.iter().chain(phantoms).for_each(|message| sent.add_message(message));
     let dead = Depth { visible: buried.len() as u64, ..Depth::default() };
     let audit = Audit::new(Arc::new(any_order(world)), Layout::default(), Arc::clone(schema));
-    let audit = audit.sent(Sent::Events(sent)).queues(Depth::default(), dead);
+    let audit = audit.expected(Expected::Events(sent)).queues(Depth::default(), dead);
     let report = audit.run(&Shutdown::never()).await;
     let report = report.map_err(|error| broken(Invariant::Lives, format!("an audit: {error}")))?;
-    world.log(format_args!("an audit tells {:?} and {:?}", report.books, report.stored));
+    world.log(format_args!("an audit tells {:?} and {:?}", report.verdict, report.stored));
 
     let poison: BTreeSet<_> = buried.iter().map(|message| &message.body).collect();
     let missing = (poison.len() + phantoms.len()) as u64;
     let dead = buried.len() as u64;
     let books = if missing == 0 || missing == dead {
-        Books::Balanced
+        Verdict::Balanced
     } else if missing < dead {
-        Books::Open
+        Verdict::Open
     } else {
-        Books::Unbalanced
+        Verdict::Unbalanced
     };
     let count = |kind| report.counts.get(&kind).copied().unwrap_or(0);
     // Each event that was sent is in one place. What is no event may not say which one it is.
     let places = report.stored.events + report.quarantined.events + report.missing;
-    let holds = report.books == books
+    let holds = report.verdict == books
         && report.missing == missing
-        && (report.sent == Some(places) || world.plan.has(Fault::HostileInput))
+        && (report.expected == Some(places) || world.plan.has(Fault::HostileInput))
         && count(FindingKind::Missing) == missing
         && count(FindingKind::AlsoElsewhere) == traffic.elsewhere() as u64
         && report.stored.records == traffic.stored() as u64
@@ -105,7 +105,7 @@ fn in_quarantine(report: &AuditReport) -> u64 {
     report.quarantined.reasons.values().sum()
 }
 
-async fn compact(world: &World, schema: &Arc<dyn Schema>) -> Verdict {
+async fn compact(world: &World, schema: &Arc<dyn Schema>) -> Checked {
     let (target, compression) = world.random(|rng| (rng.u64(1..20_000), rng.usize(..3)));
     let compactor =
         Compactor::new(Arc::new(any_order(world)), Layout::default(), Arc::clone(schema));
@@ -122,7 +122,7 @@ async fn compact(world: &World, schema: &Arc<dyn Schema>) -> Verdict {
 }
 
 /// Whether a reader of what was merged sees each event once, in its partition, byte for byte.
-async fn shows_each_event_once(world: &World) -> Verdict {
+async fn shows_each_event_once(world: &World) -> Checked {
     let store = &*world.backends.store;
     let listed = list_all(store, "compacted/store_events/").await.unwrap_or_default();
     let mut seen = BTreeMap::new();

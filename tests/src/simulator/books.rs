@@ -74,7 +74,8 @@ impl Books {
     /// A poll brought so many messages; or failed, when it is up to the retries what comes next.
     pub(super) fn polled(&self, got: Option<usize>) {
         let mut state = self.state.lock().unwrap();
-        let one_at_a_time = self.options.pollers == 1 || !self.options.pause.is_zero();
+        let one_at_a_time =
+            self.options.max_concurrent_receives == 1 || !self.options.pause.is_zero();
         let (Some(first), Some(got), true) = (self.options.idle_backoff, got, one_at_a_time) else {
             state.poll = None;
             return;
@@ -127,7 +128,7 @@ impl Books {
         self.check(*report == kept, Invariant::Books, || {
             format!("reports {report:?}, and was seen to do {kept:?}")
         });
-        let settled = report.deleted + report.undeleted + report.released + report.abandoned;
+        let settled = report.deleted + report.delete_failed + report.released + report.abandoned;
         self.check(report.received == settled, Invariant::Books, || {
             format!("reports {report:?}, which does not add up")
         });
@@ -160,14 +161,14 @@ impl State {
     /// Received, and neither deleted, given up nor given back.
     fn held(&self) -> u64 {
         let report = &self.report;
-        report.received - report.deleted - report.undeleted - report.released
+        report.received - report.deleted - report.delete_failed - report.released
     }
 
     /// Done for good, and not yet settled with the queue; none if more was settled than done.
     fn unsettled(&self) -> Option<u64> {
         let report = &self.report;
-        let done = report.acknowledged + report.suppressed + report.quarantined;
-        done.checked_sub(report.deleted + report.undeleted)
+        let done = report.acknowledged + report.duplicates + report.quarantined;
+        done.checked_sub(report.deleted + report.delete_failed)
     }
 }
 
@@ -184,7 +185,7 @@ impl Observer for Books {
         let (held, bytes, largest) = (state.held(), state.bytes, state.largest);
         drop(state);
         // Until it has seen how large they are, a consumer cannot know what a receive brings.
-        let unknown = self.options.pollers * self.options.receive_max * largest;
+        let unknown = self.options.max_concurrent_receives * self.options.receive_max * largest;
         let (messages, most) = (self.options.max_messages, self.options.max_bytes + unknown);
         self.check(held <= messages as u64, Invariant::Bounds, || {
             format!("holds {held} messages, at most {messages} are allowed")
@@ -229,7 +230,7 @@ impl Observer for Books {
         state.bytes -= size;
         match outcome {
             Outcome::Ack => state.report.acknowledged += 1,
-            Outcome::Duplicate => state.report.suppressed += 1,
+            Outcome::Duplicate => state.report.duplicates += 1,
             Outcome::Quarantine(_) => state.report.quarantined += 1,
             Outcome::Retry(_) => {
                 // Without progress, polls slow down beside their schedule.
@@ -252,8 +253,8 @@ impl Observer for Books {
         });
     }
 
-    fn undeleted(&self, messages: usize) {
-        self.state.lock().unwrap().report.undeleted += messages as u64;
+    fn delete_failed(&self, messages: usize) {
+        self.state.lock().unwrap().report.delete_failed += messages as u64;
     }
 
     fn released(&self, messages: usize) {

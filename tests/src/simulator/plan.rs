@@ -109,7 +109,7 @@ impl Plan {
         let mut options = ConsumerOptions {
             receive_max,
             wait: Duration::from_secs(rng.u64(1..21)),
-            pollers: rng.usize(1..6),
+            max_concurrent_receives: rng.usize(1..6),
             max_messages: receive_max + rng.usize(0..100),
             max_bytes: MESSAGE_BYTES * (receive_max + rng.usize(0..50)),
             batch: BatchLimits {
@@ -117,13 +117,13 @@ impl Plan {
                 bytes: rng.usize(MESSAGE_BYTES..20 * MESSAGE_BYTES),
                 linger: Duration::from_millis(rng.u64(0..3000)),
             },
-            handlers: rng.usize(1..10),
+            max_concurrent_batches: rng.usize(1..10),
             delete_linger: Duration::from_millis(rng.u64(0..500)),
             ..ConsumerOptions::default()
         };
         options.batch.linger = options.batch.linger.min(visibility / 2);
         if rng.u8(..) < 50 {
-            // As the reference polls.
+            // As the original demo polls.
             options.wait = Duration::ZERO;
             options.idle_backoff = Some(Duration::from_secs(rng.u64(1..5)));
             options.pause = Duration::from_secs(rng.u64(0..5));
@@ -140,7 +140,7 @@ impl Plan {
         let mut options = ProducerOptions {
             interval: Duration::from_millis(rng.u64(0..longest)),
             linger: Duration::from_millis(rng.u64(0..200)),
-            sends: rng.usize(1..5),
+            max_concurrent_sends: rng.usize(1..5),
             ..ProducerOptions::default()
         };
         if self.has(Fault::ShortGrace) {

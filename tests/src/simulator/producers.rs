@@ -109,7 +109,7 @@ impl EventSource for Source {
     }
 }
 
-/// What one program took, until it says that it is sent or put aside.
+/// What one program took, until it says that it is sent or quarantined.
 struct Outbox {
     pod: Arc<Pod>,
     taken: Mutex<Vec<Message>>,

@@ -58,7 +58,7 @@ pub trait Subject: Send + Sync + 'static {
 
     /// Looks at everything, once the queue has drained; `buried` are the messages in the
     /// dead-letter queue. Unless it is written: whether every message is settled, but for poison,
-    /// which must be buried, and for what no queue takes, which producers put aside.
+    /// which must be buried, and for what no queue takes, which producers quarantine.
     fn finished(
         &self,
         traffic: &Traffic,

@@ -38,9 +38,9 @@ fn day_of(time: SystemTime) -> String {
     time.strftime("dt=%Y_%m_%d").to_string()
 }
 
-type Verdict = Result<(), Violation>;
+type Checked = Result<(), Violation>;
 
-fn broken(invariant: Invariant, what: impl Into<String>) -> Verdict {
+fn broken(invariant: Invariant, what: impl Into<String>) -> Checked {
     Err(Violation { invariant, what: what.into() })
 }
 
@@ -70,7 +70,7 @@ impl Truth {
     }
 
     /// The queue hands these out, with the time of day in the world.
-    pub(super) fn received(&mut self, world: &World, deliveries: &mut [Delivery]) -> Verdict {
+    pub(super) fn received(&mut self, world: &World, deliveries: &mut [Delivery]) -> Checked {
         let mut verdict = Ok(());
         for delivery in deliveries {
             let Some(there) = self.on_queue.get_mut(&delivery.id) else {
@@ -90,7 +90,7 @@ impl Truth {
     }
 
     /// The queue deleted the message whose last receipt this is.
-    pub(super) fn deleted(&mut self, world: &World, receipt: &Receipt) -> Verdict {
+    pub(super) fn deleted(&mut self, world: &World, receipt: &Receipt) -> Checked {
         let last = |there: &OnQueue| there.receipt.as_ref() == Some(receipt);
         let id = self.on_queue.iter().find(|(_, there)| last(there)).map(|(id, _)| id.clone());
         let Some(there) = id.and_then(|id| self.on_queue.remove(&id)) else {
@@ -132,7 +132,7 @@ impl Truth {
         key: &str,
         body: &Bytes,
         mode: PutMode,
-    ) -> Verdict {
+    ) -> Checked {
         if self.objects.all.contains_key(key) {
             return broken(Invariant::Once, format!("{key} was written again, {mode:?}"));
         }
@@ -152,7 +152,7 @@ impl Truth {
     }
 
     /// Everything is over; these are in the dead-letter queue.
-    pub(super) fn finished(&self, world: &World, buried: &[Message]) -> Verdict {
+    pub(super) fn finished(&self, world: &World, buried: &[Message]) -> Checked {
         let finished = world.subject.finished(&world.traffic, &self.objects, buried);
         finished.or_else(|what| broken(Invariant::Fate, what))
     }

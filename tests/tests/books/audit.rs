@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use event_core::{
-    Audit, AuditReport, Books, Dates, Depth, Error, ErrorKind, FindingKind, Layout, Retail, Sent,
-    SentEvents, Shutdown,
+    Audit, AuditReport, DateRange, Depth, Error, ErrorKind, Expected, ExpectedEvents, FindingKind,
+    Layout, Retail, Shutdown, Verdict,
 };
 use event_mem::MemStore;
 use event_tests::Faulty;
 
 use crate::odd::Odd;
 use crate::support::{
-    SALES, batch, delete, empty, event, events, keys, put_aside, read, singly, write,
+    SALES, batch, delete, empty, event, events, keys, quarantine, read, singly, write,
 };
 
 fn audit(store: &MemStore) -> Audit {
@@ -22,10 +22,10 @@ async fn report(audit: Audit) -> AuditReport {
     audit.run(&Shutdown::never()).await.unwrap()
 }
 
-fn sent(request_ids: &[&str]) -> Sent {
-    let mut sent = SentEvents::new(Arc::new(Retail::default()));
+fn sent(request_ids: &[&str]) -> Expected {
+    let mut sent = ExpectedEvents::new(Arc::new(Retail::default()));
     request_ids.iter().for_each(|id| sent.add_identity(id).unwrap());
-    Sent::Events(sent)
+    Expected::Events(sent)
 }
 
 fn depth(visible: u64) -> Depth {
@@ -38,7 +38,7 @@ async fn sound() -> MemStore {
     batch(&store, &events(&["a", "b"])).await;
     batch(&store, &events(&["c", "d"])).await;
     singly(&store, &[event("e", 23)]).await;
-    put_aside(&store, &event("f", 22), "bad_msg").await;
+    quarantine(&store, &event("f", 22), "bad_msg").await;
     store
 }
 
@@ -46,10 +46,10 @@ const ALL: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
 
 /// What is found where the six events were sent, in an order of its own.
 async fn found(store: &MemStore) -> Vec<(FindingKind, Vec<String>)> {
-    let report = report(audit(store).sent(sent(&ALL))).await;
+    let report = report(audit(store).expected(sent(&ALL))).await;
     let faults = report.findings.iter().any(|finding| finding.kind.is_fault());
     let balanced = !faults && report.missing == 0;
-    assert_eq!(report.books == Books::Balanced, balanced, "{report:?}");
+    assert_eq!(report.verdict == Verdict::Balanced, balanced, "{report:?}");
     let counted: u64 = report.counts.values().sum();
     assert_eq!(counted, report.findings.len() as u64, "{report:?}");
     report.findings.into_iter().map(|finding| (finding.kind, finding.keys)).collect()
@@ -68,11 +68,11 @@ async fn sound_books_balance_in_both_layouts_side_by_side() {
     let store = sound().await;
     singly(&store, &events(&["g"])).await;
     let all = ["a", "b", "c", "d", "e", "f", "g"];
-    for sent in [sent(&all), Sent::Count(7), Sent::Unknown] {
-        let known = !matches!(sent, Sent::Unknown);
-        let report = report(audit(&store).sent(sent)).await;
-        assert_eq!((report.books, report.findings), (Books::Balanced, vec![]));
-        assert_eq!(report.sent, known.then_some(7));
+    for sent in [sent(&all), Expected::Count(7), Expected::Unknown] {
+        let known = !matches!(sent, Expected::Unknown);
+        let report = report(audit(&store).expected(sent)).await;
+        assert_eq!((report.verdict, report.findings), (Verdict::Balanced, vec![]));
+        assert_eq!(report.expected, known.then_some(7));
         let stored = report.stored;
         assert_eq!((stored.partitions, stored.objects, stored.records), (2, 4, 6));
         assert_eq!(stored.events, 6);
@@ -84,58 +84,58 @@ async fn sound_books_balance_in_both_layouts_side_by_side() {
 #[tokio::test]
 async fn a_store_without_anything_is_not_taken_for_balanced_books() {
     let store = MemStore::new();
-    let mut others = SentEvents::new(Arc::new(Retail::default()));
+    let mut others = ExpectedEvents::new(Arc::new(Retail::default()));
     others.add_body(&event("a", 22).body);
     let day = Some("2026-11-23".parse().unwrap());
-    let days = Dates::new(day, day).unwrap();
+    let days = DateRange::new(day, day).unwrap();
     for (sent, books, missing) in [
-        (Sent::Unknown, Books::Empty, 0),
-        (Sent::Count(0), Books::Balanced, 0),
-        (Sent::Count(1), Books::Unbalanced, 1),
-        (Sent::Events(others), Books::Empty, 0),
+        (Expected::Unknown, Verdict::Empty, 0),
+        (Expected::Count(0), Verdict::Balanced, 0),
+        (Expected::Count(1), Verdict::Unbalanced, 1),
+        (Expected::Events(others), Verdict::Empty, 0),
     ] {
         for queue in [0, 7] {
-            let audit = audit(&store).dates(days).sent(sent.clone());
+            let audit = audit(&store).dates(days).expected(sent.clone());
             let report = report(audit.queues(depth(queue), depth(0))).await;
-            let books = if missing > 0 && queue > 0 { Books::Open } else { books };
-            assert_eq!((report.books, report.missing), (books, missing), "{report:?}");
+            let books = if missing > 0 && queue > 0 { Verdict::Open } else { books };
+            assert_eq!((report.verdict, report.missing), (books, missing), "{report:?}");
         }
     }
     // What is there of other days is not what is looked at; what is beside it is something.
     let sound = sound().await;
     let late = Some("2027-01-01".parse().unwrap());
-    let late = || Dates::new(late, None).unwrap();
-    assert_eq!(report(audit(&sound).dates(late())).await.books, Books::Empty);
-    put_aside(&sound, &event("g", 22), "bad_msg").await;
-    let aside = Audit::new(
+    let late = || DateRange::new(late, None).unwrap();
+    assert_eq!(report(audit(&sound).dates(late())).await.verdict, Verdict::Empty);
+    quarantine(&sound, &event("g", 22), "bad_msg").await;
+    let quarantined = Audit::new(
         Arc::new(sound.clone()),
         Layout::new("other").unwrap(),
         Arc::new(Retail::default()),
     );
-    assert_eq!(report(aside).await.books, Books::Empty);
+    assert_eq!(report(quarantined).await.verdict, Verdict::Empty);
     for (key, body) in [("store_events/stray", "x"), ("quarantine/store_events/stray", "x")] {
         let store = MemStore::new();
         write(&store, key, body).await;
-        assert_eq!(report(audit(&store)).await.books, Books::Unbalanced, "{key}");
+        assert_eq!(report(audit(&store)).await.verdict, Verdict::Unbalanced, "{key}");
     }
     let store = MemStore::new();
-    put_aside(&store, &event("g", 22), "bad_msg").await;
-    assert_eq!(report(audit(&store)).await.books, Books::Balanced);
+    quarantine(&store, &event("g", 22), "bad_msg").await;
+    assert_eq!(report(audit(&store)).await.verdict, Verdict::Balanced);
 }
 
 #[tokio::test]
 async fn a_day_has_books_of_its_own() {
     let store = sound().await;
-    let mut sent = SentEvents::new(Arc::new(Retail::default()));
+    let mut sent = ExpectedEvents::new(Arc::new(Retail::default()));
     for (id, day) in [("a", 22), ("b", 22), ("c", 22), ("d", 22), ("e", 23), ("f", 22), ("x", 24)] {
         sent.add_body(&event(id, day).body);
     }
     let day = |day| Some(format!("2026-11-{day}").parse().unwrap());
     for (from, to, count, missing) in [(22, 22, 5, 0), (23, 23, 1, 0), (23, 24, 2, 1)] {
-        let audit = audit(&store).dates(Dates::new(day(from), day(to)).unwrap());
-        let report = report(audit.sent(Sent::Events(sent.clone()))).await;
-        assert_eq!((report.sent, report.missing), (Some(count), missing), "{report:?}");
-        assert_eq!(report.books == Books::Balanced, missing == 0, "{report:?}");
+        let audit = audit(&store).dates(DateRange::new(day(from), day(to)).unwrap());
+        let report = report(audit.expected(Expected::Events(sent.clone()))).await;
+        assert_eq!((report.expected, report.missing), (Some(count), missing), "{report:?}");
+        assert_eq!(report.verdict == Verdict::Balanced, missing == 0, "{report:?}");
     }
 }
 
@@ -143,8 +143,8 @@ async fn a_day_has_books_of_its_own() {
 async fn an_event_that_is_lost_is_named() {
     let store = sound().await;
     delete(&store, "store_events/event_type=sale_event/dt=2026_11_23/e.json").await;
-    let report = report(audit(&store).sent(sent(&ALL))).await;
-    assert_eq!((report.books, report.missing), (Books::Unbalanced, 1));
+    let report = report(audit(&store).expected(sent(&ALL))).await;
+    assert_eq!((report.verdict, report.missing), (Verdict::Unbalanced, 1));
     assert_eq!(report.findings.len(), 1);
     assert!(report.findings[0].to_string().starts_with("missing: e was sent"), "{report:?}");
 }
@@ -154,15 +154,15 @@ async fn what_is_missing_may_be_on_the_queue() {
     let store = sound().await;
     delete(&store, "store_events/event_type=sale_event/dt=2026_11_23/e.json").await;
     for (queue, dead, books) in [
-        (0, 0, Books::Unbalanced),
-        (0, 1, Books::Balanced),
-        (1, 0, Books::Open),
-        (2, 1, Books::Open),
+        (0, 0, Verdict::Unbalanced),
+        (0, 1, Verdict::Balanced),
+        (1, 0, Verdict::Open),
+        (2, 1, Verdict::Open),
     ] {
-        for sent in [sent(&ALL), Sent::Count(6)] {
-            let audit = audit(&store).sent(sent).queues(depth(queue), depth(dead));
+        for sent in [sent(&ALL), Expected::Count(6)] {
+            let audit = audit(&store).expected(sent).queues(depth(queue), depth(dead));
             let told = report(audit).await;
-            assert_eq!(told.books, books, "{queue} {dead}");
+            assert_eq!(told.verdict, books, "{queue} {dead}");
             assert_eq!((told.on_the_way, told.dead_lettered), (Some(queue), Some(dead)));
         }
     }
@@ -173,13 +173,13 @@ async fn a_record_that_was_never_sent_is_named() {
     let store = sound().await;
     singly(&store, &events(&["x"])).await;
     assert_eq!(found(&store).await, [(FindingKind::NeverSent, vec![data("x.json")])]);
-    put_aside(&store, &event("y", 22), "bad_msg").await;
-    let aside = keys(&store, "quarantine/").await;
+    quarantine(&store, &event("y", 22), "bad_msg").await;
+    let quarantined = keys(&store, "quarantine/").await;
     let found = found(&store).await;
     assert_eq!(found.len(), 2);
-    assert!(found.iter().any(|(_, keys)| aside.contains(&keys[0])), "{found:?}");
-    let report = report(audit(&store).sent(Sent::Count(6))).await;
-    assert_eq!((report.books, report.counts[&FindingKind::NeverSent]), (Books::Unbalanced, 1));
+    assert!(found.iter().any(|(_, keys)| quarantined.contains(&keys[0])), "{found:?}");
+    let report = report(audit(&store).expected(Expected::Count(6))).await;
+    assert_eq!((report.verdict, report.counts[&FindingKind::NeverSent]), (Verdict::Unbalanced, 1));
 }
 
 #[tokio::test]
@@ -282,7 +282,7 @@ async fn what_is_in_the_wrong_place_is_found() {
 async fn findings_are_counted_and_the_first_are_listed() {
     let sent: Vec<_> = (0..250).map(|number| format!("r{number}")).collect();
     let sent: Vec<_> = sent.iter().map(String::as_str).collect();
-    let audit = audit(&MemStore::new()).sent(self::sent(&sent));
+    let audit = audit(&MemStore::new()).expected(self::sent(&sent));
     let report = report(audit).await;
     assert_eq!((report.missing, report.counts[&FindingKind::Missing]), (250, 250));
     assert_eq!(report.findings.len(), 100);
@@ -304,9 +304,9 @@ async fn what_heals_by_itself_is_no_finding_and_what_does_not_is_an_error() {
     ] {
         let store = Faulty::new(sound().await, failing(kind, every));
         let audit = Audit::new(Arc::new(store), Layout::default(), Arc::new(Retail::default()))
-            .sent(sent(&ALL));
+            .expected(sent(&ALL));
         match audit.run(&Shutdown::never()).await {
-            Ok(report) => assert!(heals && report.books == Books::Balanced, "{report:?}"),
+            Ok(report) => assert!(heals && report.verdict == Verdict::Balanced, "{report:?}"),
             Err(error) => assert!(!heals && error.kind() == kind, "{error}"),
         }
     }
@@ -323,7 +323,7 @@ async fn an_interrupted_audit_says_nothing_of_the_books() {
 async fn an_audit_can_be_spawned() {
     let audit = audit(&sound().await);
     let task = tokio::spawn(async move { audit.run(&Shutdown::never()).await });
-    assert_eq!(task.await.unwrap().unwrap().books, Books::Balanced);
+    assert_eq!(task.await.unwrap().unwrap().verdict, Verdict::Balanced);
 }
 
 /// A listing of a directory is not of one moment: it may have what came later, and not what came
@@ -335,7 +335,7 @@ async fn a_segment_that_a_listing_missed_is_no_gap() {
     let odd = Odd { hidden: Some(segment(1)), ..Odd::from(&store) };
     let sent = sent(&["a", "b", "c", "d", "e", "f", "g"]);
     let audit =
-        Audit::new(Arc::new(odd), Layout::default(), Arc::new(Retail::default())).sent(sent);
+        Audit::new(Arc::new(odd), Layout::default(), Arc::new(Retail::default())).expected(sent);
     let report = report(audit).await;
-    assert_eq!((report.books, report.findings), (Books::Balanced, vec![]));
+    assert_eq!((report.verdict, report.findings), (Verdict::Balanced, vec![]));
 }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use event_core::{
-    Audit, Books, CompactReport, Compactor, Compression, FindingKind, Layout, ObjectStore, Result,
-    Retail, Shutdown, list_all,
+    Audit, CompactReport, Compactor, Compression, FindingKind, Layout, ObjectStore, Result, Retail,
+    Shutdown, Verdict, list_all,
 };
 use event_mem::MemStore;
 use fastrand::Rng;
@@ -32,7 +32,10 @@ async fn compact(store: &MemStore) -> CompactReport {
 async fn found(store: &MemStore) -> Vec<FindingKind> {
     let audit = Audit::new(Arc::new(store.clone()), Layout::default(), Arc::new(Retail::default()));
     let report = audit.run(&Shutdown::never()).await.unwrap();
-    assert_eq!(report.books == Books::Balanced, report.counts.keys().all(|kind| !kind.is_fault()));
+    assert_eq!(
+        report.verdict == Verdict::Balanced,
+        report.counts.keys().all(|kind| !kind.is_fault())
+    );
     report.counts.into_keys().collect()
 }
 
@@ -111,7 +114,7 @@ async fn objects_are_no_larger_than_is_asked_for() {
 async fn other_days_are_left_alone() {
     let store = mixed().await;
     let day = Some("2026-11-23".parse().unwrap());
-    let dates = event_core::Dates::new(day, day).unwrap();
+    let dates = event_core::DateRange::new(day, day).unwrap();
     compactor(store.clone()).dates(dates).run(&Shutdown::never()).await.unwrap();
     assert_eq!(seen(&store).await, once(&["f"]));
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use event_core::{
-    Audit, AuditReport, Compactor, Compression, Dates, Error, ErrorKind, FindingKind, Layout,
-    Message, ObjectStore, Retail, Sent, SentEvents, Shutdown,
+    Audit, AuditReport, Compactor, Compression, DateRange, Error, ErrorKind, Expected,
+    ExpectedEvents, FindingKind, Layout, Message, ObjectStore, Retail, Shutdown,
 };
 use event_mem::MemStore;
 use event_tests::Faulty;
@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::odd::Odd;
 use crate::support::{
-    SALES, batch, compressed, delete, event, events, keys, put_aside, singly, write,
+    SALES, batch, compressed, delete, event, events, keys, quarantine, singly, write,
 };
 
 const COMPACTED: &str = "compacted/store_events/event_type=sale_event/dt=2026_11_22";
@@ -37,7 +37,7 @@ async fn books() -> MemStore {
     let store = compressed(Compression::Zstd).await;
     singly(&store, &events(&["a"])).await;
     batch(&store, &events(&["b", "c"])).await;
-    put_aside(&store, &event("d", 22), "bad_msg").await;
+    quarantine(&store, &event("d", 22), "bad_msg").await;
     store
 }
 
@@ -101,21 +101,22 @@ async fn a_merged_object_that_cannot_be_read_is_told() {
     }
 }
 
-/// A message without a time was put aside on some day, and may have been sent on any.
+/// A message without a time was quarantined on some day, and may have been sent on any.
 #[tokio::test]
 async fn what_is_in_quarantine_of_another_day_is_not_missing() {
     let store = MemStore::new();
     let message = Message::new(r#"{"request_id": "r1", "bad_msg": true}"#);
-    put_aside(&store, &message, "bad_msg").await;
+    quarantine(&store, &message, "bad_msg").await;
     let day = Some("2026-11-22".parse().unwrap());
-    let dates = Dates::new(day, day).unwrap();
+    let dates = DateRange::new(day, day).unwrap();
     for with_body in [true, false] {
-        let mut sent = SentEvents::new(Arc::new(Retail::default()));
+        let mut sent = ExpectedEvents::new(Arc::new(Retail::default()));
         match with_body {
             true => sent.add_body(&message.body),
             false => sent.add_identity("r1").unwrap(),
         }
-        let report = report(audit(store.clone()).dates(dates).sent(Sent::Events(sent))).await;
+        let report =
+            report(audit(store.clone()).dates(dates).expected(Expected::Events(sent))).await;
         assert_eq!((report.missing, report.findings.len()), (0, 0), "{report:?}");
     }
 }
@@ -124,7 +125,7 @@ async fn what_is_in_quarantine_of_another_day_is_not_missing() {
 #[tokio::test]
 async fn a_repetition_without_a_time_leaves_the_day_of_what_was_sent() {
     for whole_first in [true, false] {
-        let mut sent = SentEvents::new(Arc::new(Retail::default()));
+        let mut sent = ExpectedEvents::new(Arc::new(Retail::default()));
         if whole_first {
             sent.add_body(&event("r1", 22).body);
         }
@@ -135,9 +136,9 @@ async fn a_repetition_without_a_time_leaves_the_day_of_what_was_sent() {
         }
         for (on, count) in [("2026-11-22", 1), ("2026-11-23", 0)] {
             let day = Some(on.parse().unwrap());
-            let audit = audit(MemStore::new()).dates(Dates::new(day, day).unwrap());
-            let report = report(audit.sent(Sent::Events(sent.clone()))).await;
-            assert_eq!((report.sent, report.missing), (Some(count), count), "{on}");
+            let audit = audit(MemStore::new()).dates(DateRange::new(day, day).unwrap());
+            let report = report(audit.expected(Expected::Events(sent.clone()))).await;
+            assert_eq!((report.expected, report.missing), (Some(count), count), "{on}");
         }
     }
 }

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use event_core::{Dates, Message};
+use event_core::{DateRange, Message};
 use event_mem::MemStore;
 use event_tests::twins;
 use fastrand::Rng;
 
-use crate::support::{batch, empty, keys, put_aside, put_in_log, singly};
+use crate::support::{batch, empty, keys, put_in_log, quarantine, singly};
 
 pub(crate) const KINDS: [&str; 2] = ["sale_event", "inventory_event"];
 pub(crate) const DAYS: [&str; 3] = ["2026-11-22", "2026-11-23", "2026-12-01"];
@@ -22,12 +22,12 @@ pub(crate) struct Known {
     /// The keys of its records.
     pub(crate) records: Vec<String>,
     /// The keys of its messages in quarantine, with their reasons.
-    pub(crate) aside: Vec<(String, &'static str)>,
+    pub(crate) quarantined: Vec<(String, &'static str)>,
 }
 
 impl Known {
     pub(crate) fn new(id: String, kind: &'static str, day: &'static str) -> Self {
-        Self { id, kind, day, sent: true, records: Vec::new(), aside: Vec::new() }
+        Self { id, kind, day, sent: true, records: Vec::new(), quarantined: Vec::new() }
     }
 
     pub(crate) fn message(&self, qty: u8) -> Message {
@@ -40,7 +40,7 @@ impl Known {
         Message::new(body).with_attribute("event_type", *kind)
     }
 
-    pub(crate) fn is_on(&self, dates: Dates) -> bool {
+    pub(crate) fn is_on(&self, dates: DateRange) -> bool {
         dates.contains(self.day.parse().unwrap())
     }
 }
@@ -57,7 +57,7 @@ async fn came(store: &MemStore, prefix: &str, step: impl Future<Output = ()>) ->
     after.into_iter().filter(|key| !before.contains(key)).collect()
 }
 
-/// Books of some twenty events: stored in either layout or in both, put aside, or nowhere.
+/// Books of some twenty events: stored in either layout or in both, quarantined, or nowhere.
 pub(crate) async fn books(rng: &mut Rng) -> (MemStore, Vec<Known>) {
     let store = empty().await;
     let mut ids = twins();
@@ -80,12 +80,12 @@ pub(crate) async fn books(rng: &mut Rng) -> (MemStore, Vec<Known>) {
             let (is_object, day) = (rng.bool(), 24 + u64::from(time));
             let put = async {
                 match is_object {
-                    true => put_aside(&store, &message, reason).await,
+                    true => quarantine(&store, &message, reason).await,
                     false => put_in_log(&store, day, &[message], reason).await,
                 }
             };
             let [key] = &came(&store, "quarantine/", put).await[..] else { panic!("{}", event.id) };
-            event.aside.push((key.clone(), reason));
+            event.quarantined.push((key.clone(), reason));
         }
         events.push(event);
     }

@@ -5,23 +5,23 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use event_core::{
-    Audit, AuditReport, Books, Compactor, Compression, Dates, FindingKind, Layout, Message,
-    ObjectStore, Retail, Sent, SentEvents, Shutdown,
+    Audit, AuditReport, Compactor, Compression, DateRange, Expected, ExpectedEvents, FindingKind,
+    Layout, Message, ObjectStore, Retail, Shutdown, Verdict,
 };
 use event_mem::MemStore;
 use event_tests::AnyOrder;
 use fastrand::Rng;
 
 use crate::made::{DAYS, Known, books, sale};
-use crate::support::{SALES, batch, delete, empty, keys, put_aside, singly, write};
+use crate::support::{SALES, batch, delete, empty, keys, quarantine, singly, write};
 
-fn dates(rng: &mut Rng) -> Dates {
+fn dates(rng: &mut Rng) -> DateRange {
     let mut day = || (rng.bool()).then(|| DAYS[rng.usize(..3)].parse().unwrap());
-    Dates::new(day(), day()).unwrap_or_default()
+    DateRange::new(day(), day()).unwrap_or_default()
 }
 
-fn sent(events: &[Known], rng: &mut Rng) -> Sent {
-    let mut sent = SentEvents::new(Arc::new(Retail::default()));
+fn sent(events: &[Known], rng: &mut Rng) -> Expected {
+    let mut sent = ExpectedEvents::new(Arc::new(Retail::default()));
     for event in events.iter().filter(|event| event.sent) {
         // Once or more often, in any of the forms.
         for _ in 0..rng.u8(1..3) {
@@ -31,22 +31,22 @@ fn sent(events: &[Known], rng: &mut Rng) -> Sent {
             sent.add_identity(&event.id).unwrap();
         }
     }
-    Sent::Events(sent)
+    Expected::Events(sent)
 }
 
-async fn report(store: impl ObjectStore, dates: Dates, sent: &Sent) -> AuditReport {
+async fn report(store: impl ObjectStore, dates: DateRange, sent: &Expected) -> AuditReport {
     let audit = Audit::new(Arc::new(store), Layout::default(), Arc::new(Retail::default()))
         .dates(dates)
-        .sent(sent.clone());
+        .expected(sent.clone());
     audit.run(&Shutdown::never()).await.unwrap()
 }
 
 /// What must be found of events on these days: each kind with the keys that it is about.
-fn expected(events: &[Known], dates: Dates) -> Vec<(FindingKind, Vec<String>)> {
+fn expected(events: &[Known], dates: DateRange) -> Vec<(FindingKind, Vec<String>)> {
     let mut found = Vec::new();
     for event in events.iter().filter(|event| event.is_on(dates)) {
-        let aside = event.aside.iter().map(|(key, _)| key.clone());
-        let places: Vec<_> = event.records.iter().cloned().chain(aside).collect();
+        let quarantined = event.quarantined.iter().map(|(key, _)| key.clone());
+        let places: Vec<_> = event.records.iter().cloned().chain(quarantined).collect();
         if event.records.len() > 1 {
             found.push((FindingKind::Duplicate, event.records.clone()));
         }
@@ -71,9 +71,10 @@ async fn an_audit_counts_what_any_books_are_made_of() {
         let report = report(store, dates, &sent).await;
         let on = || events.iter().filter(|event| event.is_on(dates));
         let stored = || on().filter(|event| !event.records.is_empty());
-        let aside = on().filter(|event| event.records.is_empty() && !event.aside.is_empty());
+        let quarantined =
+            on().filter(|event| event.records.is_empty() && !event.quarantined.is_empty());
         let mut reasons = BTreeMap::new();
-        for (_, reason) in on().flat_map(|event| &event.aside) {
+        for (_, reason) in on().flat_map(|event| &event.quarantined) {
             *reasons.entry((*reason).to_owned()).or_insert(0) += 1;
         }
         let objects: BTreeSet<_> = stored().flat_map(|event| &event.records).collect();
@@ -82,9 +83,9 @@ async fn an_audit_counts_what_any_books_are_made_of() {
         assert_eq!(found.events, stored().count() as u64, "seed {seed}");
         assert_eq!(found.records, records as u64, "seed {seed}");
         assert_eq!(found.objects, objects.len() as u64, "seed {seed}");
-        assert_eq!(report.quarantined.events, aside.count() as u64, "seed {seed}");
+        assert_eq!(report.quarantined.events, quarantined.count() as u64, "seed {seed}");
         assert_eq!(report.quarantined.reasons, reasons, "seed {seed}");
-        assert_eq!(report.sent, Some(on().filter(|event| event.sent).count() as u64));
+        assert_eq!(report.expected, Some(on().filter(|event| event.sent).count() as u64));
 
         let expected = expected(&events, dates);
         let mut found: Vec<_> =
@@ -95,7 +96,7 @@ async fn an_audit_counts_what_any_books_are_made_of() {
         let missing = expected.iter().filter(|(kind, _)| *kind == FindingKind::Missing).count();
         assert_eq!(report.missing, missing as u64, "seed {seed}");
         let balanced = expected.is_empty();
-        assert_eq!(report.books == Books::Balanced, balanced, "seed {seed}");
+        assert_eq!(report.verdict == Verdict::Balanced, balanced, "seed {seed}");
     }
 }
 
@@ -107,16 +108,16 @@ async fn an_audit_by_number_counts_each_event_once() {
         let (store, events) = books(rng).await;
         let dates = dates(rng);
         let there = events.iter().filter(|event| {
-            event.is_on(dates) && !(event.records.is_empty() && event.aside.is_empty())
+            event.is_on(dates) && !(event.records.is_empty() && event.quarantined.is_empty())
         });
         let there = there.count() as u64;
         for (sent, missing) in [(there, 0), (there + 1, 1), (there + 20, 20)] {
-            let report = report(store.clone(), dates, &Sent::Count(sent)).await;
-            assert_eq!((report.missing, report.sent), (missing, Some(sent)), "seed {seed}");
+            let report = report(store.clone(), dates, &Expected::Count(sent)).await;
+            assert_eq!((report.missing, report.expected), (missing, Some(sent)), "seed {seed}");
             assert!(!report.counts.contains_key(&FindingKind::NeverSent), "seed {seed}");
         }
         if there > 0 {
-            let report = report(store, dates, &Sent::Count(there - 1)).await;
+            let report = report(store, dates, &Expected::Count(there - 1)).await;
             assert_eq!(report.counts[&FindingKind::NeverSent], 1, "seed {seed}");
         }
     }
@@ -156,21 +157,21 @@ async fn repeat(store: &MemStore, rng: &mut Rng) {
 #[tokio::test]
 async fn messages_that_differ_in_a_byte_count_as_many() {
     let store = MemStore::new();
-    let mut sent = SentEvents::new(Arc::new(Retail::default()));
+    let mut sent = ExpectedEvents::new(Arc::new(Retail::default()));
     let bodies =
         ["no json", "No json", "no json ", " no json", "{}", "{} ", "{ }", "[]", "n\u{f3}"];
     for body in bodies {
         sent.add_body(body.as_bytes());
-        put_aside(&store, &Message::new(body), "not_json").await;
+        quarantine(&store, &Message::new(body), "not_json").await;
         // For another reason, or with an attribute, it is the same body.
-        put_aside(&store, &Message::new(body), "refused").await;
-        put_aside(&store, &Message::new(body).with_attribute("a", "b"), "refused").await;
+        quarantine(&store, &Message::new(body), "refused").await;
+        quarantine(&store, &Message::new(body).with_attribute("a", "b"), "refused").await;
     }
-    let sent = Sent::Events(sent);
-    let report = report(store, Dates::default(), &sent).await;
-    assert_eq!((report.sent, report.quarantined.events), (Some(9), 9));
+    let sent = Expected::Events(sent);
+    let report = report(store, DateRange::default(), &sent).await;
+    assert_eq!((report.expected, report.quarantined.events), (Some(9), 9));
     assert_eq!(report.quarantined.reasons.values().sum::<u64>(), 27);
-    assert_eq!((report.books, report.findings.len()), (Books::Balanced, 0));
+    assert_eq!((report.verdict, report.findings.len()), (Verdict::Balanced, 0));
 }
 
 /// However many there are of one kind, the first of another are listed as well, and named.
@@ -187,9 +188,9 @@ async fn the_first_hundred_of_each_kind_are_listed() {
     for number in 0..105 {
         write(&store, &format!("{SALES}/notes{number}.txt"), "no event").await;
     }
-    let mut sent = SentEvents::new(Arc::new(Retail::default()));
+    let mut sent = ExpectedEvents::new(Arc::new(Retail::default()));
     twice.iter().chain(&messages("lost", 110)).for_each(|message| sent.add_body(&message.body));
-    let report = report(store, Dates::default(), &Sent::Events(sent)).await;
+    let report = report(store, DateRange::default(), &Expected::Events(sent)).await;
     let kinds = [
         (FindingKind::Missing, 110),
         (FindingKind::NeverSent, 130),
@@ -225,7 +226,7 @@ async fn each_gap_of_a_log_is_told_once() {
         delete(&store, &segment(slot)).await;
     }
     let any = AnyOrder::new(store, 1);
-    let report = report(any, Dates::default(), &Sent::Unknown).await;
+    let report = report(any, DateRange::default(), &Expected::Unknown).await;
     let gaps = report.findings.iter().filter(|finding| finding.kind == FindingKind::SlotGap);
     let keys: Vec<_> = gaps.map(|gap| gap.keys.concat()).collect();
     assert_eq!(keys, [3, 6].map(segment));
@@ -326,11 +327,11 @@ async fn what_lies_beside_partitions_hides_none_of_them() {
             let rng = &mut Rng::with_seed(seed);
             let (store, events) = books(rng).await;
             let sent = sent(&events, rng);
-            let before = report(store.clone(), Dates::default(), &sent).await;
+            let before = report(store.clone(), DateRange::default(), &sent).await;
             let key = format!("store_events/{stray}");
             write(&store, &key, "no event").await;
             let any = AnyOrder::new(store.clone(), seed);
-            let after = report(any, Dates::default(), &sent).await;
+            let after = report(any, DateRange::default(), &sent).await;
             let mut counts = before.counts.clone();
             counts.insert(FindingKind::Foreign, 1);
             assert_eq!(after.counts, counts, "{stray}");

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use event_core::{
-    Audit, AuditReport, Books, Dates, FindingKind, Layout, Message, Retail, Sent, SentEvents,
-    Shutdown,
+    Audit, AuditReport, DateRange, Expected, ExpectedEvents, FindingKind, Layout, Message, Retail,
+    Shutdown, Verdict,
 };
 use event_mem::MemStore;
 
-use crate::support::{batch, delete, empty, event, keys, put_aside, singly};
+use crate::support::{batch, delete, empty, event, keys, quarantine, singly};
 
 const SALES_22: &str = "store_events/event_type=sale_event/dt=2026_11_22/a.json";
 const SALES_23: &str = "store_events/event_type=sale_event/dt=2026_11_23/a.json";
@@ -29,15 +29,15 @@ async fn stored() -> MemStore {
     store
 }
 
-fn sent(messages: &[Message]) -> Sent {
-    let mut sent = SentEvents::new(Arc::new(Retail::default()));
+fn sent(messages: &[Message]) -> Expected {
+    let mut sent = ExpectedEvents::new(Arc::new(Retail::default()));
     messages.iter().for_each(|message| sent.add_message(message));
-    Sent::Events(sent)
+    Expected::Events(sent)
 }
 
-async fn report(store: &MemStore, sent: Sent) -> AuditReport {
+async fn report(store: &MemStore, sent: Expected) -> AuditReport {
     let audit = Audit::new(Arc::new(store.clone()), Layout::default(), Arc::new(Retail::default()))
-        .sent(sent);
+        .expected(sent);
     audit.run(&Shutdown::never()).await.unwrap()
 }
 
@@ -48,11 +48,11 @@ fn found(report: &AuditReport, kind: FindingKind) -> Vec<&Vec<String>> {
 #[tokio::test]
 async fn one_request_id_in_three_partitions_is_three_events_and_no_fault() {
     let store = stored().await;
-    let mut bare = SentEvents::new(Arc::new(Retail::default()));
+    let mut bare = ExpectedEvents::new(Arc::new(Retail::default()));
     bare.add_identity("a").unwrap();
-    for sent in [Sent::Unknown, Sent::Count(3), sent(&three()), Sent::Events(bare)] {
+    for sent in [Expected::Unknown, Expected::Count(3), sent(&three()), Expected::Events(bare)] {
         let report = report(&store, sent).await;
-        assert_eq!((report.books, report.missing), (Books::Balanced, 0), "{report:?}");
+        assert_eq!((report.verdict, report.missing), (Verdict::Balanced, 0), "{report:?}");
         assert_eq!((report.stored.events, report.stored.records), (3, 3));
         assert_eq!(report.counts.iter().collect::<Vec<_>>(), [(&FindingKind::AlsoElsewhere, &1)]);
         let keys = [STOCK_22, SALES_22, SALES_23].map(str::to_owned).to_vec();
@@ -63,17 +63,17 @@ async fn one_request_id_in_three_partitions_is_three_events_and_no_fault() {
     // One day has nothing of the other.
     let day = Some("2026-11-23".parse().unwrap());
     let audit = Audit::new(Arc::new(store), Layout::default(), Arc::new(Retail::default()));
-    let audit = audit.dates(Dates::new(day, day).unwrap()).sent(Sent::Count(1));
+    let audit = audit.dates(DateRange::new(day, day).unwrap()).expected(Expected::Count(1));
     let report = audit.run(&Shutdown::never()).await.unwrap();
-    assert_eq!((report.books, report.findings), (Books::Balanced, vec![]));
+    assert_eq!((report.verdict, report.findings), (Verdict::Balanced, vec![]));
 }
 
 #[tokio::test]
 async fn two_records_in_one_partition_are_a_duplicate_wherever_else_there_is_one() {
     let store = stored().await;
     batch(&store, &[event("a", 22)]).await;
-    let report = report(&store, Sent::Count(3)).await;
-    assert_eq!((report.books, report.missing), (Books::Unbalanced, 0));
+    let report = report(&store, Expected::Count(3)).await;
+    assert_eq!((report.verdict, report.missing), (Verdict::Unbalanced, 0));
     assert_eq!((report.stored.events, report.stored.records), (3, 4));
     let both = vec![SALES_22.replace("a.json", "0000000000.ndjson"), SALES_22.to_owned()];
     let mut twice = found(&report, FindingKind::Duplicate)[0].clone();
@@ -88,40 +88,40 @@ async fn a_loss_is_not_hidden_by_the_same_request_id_elsewhere() {
     for lost in [SALES_22, SALES_23, STOCK_22] {
         let store = stored().await;
         delete(&store, lost).await;
-        for sent in [Sent::Count(3), sent(&three())] {
+        for sent in [Expected::Count(3), sent(&three())] {
             let report = report(&store, sent).await;
-            assert_eq!((report.books, report.missing), (Books::Unbalanced, 1), "{lost}");
+            assert_eq!((report.verdict, report.missing), (Verdict::Unbalanced, 1), "{lost}");
         }
     }
 }
 
 #[tokio::test]
 async fn what_is_in_quarantine_is_of_its_own_day_and_type() {
-    for (aside, lost) in three().iter().zip([SALES_22, SALES_23, STOCK_22]) {
+    for (quarantined, lost) in three().iter().zip([SALES_22, SALES_23, STOCK_22]) {
         let store = stored().await;
         delete(&store, lost).await;
-        put_aside(&store, aside, "bad_msg").await;
-        for sent in [Sent::Count(3), sent(&three())] {
+        quarantine(&store, quarantined, "bad_msg").await;
+        for sent in [Expected::Count(3), sent(&three())] {
             let report = report(&store, sent).await;
-            assert_eq!((report.books, report.missing), (Books::Balanced, 0), "{lost}");
+            assert_eq!((report.verdict, report.missing), (Verdict::Balanced, 0), "{lost}");
             assert_eq!(report.quarantined.events, 1, "{lost}");
         }
     }
     // A second message of an event that is stored is none of its own.
     let store = stored().await;
-    put_aside(&store, &event("a", 23), "conflict").await;
-    let report = report(&store, Sent::Count(3)).await;
-    assert_eq!((report.books, report.quarantined.events), (Books::Balanced, 0));
+    quarantine(&store, &event("a", 23), "conflict").await;
+    let report = report(&store, Expected::Count(3)).await;
+    assert_eq!((report.verdict, report.quarantined.events), (Verdict::Balanced, 0));
 }
 
 #[tokio::test]
 async fn an_event_that_was_sent_of_another_day_was_never_sent_of_this_one() {
     let store = stored().await;
-    put_aside(&store, &stock("a", 24), "bad_msg").await;
-    let aside = keys(&store, "quarantine/").await;
+    quarantine(&store, &stock("a", 24), "bad_msg").await;
+    let quarantined = keys(&store, "quarantine/").await;
     let report = report(&store, sent(&three()[..2])).await;
-    assert_eq!((report.books, report.missing), (Books::Unbalanced, 0));
-    let keys = vec![STOCK_22.to_owned(), aside[0].clone()];
+    assert_eq!((report.verdict, report.missing), (Verdict::Unbalanced, 0));
+    let keys = vec![STOCK_22.to_owned(), quarantined[0].clone()];
     assert_eq!(found(&report, FindingKind::NeverSent), [&keys]);
 }
 
@@ -130,8 +130,8 @@ async fn an_event_that_was_sent_of_another_day_was_never_sent_of_this_one() {
 async fn an_event_whose_namesake_is_in_quarantine_is_missing_all_the_same() {
     for lost in [event("a", 23), stock("a", 22)] {
         let store = empty().await;
-        put_aside(&store, &event("a", 22), "conflict").await;
+        quarantine(&store, &event("a", 22), "conflict").await;
         let report = report(&store, sent(&[event("a", 22), lost])).await;
-        assert_eq!((report.books, report.missing), (Books::Unbalanced, 1), "{report:?}");
+        assert_eq!((report.verdict, report.missing), (Verdict::Unbalanced, 1), "{report:?}");
     }
 }

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use event_core::{
-    Audit, AuditReport, Books, Compactor, Compression, Dates, FindingKind, Layout, Message,
-    ObjectStore, Retail, Sent, SentEvents, Shutdown, codec,
+    Audit, AuditReport, Compactor, Compression, DateRange, Expected, ExpectedEvents, FindingKind,
+    Layout, Message, ObjectStore, Retail, Shutdown, Verdict, codec,
 };
 use event_mem::MemStore;
 
 use crate::odd::Odd;
 use crate::support::{
-    batch, delete, empty, event, events, keys, put_aside, put_in_log, put_in_log_below, write,
+    batch, delete, empty, event, events, keys, put_in_log, put_in_log_below, quarantine, write,
 };
 
 fn audit(store: impl ObjectStore) -> Audit {
@@ -21,10 +21,10 @@ async fn report(audit: Audit) -> AuditReport {
     audit.run(&Shutdown::never()).await.unwrap()
 }
 
-fn sent(messages: &[Message]) -> Sent {
-    let mut sent = SentEvents::new(Arc::new(Retail::default()));
+fn sent(messages: &[Message]) -> Expected {
+    let mut sent = ExpectedEvents::new(Arc::new(Retail::default()));
     messages.iter().for_each(|message| sent.add_message(message));
-    Sent::Events(sent)
+    Expected::Events(sent)
 }
 
 fn found(report: &AuditReport) -> Vec<(FindingKind, Vec<String>)> {
@@ -46,7 +46,7 @@ async fn sound() -> (MemStore, Vec<Message>) {
     let all = [events(&["a", "b", "c", "d"]), vec![no_event()]].concat();
     batch(&store, &all[..1]).await;
     put_in_log(&store, 24, &all[1..3], "bad_msg").await;
-    put_aside(&store, &all[3], "bad_msg").await;
+    quarantine(&store, &all[3], "bad_msg").await;
     put_in_log(&store, 24, &all[4..], "not_json").await;
     (store, all)
 }
@@ -54,8 +54,8 @@ async fn sound() -> (MemStore, Vec<Message>) {
 #[tokio::test]
 async fn both_forms_side_by_side_are_in_the_books() {
     let (store, all) = sound().await;
-    let report = report(audit(store).sent(sent(&all))).await;
-    assert_eq!((report.books, found(&report)), (Books::Balanced, vec![]));
+    let report = report(audit(store).expected(sent(&all))).await;
+    assert_eq!((report.verdict, found(&report)), (Verdict::Balanced, vec![]));
     assert_eq!((report.stored.events, report.quarantined.events), (1, 4));
     let reasons = [("bad_msg".to_owned(), 3), ("not_json".to_owned(), 1)];
     assert_eq!(report.quarantined.reasons, reasons.into());
@@ -66,9 +66,9 @@ async fn both_forms_side_by_side_are_in_the_books() {
 async fn a_message_that_is_there_twice_counts_once() {
     let (store, all) = sound().await;
     put_in_log(&store, 25, &all[1..], "bad_msg").await;
-    put_aside(&store, &all[1], "bad_msg").await;
-    let report = report(audit(store).sent(sent(&all))).await;
-    assert_eq!((report.books, found(&report)), (Books::Balanced, vec![]));
+    quarantine(&store, &all[1], "bad_msg").await;
+    let report = report(audit(store).expected(sent(&all))).await;
+    assert_eq!((report.verdict, found(&report)), (Verdict::Balanced, vec![]));
     assert_eq!(report.quarantined.events, 4);
     // One was there for another reason before.
     let reasons = [("bad_msg".to_owned(), 4), ("not_json".to_owned(), 1)];
@@ -81,8 +81,8 @@ async fn messages_that_differ_in_an_attribute_count_as_two() {
     let (store, all) = sound().await;
     let other = all[1].clone().with_attribute("trace", "x");
     put_in_log(&store, 24, &[other], "bad_msg").await;
-    let report = report(audit(store).sent(sent(&all))).await;
-    assert_eq!((report.books, report.quarantined.events), (Books::Balanced, 4));
+    let report = report(audit(store).expected(sent(&all))).await;
+    assert_eq!((report.verdict, report.quarantined.events), (Verdict::Balanced, 4));
     assert_eq!(report.quarantined.reasons["bad_msg"], 4);
 }
 
@@ -98,7 +98,7 @@ async fn a_message_counts_on_its_own_day_and_else_on_that_of_its_segment() {
         ("2026-11-24", 1, Some("not_json")),
         ("2026-11-25", 1, Some("not_json")),
     ] {
-        let dates = Dates::new(on(day), on(day)).unwrap();
+        let dates = DateRange::new(on(day), on(day)).unwrap();
         let report = report(audit(store.clone()).dates(dates)).await;
         assert_eq!(report.quarantined.events, events, "{day}");
         let reasons: Vec<_> = report.quarantined.reasons.keys().map(String::as_str).collect();
@@ -113,8 +113,8 @@ async fn a_segment_that_is_missing_is_found_with_what_it_held() {
         put_in_log(&store, 24, &events(&["e"]), "bad_msg").await;
         all.extend(events(&["e"]));
         delete(&store, &segment(24, missing)).await;
-        let report = report(audit(store).sent(sent(&all))).await;
-        assert_eq!((report.books, report.missing), (Books::Unbalanced, lost));
+        let report = report(audit(store).expected(sent(&all))).await;
+        assert_eq!((report.verdict, report.missing), (Verdict::Unbalanced, lost));
         let gap = (FindingKind::SlotGap, vec![segment(24, missing + 1)]);
         assert!(found(&report).contains(&gap), "{report:?}");
     }
@@ -128,8 +128,8 @@ async fn the_log_of_each_day_is_looked_at_by_itself() {
         put_in_log(&store, day, &events(&[id]), "bad_msg").await;
         all.extend(events(&[id]));
     }
-    let sound = report(audit(store.clone()).sent(sent(&all))).await;
-    assert_eq!((sound.books, found(&sound)), (Books::Balanced, vec![]));
+    let sound = report(audit(store.clone()).expected(sent(&all))).await;
+    assert_eq!((sound.verdict, found(&sound)), (Verdict::Balanced, vec![]));
     put_in_log(&store, 26, &events(&["g"]), "bad_msg").await;
     delete(&store, &segment(26, 0)).await;
     let report = report(audit(store)).await;
@@ -141,8 +141,8 @@ async fn the_log_of_each_day_is_looked_at_by_itself() {
 async fn a_segment_that_no_listing_has_is_read() {
     let (store, all) = sound().await;
     let odd = Odd { hidden: Some(segment(24, 0)), ..Odd::from(&store) };
-    let report = report(audit(odd).sent(sent(&all))).await;
-    assert_eq!((report.books, found(&report)), (Books::Balanced, vec![]));
+    let report = report(audit(odd).expected(sent(&all))).await;
+    assert_eq!((report.verdict, found(&report)), (Verdict::Balanced, vec![]));
 }
 
 #[tokio::test]
@@ -159,14 +159,14 @@ async fn what_is_damaged_is_named_and_the_rest_is_counted() {
         write(&store, &segment(24, 0), damage).await;
         let report = report(audit(store)).await;
         assert_eq!(found(&report), [(finding, vec![segment(24, 0)])]);
-        assert_eq!((report.books, report.quarantined.events), (Books::Unbalanced, 2));
+        assert_eq!((report.verdict, report.quarantined.events), (Verdict::Unbalanced, 2));
     }
     let (store, _) = sound().await;
     let key = segment(24, 0).replace(".zst", "");
     write(&store, &key, "{\"reason\": \"x\", \"body\": \"y\"}\n").await;
     let report = report(audit(store)).await;
     assert_eq!(found(&report), [(FindingKind::Foreign, vec![key])]);
-    assert_eq!((report.books, report.quarantined.events), (Books::Unbalanced, 4));
+    assert_eq!((report.verdict, report.quarantined.events), (Verdict::Unbalanced, 4));
 }
 
 #[tokio::test]
@@ -202,8 +202,8 @@ async fn the_log_of_one_prefix_is_in_the_books_of_no_other() {
     for prefix in PREFIXES {
         let schema = Arc::new(Retail::default());
         let audit = Audit::new(Arc::new(store.clone()), layout(prefix), schema);
-        let report = report(audit.sent(sent(&[event(prefix, 22)]))).await;
-        assert_eq!((report.books, found(&report)), (Books::Balanced, vec![]), "{prefix}");
+        let report = report(audit.expected(sent(&[event(prefix, 22)]))).await;
+        assert_eq!((report.verdict, found(&report)), (Verdict::Balanced, vec![]), "{prefix}");
         assert_eq!(report.quarantined.events, 1, "{prefix}");
     }
 }
@@ -227,7 +227,7 @@ async fn what_was_never_sent_is_named_with_its_segment() {
     let other = Message { body: format!("{} ", body(&all[1])).into(), ..all[1].clone() };
     put_in_log(&store, 25, &[all[1].clone(), other], "conflict").await;
     let sent = sent(&[&all[..1], &all[2..]].concat());
-    let report = report(audit(store).sent(sent)).await;
+    let report = report(audit(store).expected(sent)).await;
     let keys = vec![segment(24, 0), segment(25, 0)];
     assert_eq!(found(&report), [(FindingKind::NeverSent, keys)]);
 }

@@ -76,7 +76,7 @@ pub(crate) async fn singly(store: &MemStore, messages: &[Message]) {
     }
 }
 
-pub(crate) async fn put_aside(store: &MemStore, message: &Message, reason: &'static str) {
+pub(crate) async fn quarantine(store: &MemStore, message: &Message, reason: &'static str) {
     put_aside_below(store, Layout::default(), message, reason).await;
 }
 

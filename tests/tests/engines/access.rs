@@ -65,7 +65,7 @@ async fn what_is_done_is_deleted_once_access_is_back() {
     let refusing = refusing(&queue, &["delete"], ErrorKind::Denied, (0, 20));
     let consumer = consumer(Arc::new(refusing), acknowledge(INSTANTLY), Arc::new(MemStore::new()));
     let report = run_until_drained(consumer.options(options()), &queue).await;
-    assert_eq!((report.received, report.deleted, report.undeleted), (20, 20, 0));
+    assert_eq!((report.received, report.deleted, report.delete_failed), (20, 20, 0));
 }
 
 #[tokio::test(start_paused = true)]

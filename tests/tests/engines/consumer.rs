@@ -43,7 +43,7 @@ async fn each_outcome_has_its_own_end() {
     let consumer =
         consumer(Arc::new(queue.clone()), handler, Arc::new(store.clone())).options(options());
     let report = run_until_drained(consumer, &queue).await;
-    assert_eq!((report.received, report.acknowledged, report.suppressed), (5, 2, 1));
+    assert_eq!((report.received, report.acknowledged, report.duplicates), (5, 2, 1));
     assert_eq!((report.quarantined, report.released, report.deleted), (1, 1, 4));
     assert!(start.elapsed() >= Duration::from_secs(60), "the delay of the retry was not kept");
     assert_eq!(keys(&store, "quarantine/store_events/reason=unknown_sku/").await.len(), 1);
@@ -67,7 +67,7 @@ async fn visibility_is_extended_while_messages_wait_for_a_busy_handler() {
     let queue = MemQueue::default();
     send(&queue, &events(50)).await;
     let consumer = with_handler(&queue, acknowledge(Duration::from_secs(100)))
-        .options(ConsumerOptions { handlers: 1, ..options() });
+        .options(ConsumerOptions { max_concurrent_batches: 1, ..options() });
     let report = run_until_drained(consumer, &queue).await;
     assert_eq!((report.received, report.acknowledged), (50, 50));
 }
@@ -92,7 +92,7 @@ async fn after_the_acknowledgement_visibility_is_not_extended() {
             .await;
     assert_eq!(changes.entries(), Vec::<Duration>::new());
     assert_eq!(report.acknowledged, 3);
-    assert!(report.suppressed > 0, "the messages must have come again");
+    assert!(report.duplicates > 0, "the messages must have come again");
 }
 
 #[tokio::test(start_paused = true)]
@@ -110,7 +110,7 @@ async fn deletes_go_in_full_batches_and_refused_ones_are_sent_again() {
     });
     let consumer = consumer(Arc::new(flaky), acknowledge(INSTANTLY), Arc::new(MemStore::new()));
     let report = run_until_drained(consumer, &queue).await;
-    assert_eq!((report.deleted, report.undeleted), (100, 0));
+    assert_eq!((report.deleted, report.delete_failed), (100, 0));
     let mut requests = deletes.entries();
     assert_eq!(requests.len(), 101, "only the refused entry may be deleted again");
     requests.dedup();
@@ -161,7 +161,10 @@ async fn what_waits_to_be_handled_alone_is_given_back_when_the_grace_ends() {
     let handler = Slow(move || calls.fetch_add(1, Ordering::SeqCst) == 0);
     let (stop, shutdown) = Shutdown::new();
     let consumer = with_handler(&queue, handler);
-    let running = spawn(consumer.options(ConsumerOptions { handlers: 1, ..options() }), &shutdown);
+    let running = spawn(
+        consumer.options(ConsumerOptions { max_concurrent_batches: 1, ..options() }),
+        &shutdown,
+    );
     sleep(Duration::from_secs(1)).await;
     stop.shutdown();
     let report = running.await.unwrap();
@@ -383,11 +386,11 @@ async fn of_two_events_with_one_identity_the_first_is_stored_and_the_second_quar
     send(&queue, &[first.clone(), second.clone(), first.clone()]).await;
     let consumer = writer(Arc::new(queue.clone()), Arc::new(store.clone()));
     let report = run_until_drained(consumer, &queue).await;
-    assert_eq!((report.acknowledged, report.suppressed, report.quarantined), (1, 1, 1));
+    assert_eq!((report.acknowledged, report.duplicates, report.quarantined), (1, 1, 1));
     let stored = keys(&store, "store_events/event_type=").await;
     assert_eq!(store.get(&stored[0]).await.unwrap().unwrap(), first.body);
-    let put_aside = keys(&store, "quarantine/store_events/reason=conflict/").await;
-    let line = store.get(&put_aside[0]).await.unwrap().unwrap();
+    let quarantine = keys(&store, "quarantine/store_events/reason=conflict/").await;
+    let line = store.get(&quarantine[0]).await.unwrap().unwrap();
     assert_eq!(event_core::codec::decode_line(&line).unwrap(), second);
     assert!(queue.receive(AT_ONCE).await.unwrap().is_empty());
 }

@@ -29,7 +29,7 @@ async fn a_shutdown_settles_everything_that_is_held() {
                     bytes: 1_000_000,
                     linger: Duration::from_millis(500),
                 },
-                handlers: 2,
+                max_concurrent_batches: 2,
                 ..ConsumerOptions::default()
             });
         let (stop, shutdown) = Shutdown::new();

@@ -107,7 +107,7 @@ async fn extensions_that_fail_are_few_lines_with_a_number() {
     let slow = acknowledge(Duration::from_secs(200));
     let consumer = consumer(Arc::new(away), slow, Arc::new(MemStore::new()));
     let options = ConsumerOptions { visibility: Some(Duration::from_secs(300)), ..options() };
-    let options = ConsumerOptions { handlers: 1000, ..options };
+    let options = ConsumerOptions { max_concurrent_batches: 1000, ..options };
     let short = ConsumerOptions { visibility: Some(Duration::from_secs(40)), ..options };
     let (stop, shutdown) = Shutdown::new();
     let running = spawn(consumer.options(short), &shutdown);
@@ -139,7 +139,7 @@ async fn deletions_that_fail_for_good_are_few_lines_with_a_number() {
     let running = spawn(consumer.options(options()), &shutdown);
     sleep(Duration::from_secs(20)).await;
     stop.shutdown();
-    assert_eq!(running.await.unwrap().undeleted, 1000);
+    assert_eq!(running.await.unwrap().delete_failed, 1000);
     assert_eq!(lines.with("will be received again"), [(0, Level::WARN)]);
 }
 

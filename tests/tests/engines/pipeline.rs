@@ -1,4 +1,4 @@
-//! The whole path: the capture of the reference producer, and competing replicas.
+//! The whole path: the capture of the original producer, and competing replicas.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -42,7 +42,7 @@ async fn the_capture_of_the_reference_is_stored_byte_for_byte_and_its_bad_events
     send(&queue, &messages).await;
     let consumer = writer(Arc::new(queue.clone()), Arc::new(store.clone()));
     let report = run_until_drained(consumer, &queue).await;
-    assert_eq!((report.acknowledged, report.quarantined, report.suppressed), (903, 97, 0));
+    assert_eq!((report.acknowledged, report.quarantined, report.duplicates), (903, 97, 0));
 
     let count = async |prefix: &str| keys(&store, prefix).await.len();
     assert_eq!(count("store_events/event_type=sale_event/dt=2026_11_22/").await, 458);
@@ -62,7 +62,7 @@ async fn the_capture_of_the_reference_is_stored_byte_for_byte_and_its_bad_events
     send(&queue, &messages).await;
     let consumer = writer(Arc::new(queue.clone()), Arc::new(store.clone()));
     let report = run_until_drained(consumer, &queue).await;
-    assert_eq!((report.acknowledged, report.quarantined, report.suppressed), (0, 97, 903));
+    assert_eq!((report.acknowledged, report.quarantined, report.duplicates), (0, 97, 903));
     assert_eq!((count("store_events/event_type=").await, count("quarantine/").await), (903, 97));
 }
 
@@ -95,17 +95,17 @@ async fn four_replicas_a_side_with_duplicates_store_each_event_once() {
     }
     queue.drained().await;
     stop.shutdown();
-    let (mut acknowledged, mut suppressed, mut quarantined) = (0, 0, 0);
+    let (mut acknowledged, mut duplicates, mut quarantined) = (0, 0, 0);
     for consumer in consumers {
         let report = consumer.await.unwrap();
         acknowledged += report.acknowledged;
-        suppressed += report.suppressed;
+        duplicates += report.duplicates;
         quarantined += report.quarantined;
     }
-    assert_eq!(acknowledged + suppressed + quarantined, 10_000);
+    assert_eq!(acknowledged + duplicates + quarantined, 10_000);
     assert_eq!(stored(&store).await.len() as u64, acknowledged);
     // A fifth of 10,000 repeat a message, of which nine in ten are valid.
-    assert!((1500..2100).contains(&suppressed), "{suppressed} suppressed");
+    assert!((1500..2100).contains(&duplicates), "{duplicates} duplicates");
     assert!((800..1200).contains(&quarantined), "{quarantined} quarantined");
 }
 

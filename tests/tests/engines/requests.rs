@@ -152,7 +152,8 @@ async fn no_more_deletes_are_under_way_than_there_may_be_pollers() {
     slow.delete_takes = Duration::from_secs(5);
     let slow = Arc::new(slow);
     let consumer = consumer(slow.clone(), acknowledge(INSTANTLY), Arc::new(MemStore::new()));
-    let consumer = consumer.options(ConsumerOptions { pollers: 2, ..ConsumerOptions::default() });
+    let consumer = consumer
+        .options(ConsumerOptions { max_concurrent_receives: 2, ..ConsumerOptions::default() });
     let report = run_until_drained(consumer, &queue).await;
     assert_eq!((report.received, report.deleted), (100, 100));
     assert_eq!(slow.most_deletes.load(Ordering::SeqCst), 2);
@@ -257,10 +258,11 @@ async fn a_delete_that_panics_ends_the_consumer_once_the_rest_is_deleted() {
     let counting = Counting::new(&queue);
     counting.breaks.store(true, Ordering::SeqCst);
     let consumer = consumer(Arc::new(counting), acknowledge(INSTANTLY), Arc::new(MemStore::new()));
-    let options = ConsumerOptions { pollers: 1, batch: gathering(30, 5), ..options() };
+    let options =
+        ConsumerOptions { max_concurrent_receives: 1, batch: gathering(30, 5), ..options() };
     let error = consumer.options(options).run(Shutdown::never()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unknown);
-    assert!(error.to_string().contains("the queue's backend broke"), "{error}");
+    assert!(error.to_string().contains("the queue's backend panicked"), "{error}");
     assert_eq!(queue.depth().await.unwrap().total(), 10, "what the panic was about");
 }
 

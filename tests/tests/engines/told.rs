@@ -24,7 +24,7 @@ const LATER: Duration = Duration::from_secs(777);
 struct Told {
     pressed: AtomicUsize,
     deleted: AtomicUsize,
-    undeleted: AtomicUsize,
+    delete_failed: AtomicUsize,
     released: AtomicUsize,
     sent: AtomicUsize,
     empty: AtomicUsize,
@@ -50,8 +50,8 @@ impl Observer for Told {
         self.deleted.fetch_add(messages, Ordering::SeqCst);
     }
 
-    fn undeleted(&self, messages: usize) {
-        self.undeleted.fetch_add(messages, Ordering::SeqCst);
+    fn delete_failed(&self, messages: usize) {
+        self.delete_failed.fetch_add(messages, Ordering::SeqCst);
     }
 
     fn released(&self, messages: usize) {
@@ -120,9 +120,9 @@ async fn what_cannot_be_deleted_is_told_as_that_and_makes_room_for_more() {
     sleep(Duration::from_secs(5)).await;
     stop.shutdown();
     let report = running.await.unwrap();
-    assert_eq!((report.received, report.deleted, report.undeleted), (20, 16, 4));
+    assert_eq!((report.received, report.deleted, report.delete_failed), (20, 16, 4));
     assert_eq!((report.released, report.abandoned), (0, 0));
-    let told = [&told.deleted, &told.undeleted, &told.released];
+    let told = [&told.deleted, &told.delete_failed, &told.released];
     assert_eq!(told.map(|count| count.load(Ordering::SeqCst)), [16, 4, 0]);
 }
 
@@ -133,7 +133,7 @@ async fn what_is_sent_received_and_given_back_is_told() {
     producer.observer(told.clone()).run(Shutdown::never()).await.unwrap();
     let later = Each { takes: INSTANTLY, outcome: |_: &Delivery| Outcome::Retry(LATER) };
     let consumer = with_handler(&queue, later).observer(told.clone());
-    let consumer = consumer.options(ConsumerOptions { pollers: 1, ..options() });
+    let consumer = consumer.options(ConsumerOptions { max_concurrent_receives: 1, ..options() });
     let (stop, shutdown) = Shutdown::new();
     let running = spawn(consumer, &shutdown);
     sleep(Duration::from_secs(65)).await;

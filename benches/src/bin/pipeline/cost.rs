@@ -11,7 +11,7 @@ fn price(api: &str) -> f64 {
         "GetObject" | "HeadObject" | "HeadBucket" => S3_GET,
         // Deletes are free.
         "DeleteObjects" => 0.0,
-        // Batches of ten events of the reference stay below 64 KiB.
+        // Batches of ten events of the original demo stay below 64 KiB.
         _ => SQS_REQUEST,
     }
 }

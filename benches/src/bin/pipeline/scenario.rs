@@ -27,7 +27,7 @@ pub(crate) const DELAYS: Delays =
 const TRICKLE: Duration = Duration::from_secs(1);
 const TRICKLED: u64 = 100;
 
-/// That of the reference.
+/// That of the original demo.
 const INVALID_RATE: f64 = 0.1;
 
 /// A run whose server was busy for more of the time is one of the server.

@@ -43,7 +43,7 @@ fn bad_lines_are_named_and_quarantined_and_the_rest_goes_on() {
         let output = command.arg("--input").arg(&path).arg("--json").output().unwrap();
         assert_eq!(counts(&json(&output)), [4, 3, 1, 0], "{text}");
         if reason.is_empty() {
-            // Without a store_id: invalid by intent, as one in ten of the reference is.
+            // Without a store_id: invalid by intent, as one in ten of the original demo is.
             assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(0), ""));
             continue;
         }

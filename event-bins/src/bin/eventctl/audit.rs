@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use clap::Args;
 use event_aws::Aws;
-use event_bins::aws::{QueueArgs, patiently};
+use event_bins::aws::{QueueArgs, with_retries};
 use event_bins::pod::Failure;
 use event_core::{
-    Audit, AuditReport, Books, Dates, Depth, Error, EventSource, Queue, Result, Retail, Schema,
-    Sent, SentEvents, Shutdown,
+    Audit, AuditReport, DateRange, Depth, Error, EventSource, Expected, ExpectedEvents, Queue,
+    Result, Retail, Schema, Shutdown, Verdict,
 };
 use event_mem::Replay;
 
@@ -51,7 +51,7 @@ fn count(text: &str) -> Result<u64, String> {
 impl AuditArgs {
     pub(crate) async fn run(&self, shutdown: &Shutdown) -> Result<(), Failure> {
         let wrong = |error: Error| Failure::at_start(&error);
-        let dates = Dates::new(self.stored.from, self.stored.to).map_err(wrong)?;
+        let dates = DateRange::new(self.stored.from, self.stored.to).map_err(wrong)?;
         // What is wrong with the file is told before anything is asked of a service.
         let retail: Arc<dyn Schema> = Arc::new(Retail::default());
         let mut sent = self.what_was_sent(&retail).await.map_err(wrong)?;
@@ -61,9 +61,9 @@ impl AuditArgs {
             sent = self.what_was_sent(&schema).await.map_err(wrong)?;
         }
         let mut audit =
-            Audit::new(store, self.stored.s3_prefix.clone(), schema).dates(dates).sent(sent);
+            Audit::new(store, self.stored.s3_prefix.clone(), schema).dates(dates).expected(sent);
         // Before the store is read, as the audit needs it.
-        let depths = answered(patiently(shutdown, || self.depths(&aws)).await)?;
+        let depths = answered(with_retries(shutdown, || self.depths(&aws)).await)?;
         if let Some((queue, dead_letters)) = depths {
             audit = audit.queues(queue, dead_letters);
         }
@@ -72,17 +72,17 @@ impl AuditArgs {
             true => print(serde_json::json!(report)),
             false => print(Table(&report)),
         };
-        match report.books {
-            Books::Balanced => printed,
-            books => Err(Failure::Stored(told(books).to_owned())),
+        match report.verdict {
+            Verdict::Balanced => printed,
+            verdict => Err(Failure::Stored(explained(verdict).to_owned())),
         }
     }
 
-    async fn what_was_sent(&self, schema: &Arc<dyn Schema>) -> Result<Sent> {
+    async fn what_was_sent(&self, schema: &Arc<dyn Schema>) -> Result<Expected> {
         match (self.sent, &self.sent_file) {
-            (Some(sent), _) => Ok(Sent::Count(sent)),
-            (None, Some(file)) => sent_events(file, Arc::clone(schema)).await.map(Sent::Events),
-            (None, None) => Ok(Sent::Unknown),
+            (Some(sent), _) => Ok(Expected::Count(sent)),
+            (None, Some(file)) => sent_events(file, Arc::clone(schema)).await.map(Expected::Events),
+            (None, None) => Ok(Expected::Unknown),
         }
     }
 
@@ -108,9 +108,9 @@ impl AuditArgs {
     }
 }
 
-async fn sent_events(file: &Path, schema: Arc<dyn Schema>) -> Result<SentEvents> {
+async fn sent_events(file: &Path, schema: Arc<dyn Schema>) -> Result<ExpectedEvents> {
     let name = file.display().to_string();
-    let sent = Arc::new(Mutex::new((SentEvents::new(schema), None)));
+    let sent = Arc::new(Mutex::new((ExpectedEvents::new(schema), None)));
     let heard = Arc::clone(&sent);
     let mut lines = Replay::open(file)?.any_lines().inspect(move |number, message, fault| {
         let mut heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
@@ -137,21 +137,21 @@ async fn sent_events(file: &Path, schema: Arc<dyn Schema>) -> Result<SentEvents>
 }
 
 /// Of a line that is no message.
-fn add_line(events: &mut SentEvents, line: &[u8]) -> Result<(), &'static str> {
+fn add_line(events: &mut ExpectedEvents, line: &[u8]) -> Result<(), &'static str> {
     const NOTHING: &str = "give a message, the body of one, or an identity";
     const NOT_UTF8: &str = "this is not UTF-8: give a message, the body of one, or an identity";
     events.add_line(line).map_err(|_| if str::from_utf8(line).is_ok() { NOTHING } else { NOT_UTF8 })
 }
 
-fn told(books: Books) -> &'static str {
-    match books {
-        Books::Balanced => "the books balance",
-        Books::Open => {
+fn explained(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Balanced => "the books balance",
+        Verdict::Open => {
             "the books do not balance yet: what is missing may be on the queues; audit again once \
              they are empty"
         }
-        Books::Unbalanced => "the books do not balance",
-        Books::Empty => {
+        Verdict::Unbalanced => "the books do not balance",
+        Verdict::Empty => {
             "nothing at all was found on these days, neither stored nor in quarantine: look at \
              STORE_EVENTS_BKT, S3_PREFIX and the days; if nothing was sent, say so with --sent 0"
         }
@@ -166,7 +166,7 @@ impl fmt::Display for Table<'_> {
         let report = self.0;
         let stored = &report.stored;
         writeln!(f, "days           {}", report.dates)?;
-        match report.sent {
+        match report.expected {
             Some(sent) => writeln!(f, "sent           {sent:>9} events")?,
             None => writeln!(
                 f,
@@ -199,14 +199,14 @@ impl fmt::Display for Table<'_> {
         for finding in &report.findings {
             writeln!(f, "  {finding}")?;
         }
-        let balanced = report.books == Books::Balanced;
-        let how = match report.sent {
+        let balanced = report.verdict == Verdict::Balanced;
+        let how = match report.expected {
             _ if balanced && report.missing > 0 => ", by the count of the dead letters",
             None if balanced => {
                 " among themselves; --sent or --sent-file would show what is missing"
             }
             _ => "",
         };
-        write!(f, "books          {}{how}", told(report.books))
+        write!(f, "verdict        {}{how}", explained(report.verdict))
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use clap::Args;
 use event_bins::pod::Failure;
 use event_core::{
-    CompactReport, Compacted, Compactor, Compression, Dates, Error, Result, Shutdown,
+    CompactReport, Compacted, Compactor, Compression, DateRange, Error, Result, Shutdown,
 };
 use event_local::objects;
 use jiff::civil::Date;
@@ -82,12 +82,12 @@ impl CompactArgs {
     }
 
     /// The days that are to be merged and have been closed for long enough.
-    fn dates(&self, today: Date) -> Result<Dates> {
+    fn dates(&self, today: Date) -> Result<DateRange> {
         let (from, to) = (self.stored.from, self.stored.to);
-        let asked = Dates::new(from, to)?;
+        let asked = DateRange::new(from, to)?;
         let closed = today.checked_sub((1 + i32::from(self.closed_days)).days()).ok();
         let to = to.into_iter().chain(closed).min();
-        Dates::new(from, to).map_err(|_| {
+        DateRange::new(from, to).map_err(|_| {
             let message = format!(
                 "none of the days asked for ({asked}) ended {} days ago: give earlier ones, or a \
                  smaller --closed-days",

@@ -9,7 +9,7 @@ mod stored;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
-use event_bins::aws::{AwsArgs, QueueArgs, bucket, patiently};
+use event_bins::aws::{AwsArgs, QueueArgs, bucket, with_retries};
 use event_bins::pod::{self, EXIT_STATUS, Failure};
 use event_core::{Error, Layout, Result, Shutdown};
 use event_local::logs::LogArgs;
@@ -96,7 +96,7 @@ fn main() -> ExitCode {
 impl Status {
     async fn run(&self, shutdown: &Shutdown) -> Result<(), Failure> {
         let aws = self.aws.load().await.map_err(|error| Failure::at_start(&error))?;
-        let status = patiently(shutdown, || status::look(&aws, self));
+        let status = with_retries(shutdown, || status::look(&aws, self));
         let status = answered(status.await)?;
         if self.json { print(serde_json::json!(status)) } else { print(status) }
     }

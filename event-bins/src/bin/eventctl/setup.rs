@@ -8,7 +8,7 @@ use event_aws::{
     Aws, BucketSetup, Change, Decision, Existing, Plan, QueueSetup, Setting, Step, What,
     plan_bucket, plan_queue,
 };
-use event_bins::aws::{AwsArgs, QueueArgs, bucket, patiently};
+use event_bins::aws::{AwsArgs, QueueArgs, bucket, with_retries};
 use event_bins::pod::Failure;
 use event_core::{Result, Shutdown};
 use event_local::cli;
@@ -142,7 +142,7 @@ impl SetupArgs {
         shutdown: &Shutdown,
         was: &mut Vec<Change>,
     ) -> Result<bool, Failure> {
-        let plan = answered(patiently(shutdown, || self.plan(aws)).await)?;
+        let plan = answered(with_retries(shutdown, || self.plan(aws)).await)?;
         let Decision { steps, refused, kept } = plan.decide(self.existing());
         for change in kept.iter().filter(|change| !was.contains(change)) {
             print(format_args!("kept: {change}"))?;
@@ -163,7 +163,7 @@ impl SetupArgs {
         }
         let mut printed = Ok(());
         for step in &steps {
-            answered(patiently(shutdown, || step.apply(aws)).await)?;
+            answered(with_retries(shutdown, || step.apply(aws)).await)?;
             for change in step.changes() {
                 // The rest is done all the same.
                 printed = printed.and(print(change));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use clap::Args;
 use event_aws::{Aws, S3Store};
-use event_bins::aws::{AwsArgs, bucket, patiently};
+use event_bins::aws::{AwsArgs, bucket, with_retries};
 use event_bins::pod::Failure;
 use event_core::{Layout, Manifest, Result, Retry, Schema, Shutdown};
 use event_local::cli;
@@ -52,12 +52,12 @@ impl StoredArgs {
     ) -> std::result::Result<Arc<dyn Schema>, Failure> {
         let retry = Retry::default();
         let read = || async {
-            // Once: who asks is patient.
+            // Once: the caller tries again.
             let (stop, stopped) = Shutdown::new();
             stop.shutdown();
             Manifest::read(store, &self.s3_prefix, &retry, &stopped).await
         };
-        let manifest = answered(patiently(shutdown, read).await)?;
+        let manifest = answered(with_retries(shutdown, read).await)?;
         let settings = manifest.as_ref().map(Manifest::schema).cloned().unwrap_or_default();
         settings.schema().map_err(|error| Failure::at_start(&error))
     }

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::expected::{Expected, ExpectedEvents};
 use super::id::Id;
 use super::notes::{Findings, Places};
-use super::report::{Books, Finding, FindingKind};
+use super::report::{Finding, FindingKind, Verdict};
 use super::scope::Scope;
-use super::sent::{Sent, SentEvents};
-use crate::maintain::dates::Dates;
+use crate::maintain::dates::DateRange;
 use crate::queue::Depth;
 use crate::schema::Partition;
 
@@ -18,7 +18,7 @@ pub(super) struct Accounts {
     /// All ids that are stored, in order; as often as they are in partitions.
     stored: Vec<Id>,
     /// In quarantine and not stored, of the days that are looked at.
-    pub(super) aside: BTreeSet<(Id, Scope)>,
+    pub(super) only_quarantined: BTreeSet<(Id, Scope)>,
     /// In quarantine, on whatever day.
     quarantined: BTreeSet<(Id, Scope)>,
 }
@@ -51,12 +51,12 @@ impl Accounts {
         let mut accounts = Self {
             partitions,
             stored,
-            aside: events(&on_days),
+            only_quarantined: events(&on_days),
             quarantined: on_days.into_iter().chain(beyond).collect(),
         };
-        let mut aside = std::mem::take(&mut accounts.aside);
-        aside.retain(|&(id, scope)| !accounts.is_stored(id, scope));
-        Self { aside, ..accounts }
+        let mut only_quarantined = std::mem::take(&mut accounts.only_quarantined);
+        only_quarantined.retain(|&(id, scope)| !accounts.is_stored(id, scope));
+        Self { only_quarantined, ..accounts }
     }
 
     /// How many different events are stored.
@@ -72,17 +72,17 @@ impl Accounts {
         those.any(|(_, ids)| ids.binary_search(&id).is_ok())
     }
 
-    /// Whether the event is stored or in quarantine. A message of no known day may have been put
-    /// aside on another.
+    /// Whether the event is stored or in quarantine. A message of no known day may have been
+    /// quarantined on another.
     pub(super) fn has(&self, id: Id, scope: Scope) -> bool {
-        let aside = self.quarantined.range((id, Scope::default())..);
-        let mut aside = aside.take_while(|(other, _)| *other == id);
-        self.is_stored(id, scope) || aside.any(|(_, of)| of.agrees(scope))
+        let those = self.quarantined.range((id, Scope::default())..);
+        let mut those = those.take_while(|(other, _)| *other == id);
+        self.is_stored(id, scope) || those.any(|(_, of)| of.agrees(scope))
     }
 
     /// How many are missing of so many that were sent.
     pub(super) fn compare_count(&self, sent: u64, findings: &mut Findings) -> u64 {
-        let there = self.stored() + self.aside.len() as u64;
+        let there = self.stored() + self.only_quarantined.len() as u64;
         if there > sent {
             let what = format!("{there} events are stored or in quarantine, {sent} were sent");
             findings.add(Finding { kind: FindingKind::NeverSent, keys: Vec::new(), what });
@@ -94,8 +94,8 @@ impl Accounts {
     /// goes to `wanted`.
     pub(super) fn compare(
         &self,
-        sent: &SentEvents,
-        dates: Dates,
+        sent: &ExpectedEvents,
+        dates: DateRange,
         wanted: &mut BTreeSet<Id>,
         findings: &mut Findings,
     ) -> u64 {
@@ -106,7 +106,7 @@ impl Accounts {
             findings.add(Finding { kind: FindingKind::Missing, keys: Vec::new(), what });
         }
         let stored = self.partitions.iter().flat_map(|(of, ids)| ids.iter().map(|id| (*id, *of)));
-        let there = stored.chain(self.aside.iter().copied());
+        let there = stored.chain(self.only_quarantined.iter().copied());
         let never_sent = there.filter(|(id, scope)| !sent.contains(*id, *scope));
         findings.want(FindingKind::NeverSent, never_sent.map(|(id, _)| id), wanted);
         missing
@@ -122,7 +122,7 @@ fn events(quarantined: &[(Id, Scope)]) -> BTreeSet<(Id, Scope)> {
 }
 
 /// Names what was wanted, now that its places are known.
-pub(super) fn name(places: Places, sent: &Sent, findings: &mut Findings) {
+pub(super) fn name(places: Places, sent: &Expected, findings: &mut Findings) {
     for (id, place) in places.found {
         let name = place.name;
         let mut list = |kind, keys: Vec<String>, what| {
@@ -137,13 +137,13 @@ pub(super) fn name(places: Places, sent: &Sent, findings: &mut Findings) {
             let what = format!("{name} is an event in each of {} partitions:", place.records.len());
             list(FindingKind::AlsoElsewhere, keys, what);
         }
-        if let Sent::Events(sent) = sent {
+        if let Expected::Events(sent) = sent {
             let records = place.records.into_iter().flat_map(|(partition, keys)| {
                 let scope = Scope::from(&partition);
                 keys.into_iter().map(move |key| (key, scope))
             });
             let never_sent =
-                records.chain(place.aside).filter(|(_, scope)| !sent.contains(id, *scope));
+                records.chain(place.quarantined).filter(|(_, scope)| !sent.contains(id, *scope));
             let keys: Vec<_> = never_sent.map(|(key, _)| key).collect();
             if !keys.is_empty() {
                 list(FindingKind::NeverSent, keys, format!("{name} was never sent, and is in"));
@@ -159,18 +159,18 @@ pub(super) fn verdict(
     empty: bool,
     missing: u64,
     queues: Option<(Depth, Depth)>,
-) -> Books {
+) -> Verdict {
     let (queue, dead) = queues.map_or((0, 0), |(queue, dead)| (queue.total(), dead.total()));
     if faults {
-        Books::Unbalanced
+        Verdict::Unbalanced
     } else if empty && missing == 0 {
-        Books::Empty
+        Verdict::Empty
     } else if missing == 0 || (queue == 0 && missing == dead) {
-        Books::Balanced
+        Verdict::Balanced
     } else if missing <= queue + dead {
-        Books::Open
+        Verdict::Open
     } else {
-        Books::Unbalanced
+        Verdict::Unbalanced
     }
 }
 
@@ -184,19 +184,19 @@ mod tests {
         let verdict = |missing, queue, dead| {
             verdict(false, false, missing, Some((depth(queue), depth(dead))))
         };
-        assert_eq!(verdict(0, 5, 5), Books::Balanced);
-        assert_eq!(verdict(3, 0, 3), Books::Balanced);
-        assert_eq!(verdict(3, 1, 3), Books::Open);
-        assert_eq!(verdict(3, 0, 4), Books::Open);
-        assert_eq!(verdict(3, 3, 0), Books::Open);
-        assert_eq!(verdict(3, 1, 1), Books::Unbalanced);
-        assert_eq!(verdict(4, 2, 2), Books::Open);
-        assert_eq!(verdict(5, 2, 2), Books::Unbalanced);
-        assert_eq!(super::verdict(false, false, 0, None), Books::Balanced);
-        assert_eq!(super::verdict(false, false, 1, None), Books::Unbalanced);
+        assert_eq!(verdict(0, 5, 5), Verdict::Balanced);
+        assert_eq!(verdict(3, 0, 3), Verdict::Balanced);
+        assert_eq!(verdict(3, 1, 3), Verdict::Open);
+        assert_eq!(verdict(3, 0, 4), Verdict::Open);
+        assert_eq!(verdict(3, 3, 0), Verdict::Open);
+        assert_eq!(verdict(3, 1, 1), Verdict::Unbalanced);
+        assert_eq!(verdict(4, 2, 2), Verdict::Open);
+        assert_eq!(verdict(5, 2, 2), Verdict::Unbalanced);
+        assert_eq!(super::verdict(false, false, 0, None), Verdict::Balanced);
+        assert_eq!(super::verdict(false, false, 1, None), Verdict::Unbalanced);
         let queues = Some((depth(9), depth(9)));
-        assert_eq!(super::verdict(true, false, 0, queues), Books::Unbalanced);
-        assert_eq!(super::verdict(false, true, 0, queues), Books::Empty);
-        assert_eq!(super::verdict(false, true, 1, None), Books::Unbalanced);
+        assert_eq!(super::verdict(true, false, 0, queues), Verdict::Unbalanced);
+        assert_eq!(super::verdict(false, true, 0, queues), Verdict::Empty);
+        assert_eq!(super::verdict(false, true, 1, None), Verdict::Unbalanced);
     }
 }

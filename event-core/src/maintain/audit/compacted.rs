@@ -11,11 +11,11 @@ use crate::error::Result;
 use crate::layout::Layout;
 use crate::layout::names::{slot_of_claim, slot_of_data};
 use crate::maintain::compact::{Claim, lines_of_sources};
-use crate::maintain::patient::PatientStore;
+use crate::maintain::retrying::RetryingStore;
 
 /// The merged objects of one partition, and the entries that claim them.
 pub(super) struct Merged<'a> {
-    pub(super) store: &'a PatientStore,
+    pub(super) store: &'a RetryingStore,
     pub(super) layout: &'a Layout,
     pub(super) partition: &'a str,
 }

@@ -2,13 +2,13 @@
 
 mod accounts;
 mod compacted;
+mod expected;
 mod id;
 mod notes;
 mod partition;
 mod quarantine;
 mod report;
 mod scope;
-mod sent;
 mod slots;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,9 +16,9 @@ use std::sync::Arc;
 
 use crate::error::Result;
 use crate::layout::Layout;
-use crate::maintain::dates::Dates;
+use crate::maintain::dates::DateRange;
 use crate::maintain::partitions::each_partition;
-use crate::maintain::patient::PatientStore;
+use crate::maintain::retrying::RetryingStore;
 use crate::queue::Depth;
 use crate::retry::Retry;
 use crate::schema::{Partition, Schema};
@@ -29,11 +29,11 @@ use compacted::Merged;
 use id::Id;
 use notes::{Findings, Places, Tally};
 use partition::Objects;
-use quarantine::{Aside, read_quarantine};
+use quarantine::{QuarantinedMessage, read_quarantine};
 use scope::Scope;
 
-pub use report::{AuditReport, Books, Finding, FindingKind, Quarantined, Stored};
-pub use sent::{Sent, SentEvents};
+pub use expected::{Expected, ExpectedEvents};
+pub use report::{AuditReport, Finding, FindingKind, Quarantined, Stored, Verdict};
 
 /// Proves, from the store alone, that each event that was sent is in exactly one record or in
 /// quarantine; in both layouts, also side by side below one prefix.
@@ -64,34 +64,34 @@ pub use sent::{Sent, SentEvents};
 /// a duplicate, an identity elsewhere too or a record of what was never sent to name. Up to 16 objects are read at once. It
 /// keeps in memory 32 bytes for each event of the range and 48 for each message in quarantine (up to
 /// twice as much while that grows), the names of the batch objects and of the merged ones of one
-/// partition, the objects that are being read, and [`SentEvents`].
+/// partition, the objects that are being read, and [`ExpectedEvents`].
 pub struct Audit {
-    store: PatientStore,
+    store: RetryingStore,
     layout: Layout,
     schema: Arc<dyn Schema>,
-    dates: Dates,
-    sent: Sent,
+    dates: DateRange,
+    expected: Expected,
     queues: Option<(Depth, Depth)>,
 }
 
 impl Audit {
     /// An audit of all days of events of this schema, of which nobody knows what was sent.
     pub fn new(store: Arc<dyn ObjectStore>, layout: Layout, schema: Arc<dyn Schema>) -> Self {
-        let (dates, sent) = (Dates::default(), Sent::default());
-        Self { store: PatientStore::new(store), layout, schema, dates, sent, queues: None }
+        let (dates, expected) = (DateRange::default(), Expected::default());
+        Self { store: RetryingStore::new(store), layout, schema, dates, expected, queues: None }
     }
 
     /// Of these days.
     #[must_use]
-    pub fn dates(mut self, dates: Dates) -> Self {
+    pub fn dates(mut self, dates: DateRange) -> Self {
         self.dates = dates;
         self
     }
 
-    /// With what was sent.
+    /// Sets what was sent.
     #[must_use]
-    pub fn sent(mut self, sent: Sent) -> Self {
-        self.sent = sent;
+    pub fn expected(mut self, expected: Expected) -> Self {
+        self.expected = expected;
         self
     }
 
@@ -117,11 +117,12 @@ impl Audit {
     ///
     /// That of a request that never succeeded; or `stop` was requested.
     pub async fn run(self, stop: &Shutdown) -> Result<AuditReport> {
-        let Self { store, layout, schema, dates, sent, queues } = self;
+        let Self { store, layout, schema, dates, expected, queues } = self;
         let (store, schema) = (&store.until(stop), &*schema);
         let mut tally = Tally::default();
         // Before the records: what leaves quarantine by a replay comes to them.
-        let set_aside = SetAside::read(store, &layout, schema, dates, &mut tally.findings).await?;
+        let quarantined_ids =
+            QuarantinedIds::read(store, &layout, schema, dates, &mut tally.findings).await?;
         let partitions = partitions_on(store, &layout, schema, dates, &mut tally.findings).await?;
         for partition in &partitions {
             Objects::new(store, &layout, schema, partition).read(&mut tally).await?;
@@ -130,31 +131,31 @@ impl Audit {
         }
         let Tally { stored, ids, mut findings } = tally;
         let mut wanted = BTreeSet::new();
-        let reasons = set_aside.reasons();
-        let SetAside { on_days, beyond, .. } = set_aside;
+        let reasons = quarantined_ids.reasons();
+        let QuarantinedIds { on_days, beyond, .. } = quarantined_ids;
         let accounts = Accounts::new(ids, on_days, beyond, &mut wanted, &mut findings);
-        let (sent_events, missing) = match &sent {
-            Sent::Unknown => (None, 0),
-            Sent::Count(count) => (Some(*count), accounts.compare_count(*count, &mut findings)),
-            Sent::Events(events) => (
+        let (sent, missing) = match &expected {
+            Expected::Unknown => (None, 0),
+            Expected::Count(count) => (Some(*count), accounts.compare_count(*count, &mut findings)),
+            Expected::Events(events) => (
                 Some(events.on(dates).count() as u64),
                 accounts.compare(events, dates, &mut wanted, &mut findings),
             ),
         };
         if !wanted.is_empty() {
             let places = places(store, &layout, schema, &partitions, wanted).await?;
-            name(places, &sent, &mut findings);
+            name(places, &expected, &mut findings);
         }
         let faults = findings.counts.keys().any(|kind| kind.is_fault());
-        let quarantined = accounts.aside.len() as u64;
+        let quarantined = accounts.only_quarantined.len() as u64;
         let empty = partitions.is_empty()
             && reasons.is_empty()
             && findings.counts.is_empty()
-            && !matches!(sent, Sent::Count(0));
+            && !matches!(expected, Expected::Count(0));
         Ok(AuditReport {
             dates,
-            books: verdict(faults, empty, missing, queues),
-            sent: sent_events,
+            verdict: verdict(faults, empty, missing, queues),
+            expected: sent,
             stored: Stored {
                 partitions: partitions.len() as u64,
                 events: accounts.stored(),
@@ -172,7 +173,7 @@ impl Audit {
 
 /// What is in quarantine.
 #[derive(Default)]
-struct SetAside {
+struct QuarantinedIds {
     on_days: Vec<(Id, Scope)>,
     beyond: Vec<(Id, Scope)>,
     /// The digests of the messages of each reason: one that was sent again on another day may be in
@@ -180,25 +181,25 @@ struct SetAside {
     messages: BTreeMap<String, BTreeSet<Id>>,
 }
 
-impl SetAside {
+impl QuarantinedIds {
     async fn read(
-        store: &PatientStore,
+        store: &RetryingStore,
         layout: &Layout,
         schema: &dyn Schema,
-        dates: Dates,
+        dates: DateRange,
         findings: &mut Findings,
     ) -> Result<Self> {
-        let mut set_aside = Self::default();
-        let each = |read: Result<Aside, Finding>| match read {
+        let mut quarantined_ids = Self::default();
+        let each = |read: Result<QuarantinedMessage, Finding>| match read {
             Ok(message) if dates.contains(message.day) => {
-                set_aside.messages.entry(message.reason).or_default().insert(message.digest);
-                set_aside.on_days.push((message.who.id, message.who.scope));
+                quarantined_ids.messages.entry(message.reason).or_default().insert(message.digest);
+                quarantined_ids.on_days.push((message.who.id, message.who.scope));
             }
-            Ok(message) => set_aside.beyond.push((message.who.id, message.who.scope)),
+            Ok(message) => quarantined_ids.beyond.push((message.who.id, message.who.scope)),
             Err(finding) => findings.add(finding),
         };
         read_quarantine(store, layout, schema, each).await?;
-        Ok(set_aside)
+        Ok(quarantined_ids)
     }
 
     /// How many different messages there are of each reason.
@@ -210,10 +211,10 @@ impl SetAside {
 
 /// All partitions of these days, merged ones and their claims among them.
 async fn partitions_on(
-    store: &PatientStore,
+    store: &RetryingStore,
     layout: &Layout,
     schema: &dyn Schema,
-    dates: Dates,
+    dates: DateRange,
     findings: &mut Findings,
 ) -> Result<BTreeSet<Partition>> {
     let (mut partitions, keys) = (BTreeSet::new(), schema.partition_keys());
@@ -237,7 +238,7 @@ async fn partitions_on(
 
 /// Where the events are that are to be named: everything is read once more.
 async fn places(
-    store: &PatientStore,
+    store: &RetryingStore,
     layout: &Layout,
     schema: &dyn Schema,
     partitions: &BTreeSet<Partition>,
@@ -247,13 +248,13 @@ async fn places(
     for partition in partitions {
         Objects::new(store, layout, schema, partition).read(&mut places).await?;
     }
-    let each = |read: Result<Aside, Finding>| {
-        let Ok(Aside { key, who, .. }) = read else { return };
+    let each = |read: Result<QuarantinedMessage, Finding>| {
+        let Ok(QuarantinedMessage { key, who, .. }) = read else { return };
         if let Some(place) = places.of(who.id, who.name) {
             let there = (key, who.scope);
             // Two messages of one event may be in one segment.
-            if !place.aside.contains(&there) {
-                place.aside.push(there);
+            if !place.quarantined.contains(&there) {
+                place.quarantined.push(there);
             }
         }
     };

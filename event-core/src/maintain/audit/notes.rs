@@ -113,7 +113,7 @@ pub(super) struct Place {
     /// The keys of its records, by partition.
     pub(super) records: BTreeMap<Partition, Vec<String>>,
     /// Its keys in quarantine, and what is known of the event there.
-    pub(super) aside: Vec<(String, Scope)>,
+    pub(super) quarantined: Vec<(String, Scope)>,
 }
 
 impl Places {

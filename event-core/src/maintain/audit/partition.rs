@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::layout::Layout;
 use crate::layout::names::slot_of_data;
 use crate::log::lines_of;
-use crate::maintain::patient::PatientStore;
+use crate::maintain::retrying::RetryingStore;
 use crate::message::{Attributes, Message};
 use crate::schema::{Identified, Partition, Schema};
 use crate::store::ObjectMeta;
@@ -23,7 +23,7 @@ pub(super) const READS: usize = 16;
 
 /// A partition whose objects are looked at.
 pub(super) struct Objects<'a> {
-    pub(super) store: &'a PatientStore,
+    pub(super) store: &'a RetryingStore,
     pub(super) layout: &'a Layout,
     pub(super) schema: &'a dyn Schema,
     pub(super) partition: &'a Partition,
@@ -32,7 +32,7 @@ pub(super) struct Objects<'a> {
 
 impl<'a> Objects<'a> {
     pub(super) fn new(
-        store: &'a PatientStore,
+        store: &'a RetryingStore,
         layout: &'a Layout,
         schema: &'a dyn Schema,
         partition: &'a Partition,

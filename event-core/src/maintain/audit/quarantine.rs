@@ -8,10 +8,10 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
+use super::expected::Identity;
 use super::id::Id;
 use super::partition::READS;
 use super::report::{Finding, FindingKind};
-use super::sent::Identity;
 use super::slots::Slots;
 use crate::codec;
 use crate::compression::Compression;
@@ -19,14 +19,14 @@ use crate::error::Result;
 use crate::layout::Layout;
 use crate::layout::names::{is_of_longer_prefix, slot_of_data};
 use crate::log::{Slot, lines_of};
-use crate::maintain::patient::PatientStore;
+use crate::maintain::retrying::RetryingStore;
 use crate::message::Message;
 use crate::reason::Reason;
 use crate::schema::{Partition, Schema};
 use crate::store::ObjectMeta;
 
 /// A quarantined message.
-pub(super) struct Aside {
+pub(super) struct QuarantinedMessage {
     /// Of the object that holds it.
     pub(super) key: String,
     /// The code, as the line has it.
@@ -57,10 +57,10 @@ enum Form {
 
 /// Reads all of this layout: only the message itself tells its day.
 pub(super) async fn read_quarantine(
-    store: &PatientStore,
+    store: &RetryingStore,
     layout: &Layout,
     schema: &dyn Schema,
-    mut each: impl FnMut(Result<Aside, Finding>),
+    mut each: impl FnMut(Result<QuarantinedMessage, Finding>),
 ) -> Result<()> {
     let root = layout.quarantine_root();
     let mut log = Log { store, layout: layout.quarantined(), day: None };
@@ -96,7 +96,7 @@ fn segment_of(path: &str) -> Option<(Partition, Slot)> {
 
 /// The segments, in order of their days.
 struct Log<'a> {
-    store: &'a PatientStore,
+    store: &'a RetryingStore,
     layout: Layout,
     day: Option<(Partition, Slots)>,
 }
@@ -133,11 +133,11 @@ impl Log<'_> {
 
 /// What is in one object, and what is wrong with it.
 async fn read(
-    store: &PatientStore,
+    store: &RetryingStore,
     layout: &Layout,
     schema: &dyn Schema,
     Listed { key, form, fault }: Listed,
-) -> Result<Vec<Result<Aside, Finding>>> {
+) -> Result<Vec<Result<QuarantinedMessage, Finding>>> {
     let mut found: Vec<_> = fault.into_iter().map(Err).collect();
     let unreadable = |what: String| Err(Finding::new(FindingKind::Unreadable, &*key, what));
     let Some(form) = form else { return Ok(found) };
@@ -147,13 +147,14 @@ async fn read(
     };
     match form {
         Form::Message { modified } => {
-            let aside = |message| Ok(aside(schema, &key, message, day_of(modified)));
-            found.push(message_in(layout, &key, &body).map_or_else(unreadable, aside));
+            let quarantined =
+                |message| Ok(quarantined_message(schema, &key, message, day_of(modified)));
+            found.push(message_in(layout, &key, &body).map_or_else(unreadable, quarantined));
         }
         Form::Segment { day } => match Compression::Zstd.decompress(body) {
             Ok(lines) => found.extend(lines_of(&lines).zip(1_u64..).map(|(line, number)| {
                 match codec::decode_quarantined(line) {
-                    Ok(message) => Ok(aside(schema, &key, message, day)),
+                    Ok(message) => Ok(quarantined_message(schema, &key, message, day)),
                     Err(fault) => {
                         unreadable(format!("line {number} is no quarantined message ({fault}), in"))
                     }
@@ -176,9 +177,14 @@ fn message_in(layout: &Layout, key: &str, line: &[u8]) -> Result<(Message, Reaso
     Ok((message, reason))
 }
 
-fn aside(schema: &dyn Schema, key: &str, (message, reason): (Message, Reason), day: Date) -> Aside {
+fn quarantined_message(
+    schema: &dyn Schema,
+    key: &str,
+    (message, reason): (Message, Reason),
+    day: Date,
+) -> QuarantinedMessage {
     let who = Identity::of(schema, &message);
-    Aside {
+    QuarantinedMessage {
         key: key.to_owned(),
         reason: reason.code().to_owned(),
         digest: Id::of_message(&message),

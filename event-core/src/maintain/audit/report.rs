@@ -5,18 +5,18 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::maintain::dates::Dates;
+use crate::maintain::dates::DateRange;
 
 /// What an audit counted and found; as JSON, one object with these names.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct AuditReport {
     /// The days that were looked at.
-    pub dates: Dates,
+    pub dates: DateRange,
     /// Whether the books balance.
-    pub books: Books,
+    pub verdict: Verdict,
     /// Different events that were sent on these days; none if nobody said.
-    pub sent: Option<u64>,
+    pub expected: Option<u64>,
     /// What is stored.
     pub stored: Stored,
     /// What is in quarantine.
@@ -64,7 +64,7 @@ pub struct Quarantined {
 /// Whether the books balance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Books {
+pub enum Verdict {
     /// Each event that was sent is stored or in quarantine; or the dead-letter queue holds as many
     /// messages as events are missing, and there is nothing on the way.
     Balanced,

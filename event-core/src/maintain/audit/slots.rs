@@ -3,7 +3,7 @@
 use super::report::{Finding, FindingKind};
 use crate::error::Result;
 use crate::log::Slot;
-use crate::maintain::patient::PatientStore;
+use crate::maintain::retrying::RetryingStore;
 
 /// How far the slots of one log were seen.
 #[derive(Default)]
@@ -19,7 +19,7 @@ impl Slots {
         &mut self,
         slot: Slot,
         key: &str,
-        store: &PatientStore,
+        store: &RetryingStore,
         key_of: impl Fn(Slot) -> String,
     ) -> Result<(Vec<String>, Option<Finding>)> {
         let mut keys = Vec::new();

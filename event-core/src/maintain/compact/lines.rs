@@ -6,7 +6,7 @@ use futures_util::stream::{self, StreamExt, TryStreamExt};
 use crate::compression::Compression;
 use crate::error::Result;
 use crate::log::one_line;
-use crate::maintain::patient::PatientStore;
+use crate::maintain::retrying::RetryingStore;
 
 /// Sources that are read at once.
 const READS: usize = 16;
@@ -15,7 +15,7 @@ const READS: usize = 16;
 ///
 /// `prefix` is what the keys of the partition start with.
 pub(crate) async fn lines_of_sources(
-    store: &PatientStore,
+    store: &RetryingStore,
     prefix: &str,
     sources: &[String],
 ) -> Result<Result<Vec<u8>, String>> {
@@ -34,7 +34,7 @@ pub(crate) async fn lines_of_sources(
     Ok(Ok(lines))
 }
 
-async fn read(store: &PatientStore, key: String) -> Result<Result<Bytes, String>> {
+async fn read(store: &RetryingStore, key: String) -> Result<Result<Bytes, String>> {
     let Some(object) = store.get(&key).await? else { return Ok(Err(format!("{key} is gone"))) };
     Ok(match Compression::of_key(&key) {
         Some(compression) => {

@@ -14,9 +14,9 @@ use crate::compression::Compression;
 use crate::error::{Error, ErrorKind, Result};
 use crate::layout::Layout;
 use crate::layout::names::{slot_of_claim, slot_of_data};
-use crate::maintain::dates::Dates;
+use crate::maintain::dates::DateRange;
 use crate::maintain::partitions::each_partition;
-use crate::maintain::patient::PatientStore;
+use crate::maintain::retrying::RetryingStore;
 use crate::retry::Retry;
 use crate::schema::{Partition, Schema};
 use crate::shutdown::Shutdown;
@@ -52,10 +52,10 @@ pub(crate) use lines::lines_of_sources;
 /// the object: uncompressed, and so larger than [`target_bytes`](Self::target_bytes) where sources
 /// are compressed.
 pub struct Compactor {
-    store: PatientStore,
+    store: RetryingStore,
     layout: Layout,
     schema: Arc<dyn Schema>,
-    dates: Dates,
+    dates: DateRange,
     target_bytes: u64,
     compression: Compression,
 }
@@ -65,7 +65,7 @@ pub struct Compactor {
 #[non_exhaustive]
 pub struct CompactReport {
     /// The days that were looked at.
-    pub dates: Dates,
+    pub dates: DateRange,
     /// The partitions in which something was made, by what stands before the name of an object.
     pub partitions: BTreeMap<String, Compacted>,
     /// What no compaction can have left, each with its key: what is wrong, by partition. The rest
@@ -88,14 +88,14 @@ pub struct Compacted {
 impl Compactor {
     /// Merges the objects of all days, with events of this schema, to some 32 MiB each.
     pub fn new(store: Arc<dyn ObjectStore>, layout: Layout, schema: Arc<dyn Schema>) -> Self {
-        let (dates, compression) = (Dates::default(), Compression::default());
+        let (dates, compression) = (DateRange::default(), Compression::default());
         let target_bytes = 32 * 1024 * 1024;
-        Self { store: PatientStore::new(store), layout, schema, dates, target_bytes, compression }
+        Self { store: RetryingStore::new(store), layout, schema, dates, target_bytes, compression }
     }
 
     /// Only these days.
     #[must_use]
-    pub fn dates(mut self, dates: Dates) -> Self {
+    pub fn dates(mut self, dates: DateRange) -> Self {
         self.dates = dates;
         self
     }

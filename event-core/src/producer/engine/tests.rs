@@ -110,7 +110,7 @@ fn quarantine(store: MockStore) -> Quarantine {
 #[tokio::test(start_paused = true)]
 async fn a_queue_that_never_answers_stops_the_intake_and_the_grace_ends_the_wait() {
     let (source, taken) = Given::many();
-    let options = ProducerOptions { sends: 2, ..ProducerOptions::default() };
+    let options = ProducerOptions { max_concurrent_sends: 2, ..ProducerOptions::default() };
     let (stop, shutdown) = Shutdown::new();
     let producer = Producer::new(Sink::new(Duration::from_secs(1_000_000)), source);
     let running = tokio::spawn(producer.options(options).run(shutdown));
@@ -130,7 +130,7 @@ async fn no_more_sends_are_under_way_than_was_said() {
     let queue = Sink::new(Duration::from_secs(1));
     // Each fills a batch of its own, so that more of them are taken than may be sent.
     let source = Given::new(vec![Message::new(vec![b'x'; 600 * 1024]); 20]);
-    let options = ProducerOptions { sends: 3, ..ProducerOptions::default() };
+    let options = ProducerOptions { max_concurrent_sends: 3, ..ProducerOptions::default() };
     let producer = Producer::new(queue.clone(), source).options(options);
     assert_eq!(producer.run(Shutdown::never()).await.unwrap().sent, 20);
     assert_eq!(queue.most_under_way.load(Ordering::Relaxed), 3);
@@ -224,7 +224,7 @@ async fn a_backend_that_panics_ends_the_producer_with_an_error_that_says_so() {
     let producer = Producer::new(queue, Given::new(vec![Message::new("x"); 3]));
     let error = producer.run(Shutdown::never()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unknown);
-    assert!(error.to_string().contains("the queue's backend broke"), "{error}");
+    assert!(error.to_string().contains("the queue's backend panicked"), "{error}");
 }
 
 #[tokio::test(start_paused = true)]

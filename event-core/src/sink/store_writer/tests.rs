@@ -259,7 +259,7 @@ impl ObjectStore for Crowd {
 async fn no_more_events_are_at_the_store_at_once_than_was_said() {
     for (puts, most) in [(0, 1), (1, 1), (3, 3), (100, 20)] {
         let store = Arc::new(Crowd::default());
-        let writer = writer(store.clone()).puts(puts);
+        let writer = writer(store.clone()).max_concurrent_puts(puts);
         let batch: Vec<_> = (0..20).map(|id| delivery(sale(&id.to_string()))).collect();
         let outcomes = writer.handle(&batch, &Shutdown::never()).await;
         assert_eq!(outcomes, vec![Outcome::Ack; 20]);

@@ -10,7 +10,7 @@ fn text(message: &Message) -> &str {
     str::from_utf8(&message.body).unwrap()
 }
 
-/// As `json.dumps` of the reference writes it.
+/// As `json.dumps` of the original demo writes it.
 fn as_reference(event: &Event<'_>) -> String {
     format!(
         "{{\"request_id\": \"{}\", \"store_id\": {}, \"cust_id\": {}, \"category\": \"{}\", \

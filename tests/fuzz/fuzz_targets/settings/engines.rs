@@ -86,7 +86,7 @@ impl ConsumerNumbers {
             receive_max: count(self.receive_max, defaults.receive_max),
             wait: time(self.wait, defaults.wait),
             visibility: self.visibility.map(Duration::from),
-            pollers: count(self.pollers, defaults.pollers),
+            max_concurrent_receives: count(self.pollers, defaults.max_concurrent_receives),
             idle_backoff: self.idle_backoff.map(Duration::from),
             pause: time(self.pause, defaults.pause),
             max_messages: count(self.max_messages, defaults.max_messages),
@@ -96,7 +96,7 @@ impl ConsumerNumbers {
                 bytes: count(self.batch_bytes, defaults.batch.bytes),
                 linger: time(self.batch_linger, defaults.batch.linger),
             },
-            handlers: count(self.handlers, defaults.handlers),
+            max_concurrent_batches: count(self.handlers, defaults.max_concurrent_batches),
             delete_linger: time(self.delete_linger, defaults.delete_linger),
             total: self.total.map(Number::wide),
             grace: time(self.grace, defaults.grace),
@@ -130,7 +130,7 @@ impl ProducerNumbers {
             total: self.total.map(Number::wide),
             interval: self.interval.map_or(defaults.interval, Duration::from),
             linger: self.linger.map_or(defaults.linger, Duration::from),
-            sends: self.sends.map_or(defaults.sends, Number::count),
+            max_concurrent_sends: self.sends.map_or(defaults.max_concurrent_sends, Number::count),
             grace: self.grace.map_or(defaults.grace, Duration::from),
         }
     }
@@ -221,13 +221,13 @@ pub(crate) async fn consume(options: ConsumerOptions, count: u8, stop: Duration)
     match &ended {
         None => assert_eq!(depth.visible, count),
         Some(Ok(report)) => {
-            let settled = report.deleted + report.undeleted + report.released;
+            let settled = report.deleted + report.delete_failed + report.released;
             assert_eq!(report.received, settled + report.abandoned);
             assert!(report.received > 0 || count == 0 || stop.is_zero());
             assert!(report.deleted <= options.total.unwrap_or(u64::MAX), "{report:?}");
             assert!(report.deleted + left <= count, "{report:?}");
             if !options.grace.is_zero() {
-                assert_eq!((report.abandoned, report.undeleted), (0, 0));
+                assert_eq!((report.abandoned, report.delete_failed), (0, 0));
                 assert_eq!(report.deleted + left, count, "{report:?}");
             }
             let quarantined = list_all(&*store, "quarantine/").await.expect("it can be listed");

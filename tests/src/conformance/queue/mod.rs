@@ -38,7 +38,7 @@ pub fn queue_cases() -> Vec<Case<dyn QueueBackend>> {
         receiving::receive_waits_no_longer_than_asked,
         receiving::receive_wakes_on_arrival,
         receiving::received_messages_are_hidden,
-        receiving::undeleted_messages_come_back,
+        receiving::messages_that_are_not_deleted_come_back,
         receiving::deliveries_are_counted,
         settling::delete_removes,
         settling::delete_is_idempotent,

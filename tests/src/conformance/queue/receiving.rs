@@ -93,7 +93,7 @@ pub(super) async fn received_messages_are_hidden(backend: Arc<dyn QueueBackend>)
     }
 }
 
-pub(super) async fn undeleted_messages_come_back(backend: Arc<dyn QueueBackend>) {
+pub(super) async fn messages_that_are_not_deleted_come_back(backend: Arc<dyn QueueBackend>) {
     let probe = Probe::new(&*backend).await;
     let visibility = secs(1);
     let ids = probe.send(&["a", "b"]).await;

@@ -71,7 +71,7 @@ impl Mistake for NeverWakes {
 fn a_long_poll_that_does_not_wake_is_caught() {
     expect::<NeverWakes>(&[
         "receive_wakes_on_arrival",
-        "undeleted_messages_come_back",
+        "messages_that_are_not_deleted_come_back",
         "visibility_can_be_extended",
         "visibility_zero_releases",
         "delay_hides_new_messages",
@@ -112,7 +112,7 @@ impl Mistake for DeliversOnce {
 #[test]
 fn a_queue_that_delivers_at_most_once_is_caught() {
     expect::<DeliversOnce>(&[
-        "undeleted_messages_come_back",
+        "messages_that_are_not_deleted_come_back",
         "deliveries_are_counted",
         "delete_removes",
         "stale_receipts_delete_nothing",
@@ -137,7 +137,7 @@ impl Mistake for SentNow {
 
 #[test]
 fn a_queue_that_takes_the_time_of_a_receive_for_that_of_the_send_is_caught() {
-    expect::<SentNow>(&["undeleted_messages_come_back"]);
+    expect::<SentNow>(&["messages_that_are_not_deleted_come_back"]);
 }
 
 #[derive(Default)]

@@ -1,4 +1,4 @@
-//! The five mistakes of the reference consumer, each a test here.
+//! The five mistakes of the original consumer, each a test here.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::support::{
     Log, body, events, keys, options, run_until_drained, sale, send, spawn, transient, writer,
 };
 
-/// The reference swallows a failed put and deletes the message all the same.
+/// The original demo swallows a failed put and deletes the message all the same.
 #[tokio::test(start_paused = true)]
 async fn a_failed_put_never_leads_to_a_delete() {
     let (queue, memory) = (MemQueue::default(), MemStore::new());
@@ -35,7 +35,7 @@ async fn a_failed_put_never_leads_to_a_delete() {
     assert_eq!(keys(&memory, "store_events/event_type=").await.len(), 20);
 }
 
-/// The reference names objects by the clock, so that two pods overwrite each other.
+/// The original demo names objects by the clock, so that two pods overwrite each other.
 #[tokio::test(start_paused = true)]
 async fn two_pods_at_the_same_instant_overwrite_nothing() {
     let (queue, store) = (MemQueue::default(), MemStore::new());
@@ -63,7 +63,7 @@ async fn two_pods_at_the_same_instant_overwrite_nothing() {
     }
 }
 
-/// The backoff of the reference never starts again after a message.
+/// The backoff of the original demo never starts again after a message.
 #[tokio::test(start_paused = true)]
 async fn a_message_resets_the_polling_backoff() {
     let (queue, polls, start) = (MemQueue::default(), Log::new(), Instant::now());
@@ -90,7 +90,7 @@ async fn a_message_resets_the_polling_backoff() {
     assert_eq!(polls.entries(), [0, 2, 6, 14, 30, 30, 32, 36]);
 }
 
-/// One message that cannot be decoded ends the pod of the reference.
+/// One message that cannot be decoded ends the pod of the original demo.
 #[tokio::test(start_paused = true)]
 async fn one_undecodable_message_harms_nothing_beside_it() {
     let (queue, store) = (MemQueue::default(), MemStore::new());
@@ -104,7 +104,7 @@ async fn one_undecodable_message_harms_nothing_beside_it() {
     assert_eq!(keys(&store, "quarantine/store_events/reason=not_json/").await.len(), 1);
 }
 
-/// The reference stores bad events beside good ones.
+/// The original demo stores bad events beside good ones.
 #[tokio::test(start_paused = true)]
 async fn bad_events_are_quarantined_whole_and_never_stored_beside_good_ones() {
     let (queue, store) = (MemQueue::default(), MemStore::new());
@@ -113,9 +113,9 @@ async fn bad_events_are_quarantined_whole_and_never_stored_beside_good_ones() {
     run_until_drained(writer(Arc::new(queue.clone()), Arc::new(store.clone())), &queue).await;
     let stored = keys(&store, "store_events/event_type=").await;
     assert_eq!(stored, ["store_events/event_type=sale_event/dt=2026_11_22/good.json"]);
-    let put_aside = keys(&store, "quarantine/").await;
-    assert_eq!(put_aside.len(), 1);
-    assert!(put_aside[0].starts_with("quarantine/store_events/reason=bad_msg/"));
-    let line = store.get(&put_aside[0]).await.unwrap().unwrap();
+    let quarantine = keys(&store, "quarantine/").await;
+    assert_eq!(quarantine.len(), 1);
+    assert!(quarantine[0].starts_with("quarantine/store_events/reason=bad_msg/"));
+    let line = store.get(&quarantine[0]).await.unwrap().unwrap();
     assert_eq!(event_core::codec::decode_line(&line).unwrap(), sale(marked));
 }

@@ -9,21 +9,21 @@ use serde::Deserialize;
 use super::id::Id;
 use super::scope::Scope;
 use crate::error::{Error, Result};
-use crate::maintain::dates::Dates;
+use crate::maintain::dates::DateRange;
 use crate::message::Message;
 use crate::object::Object;
 use crate::schema::Schema;
 
 /// What was sent, as far as it is known.
 #[derive(Clone, Debug, Default)]
-pub enum Sent {
+pub enum Expected {
     /// Nobody knows: the books can only agree among themselves.
     #[default]
     Unknown,
     /// So many different events, on the days that are looked at.
     Count(u64),
     /// These events.
-    Events(SentEvents),
+    Events(ExpectedEvents),
 }
 
 /// The events that were sent, each once, by identity and partition; a message without an identity
@@ -33,19 +33,19 @@ pub enum Sent {
 /// ```
 /// use std::sync::Arc;
 ///
-/// let mut sent = event_core::SentEvents::new(Arc::new(event_core::Retail::default()));
+/// let mut sent = event_core::ExpectedEvents::new(Arc::new(event_core::Retail::default()));
 /// sent.add_body(br#"{"request_id": "r1", "ts": "2026-11-22T22:16:48"}"#);
 /// sent.add_identity("r1").unwrap();
 /// assert_eq!(sent.len(), 1);
 /// ```
 #[derive(Clone)]
-pub struct SentEvents {
+pub struct ExpectedEvents {
     schema: Arc<dyn Schema>,
     by_id: BTreeMap<Id, (String, BTreeSet<Scope>)>,
     len: usize,
 }
 
-impl SentEvents {
+impl ExpectedEvents {
     /// None yet, of this schema.
     pub fn new(schema: Arc<dyn Schema>) -> Self {
         Self { schema, by_id: BTreeMap::new(), len: 0 }
@@ -123,7 +123,7 @@ impl SentEvents {
     }
 
     /// Those of these days, and those of which no day is known.
-    pub(super) fn on(&self, dates: Dates) -> impl Iterator<Item = (Id, Scope, &str)> {
+    pub(super) fn on(&self, dates: DateRange) -> impl Iterator<Item = (Id, Scope, &str)> {
         let all = self.by_id.iter().flat_map(|(&id, (name, scopes))| {
             scopes.iter().map(move |&scope| (id, scope, &**name))
         });
@@ -157,9 +157,9 @@ impl Identity {
     }
 }
 
-impl fmt::Debug for SentEvents {
+impl fmt::Debug for ExpectedEvents {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SentEvents").field("len", &self.len).finish_non_exhaustive()
+        f.debug_struct("ExpectedEvents").field("len", &self.len).finish_non_exhaustive()
     }
 }
 
@@ -170,15 +170,15 @@ mod tests {
     use crate::schema::{Partition, PartitionBy, Retail};
     use jiff::civil::date;
 
-    fn sent_events() -> SentEvents {
-        SentEvents::new(Arc::new(Retail::default()))
+    fn sent_events() -> ExpectedEvents {
+        ExpectedEvents::new(Arc::new(Retail::default()))
     }
 
     fn of(body: &str) -> Identity {
         Identity::of(&Retail::default(), &Message::new(body.to_owned()))
     }
 
-    fn names(sent: &SentEvents, dates: Dates) -> Vec<&str> {
+    fn names(sent: &ExpectedEvents, dates: DateRange) -> Vec<&str> {
         let mut names: Vec<_> = sent.on(dates).map(|(_, _, name)| name).collect();
         names.sort_unstable();
         names
@@ -195,8 +195,8 @@ mod tests {
         sent.add_identity("d").unwrap();
         assert_eq!((sent.len(), sent.is_empty()), (4, false));
         let day = Some(date(2026, 11, 22));
-        assert_eq!(names(&sent, Dates::new(day, day).unwrap()), ["b", "d"]);
-        assert_eq!(names(&sent, Dates::default()), ["a", "b", "c", "d"]);
+        assert_eq!(names(&sent, DateRange::new(day, day).unwrap()), ["b", "d"]);
+        assert_eq!(names(&sent, DateRange::default()), ["a", "b", "c", "d"]);
     }
 
     #[test]
@@ -207,7 +207,7 @@ mod tests {
         for (day, kind) in [(22, "sale_event"), (22, "inventory_event"), (23, "sale_event")] {
             sent.add_message(&Message::new(body(day)).with_attribute(EVENT_TYPE, kind));
         }
-        assert_eq!((sent.len(), names(&sent, Dates::default())), (3, vec!["a"; 3]));
+        assert_eq!((sent.len(), names(&sent, DateRange::default())), (3, vec!["a"; 3]));
         let scope = |kind, day| {
             let time = date(2026, 11, day).at(0, 0, 0, 0);
             Scope::from(&Partition::new(Some(kind), time, PartitionBy::Day))
@@ -242,11 +242,11 @@ mod tests {
             let mut sent = sent_events();
             sent.add_line(body.as_bytes()).unwrap();
             sent.add_identity("a").unwrap();
-            assert_eq!(names(&sent, Dates::default()), ["a"], "{body}");
+            assert_eq!(names(&sent, DateRange::default()), ["a"], "{body}");
         }
         let mut sent = sent_events();
         sent.add_line(b" a ").unwrap();
-        assert_eq!(names(&sent, Dates::default()), ["a"]);
+        assert_eq!(names(&sent, DateRange::default()), ["a"]);
         for odd in [&b"[1]"[..], b"{\"request_id\": \"a\"", b"\xff"] {
             assert!(sent.add_line(odd).is_err(), "{odd:?}");
         }

@@ -18,7 +18,7 @@ use crate::store::{ListRequest, ObjectMeta, ObjectStore, Page, PutMode, PutOutco
 /// For what a person waits for: each request is tried again while its error may heal by itself,
 /// but not for ever as the engines do.
 #[derive(Clone)]
-pub(crate) struct PatientStore {
+pub(crate) struct RetryingStore {
     store: Arc<dyn ObjectStore>,
     pub(crate) retry: Retry,
     stop: Shutdown,
@@ -26,11 +26,11 @@ pub(crate) struct PatientStore {
 
 /// How long one request is tried: longer than a service takes to restart, shorter than a person
 /// waits for the reason.
-const PATIENCE: Duration = Duration::from_secs(30);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// Objects in a page of a listing: what S3 answers at most.
 const PAGE: usize = 1000;
 
-impl PatientStore {
+impl RetryingStore {
     pub(crate) fn new(store: Arc<dyn ObjectStore>) -> Self {
         Self { store, retry: Retry::default(), stop: Shutdown::never() }
     }
@@ -92,7 +92,7 @@ impl PatientStore {
             biased;
             answer = &mut answer => return answer,
             () = self.stop.requested() => {}
-            () = sleep(PATIENCE) => {}
+            () = sleep(REQUEST_TIMEOUT) => {}
         }
         trigger.shutdown();
         answer.await
@@ -111,8 +111,8 @@ mod tests {
     use crate::mocks::MockStore;
     use crate::store::ObjectMeta;
 
-    fn patient(store: MockStore) -> PatientStore {
-        PatientStore::new(Arc::new(store))
+    fn retrying(store: MockStore) -> RetryingStore {
+        RetryingStore::new(Arc::new(store))
     }
 
     fn failing(kind: ErrorKind) -> MockStore {
@@ -123,19 +123,19 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn each_request_is_tried_for_30_s_of_its_own() {
-        let store = patient(failing(ErrorKind::Transient));
+        let store = retrying(failing(ErrorKind::Transient));
         for _ in 0..3 {
             let asked = Instant::now();
             let error = store.get("key").await.unwrap_err();
-            assert_eq!((error.kind(), asked.elapsed()), (ErrorKind::Transient, PATIENCE));
+            assert_eq!((error.kind(), asked.elapsed()), (ErrorKind::Transient, REQUEST_TIMEOUT));
             // What passes between two requests is none of their time.
-            sleep(PATIENCE * 3).await;
+            sleep(REQUEST_TIMEOUT * 3).await;
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_cannot_heal_is_not_tried_again() {
-        let store = patient(failing(ErrorKind::Denied));
+        let store = retrying(failing(ErrorKind::Denied));
         let asked = Instant::now();
         assert_eq!(store.get("key").await.unwrap_err().kind(), ErrorKind::Denied);
         assert_eq!(asked.elapsed(), Duration::ZERO);
@@ -145,7 +145,7 @@ mod tests {
     async fn a_stop_ends_the_tries_at_once() {
         for after in [0, 1, 777, 20_000] {
             let (trigger, stop) = Shutdown::new();
-            let store = patient(failing(ErrorKind::Throttled)).until(&stop);
+            let store = retrying(failing(ErrorKind::Throttled)).until(&stop);
             let asked = Instant::now();
             let after = Duration::from_millis(after);
             let stops = async {
@@ -161,7 +161,7 @@ mod tests {
     async fn after_a_stop_nothing_is_asked() {
         let (trigger, stop) = Shutdown::new();
         trigger.shutdown();
-        let store = patient(MockStore::new()).until(&stop);
+        let store = retrying(MockStore::new()).until(&stop);
         assert!(store.get("key").await.is_err());
         assert!(store.head("key").await.is_err());
         assert!(store.create("key", Bytes::new()).await.is_err());
@@ -183,7 +183,7 @@ mod tests {
     }
 
     /// A store of these keys whose pages hold so many objects at most.
-    fn paged(keys: &BTreeSet<String>, size: usize) -> (PatientStore, Arc<AtomicUsize>) {
+    fn paged(keys: &BTreeSet<String>, size: usize) -> (RetryingStore, Arc<AtomicUsize>) {
         let requests = Arc::<AtomicUsize>::default();
         let (keys, counted) = (keys.clone(), Arc::clone(&requests));
         let mut store = MockStore::new();
@@ -191,7 +191,7 @@ mod tests {
             counted.fetch_add(1, Ordering::Relaxed);
             Ok(listed(&keys, &request, size))
         });
-        (patient(store), requests)
+        (retrying(store), requests)
     }
 
     #[tokio::test(start_paused = true)]
@@ -221,7 +221,7 @@ mod tests {
             assert_eq!((key, &*body, mode), ("key", &b"body"[..], PutMode::Create));
             Ok(PutOutcome::Exists)
         });
-        let store = patient(store);
+        let store = retrying(store);
         for _ in 0..2 {
             let outcome = store.create("key", Bytes::from_static(b"body")).await;
             assert_eq!(outcome.unwrap(), PutOutcome::Exists);

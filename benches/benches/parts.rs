@@ -1,14 +1,11 @@
 //! The pure parts, for one message each.
 
 use std::hint::black_box;
-use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use event_benches::{messages, synthetic};
-use event_core::{
-    BatchLimits, Batcher, Event, EventSource, Layout, Message, Reason, Retail, Schema, codec,
-};
-use tokio::time::Instant;
+use event_core::schema::retail::Event;
+use event_core::{EventSource, Layout, Message, Reason, Retail, Schema, codec};
 
 const COUNT: usize = 1000;
 
@@ -66,17 +63,6 @@ fn parts(c: &mut Criterion) {
             for message in &messages {
                 black_box(layout.quarantine_key(message, &reason));
                 black_box(codec::encode_quarantined(message, &reason));
-            }
-        });
-    });
-    group.bench_function("batcher", |b| {
-        let now = Instant::now();
-        let limits = BatchLimits { count: 10, bytes: 1024 * 1024, linger: Duration::from_secs(1) };
-        b.iter(|| {
-            let mut batcher = Batcher::new(limits);
-            for message in &messages {
-                batcher.push(message.clone(), message.size(), now);
-                black_box(batcher.next(now));
             }
         });
     });

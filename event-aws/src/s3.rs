@@ -16,9 +16,10 @@ use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::put_object::PutObjectError;
 use aws_sdk_s3::primitives::{ByteStream, DateTime};
+use event_core::store::MAX_KEY_BYTES;
 use event_core::{
-    Bytes, Error, ErrorKind, ListRequest, MAX_KEY_BYTES, ObjectMeta, ObjectStore, Page, PutMode,
-    PutOutcome, Result, async_trait,
+    Bytes, Error, ErrorKind, ListRequest, ObjectMeta, ObjectStore, Page, PutMode, PutOutcome,
+    Result, async_trait,
 };
 
 use crate::config::Aws;
@@ -33,7 +34,7 @@ const MAX_PAGE: usize = 1_000;
 ///
 /// - [`PutMode::Create`] is `If-None-Match: *`, which looks at the current version alone: on a
 ///   versioned bucket a deleted key can be created again. A store that ignores the condition
-///   overwrites; [`Manifest::open`](event_core::Manifest::open) finds out.
+///   overwrites; [`Manifest::open`](event_core::log::Manifest::open) finds out.
 /// - The SDK adds a CRC32 to each body, which S3 verifies, and verifies that of each body it
 ///   reads.
 /// - A missing bucket is `NotFound`, a missing object is none. Without the right to list the

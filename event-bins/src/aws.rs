@@ -7,7 +7,8 @@ use std::time::Duration;
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 use event_aws::{Aws, AwsOptions, BUCKET_NAME, SqsQueue, is_bucket};
-use event_core::{Error, Result, Retry, RetryBackoff, Shutdown};
+use event_core::retry::{Retry, RetryBackoff};
+use event_core::{Error, Result, Shutdown};
 use fastrand::Rng;
 use tokio::time::sleep;
 

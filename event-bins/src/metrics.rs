@@ -111,10 +111,9 @@ mod tests {
     use std::time::{Duration, SystemTime};
 
     use event_aws::AwsOptions;
-    use event_core::{
-        Delivery, ErrorKind, FlushReason, Identified, Message, MessageId, Observer, Outcome,
-        Partition, Receipt,
-    };
+    use event_core::batch::FlushReason;
+    use event_core::schema::{Identified, Partition};
+    use event_core::{Delivery, ErrorKind, Message, MessageId, Observer, Outcome, Receipt};
 
     use super::*;
 

@@ -8,9 +8,10 @@ use std::time::SystemTime;
 
 use event_aws::AwsOptions;
 use event_bins::metrics::{ConsumerMetrics, ProducerMetrics};
+use event_core::batch::FlushReason;
+use event_core::schema::{Identified, Partition};
 use event_core::{
-    Delivery, Error, ErrorKind, FlushReason, Identified, Message, MessageId, Observer, Outcome,
-    Partition, Reason, Receipt, Retail,
+    Delivery, Error, ErrorKind, Message, MessageId, Observer, Outcome, Reason, Receipt, Retail,
 };
 
 const README: &str = include_str!("../README.md");

@@ -53,36 +53,20 @@ impl FlushReason {
 
 /// A closed batch; never empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Batch<T> {
+pub(crate) struct Batch<T> {
     /// What was pushed, in order.
-    pub items: Vec<T>,
+    pub(crate) items: Vec<T>,
     /// The sum of their sizes.
-    pub bytes: usize,
+    pub(crate) bytes: usize,
     /// Why it was closed.
-    pub reason: FlushReason,
+    pub(crate) reason: FlushReason,
 }
 
 /// Items go in by [`push`](Self::push), batches come out by [`next`](Self::next), in order. Items
 /// of different groups, by [`push_to`](Self::push_to), never share a batch; full batches come out
 /// before those that only waited long enough, so that many small groups do not hold up a large one.
-///
-/// ```
-/// use event_core::{BatchLimits, Batcher, FlushReason};
-/// use std::time::Duration;
-/// use tokio::time::Instant;
-///
-/// let limits = BatchLimits { count: 2, bytes: 100, linger: Duration::from_secs(1) };
-/// let mut batcher = Batcher::new(limits);
-/// let now = Instant::now();
-/// batcher.push('a', 10, now);
-/// assert_eq!(batcher.next(now), None);
-/// batcher.push('b', 10, now);
-/// assert_eq!(batcher.next(now).unwrap().items, ['a', 'b']);
-/// batcher.push('c', 10, now);
-/// assert_eq!(batcher.next(now + limits.linger).unwrap().reason, FlushReason::Linger);
-/// ```
 #[derive(Debug)]
-pub struct Batcher<T> {
+pub(crate) struct Batcher<T> {
     limits: BatchLimits,
     closed: VecDeque<Batch<T>>,
     /// By group; none of them empty.
@@ -103,7 +87,7 @@ struct Open<T> {
 
 impl<T> Batcher<T> {
     /// An empty batcher.
-    pub fn new(limits: BatchLimits) -> Self {
+    pub(crate) fn new(limits: BatchLimits) -> Self {
         Self {
             limits,
             closed: VecDeque::new(),
@@ -115,12 +99,12 @@ impl<T> Batcher<T> {
     }
 
     /// Takes an item of this size. It always fits: bounding what is held is the caller's work.
-    pub fn push(&mut self, item: T, bytes: usize, now: Instant) {
+    pub(crate) fn push(&mut self, item: T, bytes: usize, now: Instant) {
         self.push_to(0, item, bytes, now);
     }
 
     /// Takes an item of this size that may share a batch with those of the same group only.
-    pub fn push_to(&mut self, group: u64, item: T, bytes: usize, now: Instant) {
+    pub(crate) fn push_to(&mut self, group: u64, item: T, bytes: usize, now: Instant) {
         let fits = |open: &Open<T>| open.bytes + bytes <= self.limits.bytes;
         if self.open.get(&group).is_some_and(|open| !fits(open)) {
             self.close(group, FlushReason::Bytes);
@@ -141,12 +125,12 @@ impl<T> Batcher<T> {
     }
 
     /// Takes an item that makes a batch of its own, due at once.
-    pub fn push_alone(&mut self, item: T, bytes: usize) {
+    pub(crate) fn push_alone(&mut self, item: T, bytes: usize) {
         self.closed.push_back(Batch { items: vec![item], bytes, reason: FlushReason::Alone });
     }
 
     /// Closes the open batch with the most bytes, if there is one.
-    pub fn close_largest(&mut self) {
+    pub(crate) fn close_largest(&mut self) {
         let largest = self.open.iter().max_by_key(|(_, open)| open.bytes);
         if let Some((&group, _)) = largest {
             self.close(group, FlushReason::Pressure);
@@ -155,7 +139,7 @@ impl<T> Batcher<T> {
 
     /// The oldest batch that is due: closed by count or bytes, or open for as long as the
     /// linger.
-    pub fn next(&mut self, now: Instant) -> Option<Batch<T>> {
+    pub(crate) fn next(&mut self, now: Instant) -> Option<Batch<T>> {
         if self.closed.is_empty()
             && self.deadline(now).is_some_and(|due| due <= now)
             && let Some(&(_, group)) = self.oldest.first()
@@ -166,7 +150,7 @@ impl<T> Batcher<T> {
     }
 
     /// The oldest batch, due or not.
-    pub fn drain(&mut self) -> Option<Batch<T>> {
+    pub(crate) fn drain(&mut self) -> Option<Batch<T>> {
         if self.closed.is_empty()
             && let Some(&(_, group)) = self.oldest.first()
         {
@@ -176,7 +160,7 @@ impl<T> Batcher<T> {
     }
 
     /// When [`next`](Self::next) will have a batch if nothing more is pushed: now, if it has one.
-    pub fn deadline(&self, now: Instant) -> Option<Instant> {
+    pub(crate) fn deadline(&self, now: Instant) -> Option<Instant> {
         if self.closed.is_empty() {
             // A linger beyond the end of the clock never ends.
             self.oldest.first()?.0.checked_add(self.limits.linger)
@@ -186,17 +170,17 @@ impl<T> Batcher<T> {
     }
 
     /// Items that are held.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.open_items + self.closed.iter().map(|b| b.items.len()).sum::<usize>()
     }
 
     /// Items and bytes in batches that are open.
-    pub fn open(&self) -> (usize, usize) {
+    pub(crate) fn open(&self) -> (usize, usize) {
         (self.open_items, self.open_bytes)
     }
 
     /// Whether nothing is held.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.open.is_empty() && self.closed.is_empty()
     }
 

@@ -24,7 +24,8 @@ use crate::shutdown::Shutdown;
 ///    whatever it awaits, and its messages are released.
 ///
 /// ```
-/// use event_core::{Delivery, Event, Handler, Outcome, Shutdown, async_trait};
+/// use event_core::schema::retail::Event;
+/// use event_core::{Delivery, Handler, Outcome, Shutdown, async_trait};
 /// use std::sync::atomic::{AtomicU64, Ordering};
 ///
 /// /// Counts the pieces that come in.

@@ -14,19 +14,22 @@
 //! ([`Producer`], [`Consumer`]). It knows no service: backends are crates of their own, such as
 //! `event-mem` for everything in memory or in a directory.
 
+pub mod batch;
 pub mod codec;
+pub mod log;
+pub mod maintain;
+pub mod meter;
+pub mod retry;
 pub mod schema;
+pub mod sink;
+pub mod store;
 
-mod batch;
 mod compression;
 mod consumer;
 mod error;
 mod handler;
 mod layout;
-mod log;
-mod maintain;
 mod message;
-mod meter;
 #[cfg(test)]
 mod mocks;
 mod object;
@@ -34,40 +37,26 @@ mod observe;
 mod producer;
 mod queue;
 mod reason;
-mod retry;
 mod shutdown;
-mod sink;
 mod source;
-mod store;
 mod timer;
 
 pub use async_trait::async_trait;
 pub use bytes::Bytes;
 pub use jiff;
 
-pub use batch::{Batch, BatchLimits, Batcher, FlushReason};
 pub use compression::Compression;
 pub use consumer::{Consumer, ConsumerOptions, ConsumerReport};
 pub use error::{Error, ErrorKind, Result};
 pub use handler::{Handler, Outcome};
 pub use layout::Layout;
-pub use log::{Manifest, ManifestOptions, ObjectLayout};
-pub use maintain::{
-    Audit, AuditReport, CompactReport, Compacted, Compactor, DateRange, Expected, ExpectedEvents,
-    Finding, FindingKind, Quarantined, Stored, Verdict,
-};
 pub use message::{AttributeValue, Attributes, Message};
-pub use meter::{Meter, MeteredQueue, MeteredStore, Requests};
 pub use observe::Observer;
 pub use producer::{Producer, ProducerOptions, ProducerReport};
 pub use queue::{Delivery, Depth, MessageId, Queue, QueueLimits, Receipt, ReceiveRequest};
 pub use reason::Reason;
-pub use retry::{IdleBackoff, Outages, Retry, RetryBackoff, RetryBudget, Retryable};
-pub use schema::retail::{EVENT_TYPE, Event, EventType};
-pub use schema::{Fields, Identified, Partition, PartitionBy, Retail, Schema, SchemaSettings};
+pub use schema::{Retail, Schema};
 pub use shutdown::{Shutdown, ShutdownTrigger};
-pub use sink::{BatchWriter, Quarantine, QuarantineEntry, StoreWriter};
+pub use sink::{BatchWriter, Quarantine, StoreWriter};
 pub use source::EventSource;
-pub use store::{
-    ListRequest, MAX_KEY_BYTES, ObjectMeta, ObjectStore, Page, PutMode, PutOutcome, list_all,
-};
+pub use store::{ListRequest, ObjectMeta, ObjectStore, Page, PutMode, PutOutcome};

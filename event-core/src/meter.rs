@@ -76,70 +76,106 @@ fn billed(bytes: usize) -> usize {
 }
 
 /// A queue whose requests are counted.
-pub struct MeteredQueue<Q>(pub Q, pub Arc<Meter>);
+///
+/// ```
+/// use event_core::meter::{Meter, MeteredQueue};
+/// use event_core::Queue;
+/// use std::sync::Arc;
+///
+/// # async fn example(queue: impl Queue) -> event_core::Result<()> {
+/// let meter = Arc::new(Meter::default());
+/// let queue = MeteredQueue::new(queue, Arc::clone(&meter));
+/// queue.depth().await?;
+/// assert_eq!(meter.requests().depth, 1);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct MeteredQueue<Q> {
+    queue: Q,
+    meter: Arc<Meter>,
+}
+
+impl<Q> MeteredQueue<Q> {
+    /// Counts the requests to this queue.
+    pub fn new(queue: Q, meter: Arc<Meter>) -> Self {
+        Self { queue, meter }
+    }
+}
 
 #[async_trait]
 impl<Q: Queue> Queue for MeteredQueue<Q> {
     fn limits(&self) -> QueueLimits {
-        self.0.limits()
+        self.queue.limits()
     }
 
     async fn send(&self, batch: &[Message]) -> Vec<Result<MessageId>> {
-        count(&self.1.send, billed(batch.iter().map(Message::size).sum()));
-        self.0.send(batch).await
+        count(&self.meter.send, billed(batch.iter().map(Message::size).sum()));
+        self.queue.send(batch).await
     }
 
     async fn receive(&self, request: ReceiveRequest) -> Result<Vec<Delivery>> {
-        let answer = self.0.receive(request).await;
+        let answer = self.queue.receive(request).await;
         let deliveries = answer.as_deref().unwrap_or_default();
-        count(&self.1.receive, billed(deliveries.iter().map(|d| d.message.size()).sum()));
+        count(&self.meter.receive, billed(deliveries.iter().map(|d| d.message.size()).sum()));
         answer
     }
 
     async fn delete(&self, receipts: &[Receipt]) -> Vec<Result<()>> {
-        count(&self.1.delete, 1);
-        self.0.delete(receipts).await
+        count(&self.meter.delete, 1);
+        self.queue.delete(receipts).await
     }
 
     async fn change_visibility(&self, changes: &[(Receipt, Duration)]) -> Vec<Result<()>> {
-        count(&self.1.change_visibility, 1);
-        self.0.change_visibility(changes).await
+        count(&self.meter.change_visibility, 1);
+        self.queue.change_visibility(changes).await
     }
 
     async fn depth(&self) -> Result<Depth> {
-        count(&self.1.depth, 1);
-        self.0.depth().await
+        count(&self.meter.depth, 1);
+        self.queue.depth().await
     }
 }
 
 /// A store whose requests are counted.
-pub struct MeteredStore<S>(pub S, pub Arc<Meter>);
+#[derive(Clone, Debug)]
+pub struct MeteredStore<S> {
+    store: S,
+    meter: Arc<Meter>,
+}
+
+impl<S> MeteredStore<S> {
+    /// Counts the requests to this store.
+    pub fn new(store: S, meter: Arc<Meter>) -> Self {
+        Self { store, meter }
+    }
+}
 
 #[async_trait]
 impl<S: ObjectStore> ObjectStore for MeteredStore<S> {
     async fn put(&self, key: &str, body: Bytes, mode: PutMode) -> Result<PutOutcome> {
-        count(&self.1.put, 1);
-        self.0.put(key, body, mode).await
+        count(&self.meter.put, 1);
+        self.store.put(key, body, mode).await
     }
 
     async fn get(&self, key: &str) -> Result<Option<Bytes>> {
-        count(&self.1.get, 1);
-        self.0.get(key).await
+        count(&self.meter.get, 1);
+        self.store.get(key).await
     }
 
     async fn head(&self, key: &str) -> Result<Option<ObjectMeta>> {
-        count(&self.1.head, 1);
-        self.0.head(key).await
+        count(&self.meter.head, 1);
+        self.store.head(key).await
     }
 
     async fn list(&self, request: ListRequest) -> Result<Page> {
-        count(&self.1.list, 1);
-        self.0.list(request).await
+        count(&self.meter.list, 1);
+        self.store.list(request).await
     }
 
     async fn delete(&self, keys: &[String]) -> Vec<Result<()>> {
-        count(&self.1.delete_objects, 1);
-        self.0.delete(keys).await
+        count(&self.meter.delete_objects, 1);
+        self.store.delete(keys).await
     }
 }
 
@@ -163,7 +199,7 @@ mod tests {
         mock.expect_delete().returning(|_| vec![Err(failure()), Ok(())]);
         mock.expect_change_visibility().returning(|_| vec![Ok(()), Err(failure())]);
         mock.expect_depth().returning(|| Ok(Depth { visible: 7, ..Depth::default() }));
-        let queue = MeteredQueue(mock, Arc::default());
+        let queue = MeteredQueue::new(mock, Arc::default());
 
         assert_eq!(queue.limits(), QueueLimits::SQS);
         let sent = queue.send(&[Message::new("a"), Message::new("b")]).await;
@@ -191,7 +227,7 @@ mod tests {
             depth: 5,
             ..Requests::default()
         };
-        assert_eq!(queue.1.requests(), counted);
+        assert_eq!(queue.meter.requests(), counted);
     }
 
     #[tokio::test]
@@ -210,12 +246,12 @@ mod tests {
             let mut mock = MockQueue::new();
             mock.expect_send().returning(|_| Vec::new());
             mock.expect_receive().return_once(move |_| Ok(deliveries));
-            let queue = MeteredQueue(mock, Arc::default());
+            let queue = MeteredQueue::new(mock, Arc::default());
             queue.send(&batch).await;
             let request =
                 ReceiveRequest { max: 10, wait: Duration::ZERO, visibility: Duration::ZERO };
             queue.receive(request).await.unwrap();
-            let requests = queue.1.requests();
+            let requests = queue.meter.requests();
             assert_eq!((requests.send, requests.receive), (billed, billed), "{sizes:?}");
         }
     }
@@ -236,7 +272,7 @@ mod tests {
             move |_| Ok(page.clone())
         });
         mock.expect_delete().returning(|_| vec![Err(failure()), Ok(())]);
-        let store = MeteredStore(mock, Arc::default());
+        let store = MeteredStore::new(mock, Arc::default());
 
         store.put("a", Bytes::new(), PutMode::Create).await.unwrap();
         for _ in 0..2 {
@@ -252,7 +288,7 @@ mod tests {
         }
         let counted =
             Requests { put: 1, get: 2, head: 1, list: 3, delete_objects: 4, ..Requests::default() };
-        assert_eq!(store.1.requests(), counted);
+        assert_eq!(store.meter.requests(), counted);
     }
 
     #[tokio::test]
@@ -263,8 +299,10 @@ mod tests {
         store.expect_put().returning(|_, _, _| Err(failure()));
         store.expect_get().returning(|_| Err(failure()));
         let meter = Arc::new(Meter::default());
-        let (queue, store) =
-            (MeteredQueue(queue, Arc::clone(&meter)), MeteredStore(store, Arc::clone(&meter)));
+        let (queue, store) = (
+            MeteredQueue::new(queue, Arc::clone(&meter)),
+            MeteredStore::new(store, Arc::clone(&meter)),
+        );
 
         let request = ReceiveRequest { max: 1, wait: Duration::ZERO, visibility: Duration::ZERO };
         assert!(queue.receive(request).await.is_err() && queue.depth().await.is_err());

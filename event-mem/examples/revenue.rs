@@ -8,9 +8,10 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use event_core::schema::retail::{Event, EventType};
 use event_core::{
-    Consumer, Delivery, Event, EventType, Handler, Layout, Outcome, Producer, ProducerOptions,
-    Quarantine, Shutdown, async_trait,
+    Consumer, Delivery, Handler, Layout, Outcome, Producer, ProducerOptions, Quarantine, Shutdown,
+    async_trait,
 };
 use event_mem::{Duplicates, MemQueue, MemStore, Synthetic, SyntheticOptions};
 

@@ -9,9 +9,10 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use event_core::schema::retail::{Event, EventType};
 use event_core::{
-    Consumer, Delivery, Event, EventType, Handler, Layout, Outcome, Producer, ProducerOptions,
-    Quarantine, Reason, Shutdown, async_trait,
+    Consumer, Delivery, Handler, Layout, Outcome, Producer, ProducerOptions, Quarantine, Reason,
+    Shutdown, async_trait,
 };
 use event_mem::{MemQueue, MemStore, Synthetic, SyntheticOptions};
 
@@ -89,7 +90,9 @@ async fn main() -> event_core::Result<()> {
     let (sent, report) = (sent?.sent, report?);
 
     let out_of_stock =
-        event_core::list_all(&*store, "quarantine/store_events/reason=out_of_stock/").await?.len();
+        event_core::store::list_all(&*store, "quarantine/store_events/reason=out_of_stock/")
+            .await?
+            .len();
     let shelves = warehouse.0.lock().unwrap_or_else(PoisonError::into_inner);
     for (category, pieces) in &shelves.pieces {
         println!("{category:<14} {pieces:>6} pieces");

@@ -1,6 +1,7 @@
 //! What every store checks before it looks for an object.
 
-use event_core::{Error, ListRequest, MAX_KEY_BYTES, Result};
+use event_core::store::MAX_KEY_BYTES;
+use event_core::{Error, ListRequest, Result};
 
 pub(crate) fn check_key(operation: &'static str, key: &str) -> Result<()> {
     if (1..=MAX_KEY_BYTES).contains(&key.len()) {

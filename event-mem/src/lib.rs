@@ -37,7 +37,7 @@
 //!     queue.delete(&[delivery.receipt]).await.remove(0)?;
 //! }
 //! queue.drained().await;
-//! assert_eq!(event_core::list_all(&store, "store_events/").await?.len(), 10);
+//! assert_eq!(event_core::store::list_all(&store, "store_events/").await?.len(), 10);
 //! # Ok(())
 //! # }
 //! ```

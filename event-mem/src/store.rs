@@ -135,7 +135,8 @@ impl fmt::Debug for MemStore {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use event_core::{ErrorKind, list_all};
+    use event_core::ErrorKind;
+    use event_core::store::list_all;
     use std::time::Duration;
 
     async fn store_of(keys: &[&str]) -> MemStore {
@@ -182,7 +183,7 @@ mod tests {
         }
     }
 
-    const MAX: usize = event_core::MAX_KEY_BYTES;
+    const MAX: usize = event_core::store::MAX_KEY_BYTES;
 
     #[tokio::test(start_paused = true)]
     async fn objects_are_dated_by_the_runtimes_clock() {

@@ -17,7 +17,8 @@ use tokio::time::sleep;
 /// that is seen here. Tests pause the clock.
 ///
 /// ```
-/// use event_core::{ObjectStore, PutMode, list_all};
+/// use event_core::store::list_all;
+/// use event_core::{ObjectStore, PutMode};
 /// use event_mem::MemStore;
 /// use event_tests::AnyOrder;
 ///

@@ -5,7 +5,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use event_core::{Fields, Message, PartitionBy, Schema};
+use event_core::schema::{Fields, PartitionBy};
+use event_core::{Message, Schema};
 use event_tests::simulator::{
     EventBatches, EventName, EventObjects, Fate, Fault, Invariant, Run, Simulation,
 };

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use event_core::list_all;
+use event_core::store::list_all;
 use fastrand::Rng;
 
 use super::*;

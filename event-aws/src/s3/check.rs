@@ -42,7 +42,7 @@ impl S3Store {
     /// one, by one cheap request (`HeadBucket`) that changes nothing: for readiness probes.
     ///
     /// It needs the right `s3:ListBucket` on the bucket itself. Whether objects can be written,
-    /// [`Manifest::open`](event_core::Manifest::open) tells.
+    /// [`Manifest::open`](event_core::log::Manifest::open) tells.
     ///
     /// # Errors
     ///

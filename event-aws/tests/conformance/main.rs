@@ -19,7 +19,8 @@ use std::time::Duration;
 
 use aws_sdk_sqs::types::QueueAttributeName;
 use event_aws::{Aws, AwsOptions, S3Store, SqsQueue};
-use event_core::{ObjectStore, Queue, async_trait, list_all};
+use event_core::store::list_all;
+use event_core::{ObjectStore, Queue, async_trait};
 use event_tests::conformance::{
     Backend, Clock, QueueBackend, StoreBackend, queue_cases, queue_trials, store_cases,
     store_trials,

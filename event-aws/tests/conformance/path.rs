@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use event_aws::{S3Store, SqsQueue};
+use event_core::store::list_all;
 use event_core::{
     Consumer, ConsumerOptions, Layout, Message, ObjectStore, Producer, Quarantine, Retail, Schema,
-    Shutdown, StoreWriter, codec, list_all,
+    Shutdown, StoreWriter, codec,
 };
 use event_mem::Scripted;
 

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Command, Parser};
-use event_core::{IdleBackoff, Layout};
+use event_core::Layout;
+use event_core::retry::IdleBackoff;
 use jiff::civil::Date;
 
 use crate::output::{NOT_WRITTEN, complain, not_written};

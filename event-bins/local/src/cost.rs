@@ -1,6 +1,6 @@
 //! What the same requests would have cost on SQS and S3.
 
-use event_core::Requests;
+use event_core::meter::Requests;
 use event_local::prices::{S3_GET, S3_PUT, SQS_REQUEST};
 use serde::Serialize;
 

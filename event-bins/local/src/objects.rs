@@ -4,9 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use event_core::batch::BatchLimits;
+use event_core::log::{Manifest, ManifestOptions, ObjectLayout};
+use event_core::retry::Retry;
 use event_core::{
-    BatchLimits, BatchWriter, Compression, ConsumerOptions, Error, Handler, Layout, Manifest,
-    ManifestOptions, ObjectLayout, ObjectStore, Quarantine, Result, Retry, Schema, StoreWriter,
+    BatchWriter, Compression, ConsumerOptions, Error, Handler, Layout, ObjectStore, Quarantine,
+    Result, Schema, StoreWriter,
 };
 
 use crate::cli::seconds;
@@ -155,7 +158,7 @@ impl ObjectArgs {
 #[cfg(test)]
 mod tests {
     use clap::Parser;
-    use event_core::SchemaSettings;
+    use event_core::schema::SchemaSettings;
 
     use super::*;
 

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use event_core::log::{Manifest, ObjectLayout};
+use event_core::meter::{Meter, MeteredQueue, MeteredStore};
+use event_core::retry::Retry;
 use event_core::{
-    Consumer, ConsumerOptions, ConsumerReport, Error, EventSource, Manifest, Meter, MeteredQueue,
-    MeteredStore, ObjectLayout, ObjectStore, Producer, ProducerOptions, ProducerReport, Quarantine,
-    Queue, Retry, Schema, Shutdown, ShutdownTrigger,
+    Consumer, ConsumerOptions, ConsumerReport, Error, EventSource, ObjectStore, Producer,
+    ProducerOptions, ProducerReport, Quarantine, Queue, Schema, Shutdown, ShutdownTrigger,
 };
 use event_mem::{DirStore, MemQueue, Shared};
 use tokio::task::JoinSet;
@@ -56,9 +58,9 @@ pub(crate) async fn run(args: &Args) -> Result<Ended, Error> {
     let meter = Arc::new(Meter::default());
     let queue = MemQueue::default();
     let dir = DirStore::open(&args.out)?.fsync(args.fsync);
-    let store: Arc<dyn ObjectStore> = Arc::new(MeteredStore(dir, Arc::clone(&meter)));
+    let store: Arc<dyn ObjectStore> = Arc::new(MeteredStore::new(dir, Arc::clone(&meter)));
     let local = Local {
-        metered_queue: Arc::new(MeteredQueue(queue.clone(), Arc::clone(&meter))),
+        metered_queue: Arc::new(MeteredQueue::new(queue.clone(), Arc::clone(&meter))),
         store,
         queue,
         tally: Arc::new(Tally::new()),

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use clap::Args;
-use event_core::{Error, Manifest, Result, Retail, Schema, SchemaSettings};
+use event_core::log::Manifest;
+use event_core::schema::SchemaSettings;
+use event_core::{Error, Result, Retail, Schema};
 
 /// The settings of the schema. What is not given, or blank, is as the prefix was made.
 #[derive(Clone, Debug, Default, Args)]

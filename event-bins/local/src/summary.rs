@@ -5,7 +5,9 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use event_core::{Compression, Layout, ObjectLayout, Requests};
+use event_core::log::ObjectLayout;
+use event_core::meter::Requests;
+use event_core::{Compression, Layout};
 use event_local::prices::PRICES;
 use hdrhistogram::Histogram;
 use serde::Serialize;

@@ -144,7 +144,8 @@ impl Observer for Tally {
 
 #[cfg(test)]
 mod tests {
-    use event_core::{Identified, MessageId, Partition, Receipt};
+    use event_core::schema::{Identified, Partition};
+    use event_core::{MessageId, Receipt};
 
     use super::*;
 

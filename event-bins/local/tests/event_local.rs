@@ -14,7 +14,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use event_core::{Compression, Event, Message, Retail, Schema, codec};
+use event_core::schema::retail::Event;
+use event_core::{Compression, Message, Retail, Schema, codec};
 use serde_json::Value;
 use tempfile::TempDir;
 

@@ -10,10 +10,9 @@ use event_bins::aws::{AwsArgs, QueueArgs, bucket, with_retries};
 use event_bins::health::Needs;
 use event_bins::metrics::ConsumerMetrics;
 use event_bins::pod::{self, EXIT_STATUS, Failure, PodArgs};
-use event_core::{
-    Consumer, ConsumerOptions, Error, IdleBackoff, Layout, Manifest, ObjectLayout, ObjectStore,
-    Outages, Result, Retail, Retry, Shutdown,
-};
+use event_core::log::{Manifest, ObjectLayout};
+use event_core::retry::{IdleBackoff, Outages, Retry};
+use event_core::{Consumer, ConsumerOptions, Error, Layout, ObjectStore, Result, Retail, Shutdown};
 use event_local::cli::{self, Total};
 use event_local::logs::LogArgs;
 use event_local::objects::ObjectArgs;

@@ -5,7 +5,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
 use event_aws::Aws;
-use event_core::{Delivery, Error, FlushReason, Observer, Outcome};
+use event_core::batch::FlushReason;
+use event_core::{Delivery, Error, Observer, Outcome};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;

@@ -8,10 +8,8 @@ use std::time::Duration;
 
 use event_benches::of_today;
 use event_benches::server::{Delays, QUEUE, State};
-use event_core::{
-    Audit, EventSource, Expected, ExpectedEvents, Layout, Queue, QueueLimits, Retail, Shutdown,
-    Verdict,
-};
+use event_core::maintain::{Audit, Expected, ExpectedEvents, Verdict};
+use event_core::{EventSource, Layout, Queue, QueueLimits, Retail, Shutdown};
 use event_mem::MemQueueOptions;
 use tokio::time::{Instant, sleep, timeout};
 

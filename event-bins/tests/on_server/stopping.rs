@@ -5,10 +5,9 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use event_benches::server::{Delays, QUEUE, State};
-use event_core::{
-    Layout, Manifest, ManifestOptions, Message, ObjectLayout, ObjectStore, PutMode, Queue, Retry,
-    Shutdown,
-};
+use event_core::log::{Manifest, ManifestOptions, ObjectLayout};
+use event_core::retry::Retry;
+use event_core::{Layout, Message, ObjectStore, PutMode, Queue, Shutdown};
 
 use crate::{program, serve};
 

@@ -4,7 +4,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use event_aws::AwsOptions;
-use event_core::{Event, Retail};
+use event_core::Retail;
+use event_core::schema::retail::Event;
 use event_tests::endpoint::localstack;
 use event_tests::testcontainers::runners::SyncRunner;
 use event_tests::testcontainers::{Container, GenericImage, ImageExt};
@@ -100,7 +101,7 @@ pub(crate) fn path() {
         let reasons = sent.iter().filter_map(|message| Event::parse(message).err());
         let bad = reasons.filter(|reason| reason.code() == Retail::BAD_MSG).count();
         assert!(bad > 100, "{bad}");
-        let quarantined = event_core::list_all(&clients.store, "quarantine/").await.unwrap();
+        let quarantined = event_core::store::list_all(&clients.store, "quarantine/").await.unwrap();
         assert_eq!(quarantined.len(), bad);
     });
 }

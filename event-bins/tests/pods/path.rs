@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use aws_sdk_sqs::types::MessageAttributeValue;
-use event_core::{Message, ObjectMeta, codec, list_all};
+use event_core::store::list_all;
+use event_core::{Message, ObjectMeta, codec};
 use serde_json::Value;
 
 use crate::place::{CAPTURE, Place, block_on, capture as messages};

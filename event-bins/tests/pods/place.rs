@@ -5,9 +5,8 @@ use std::process::{Command, Output};
 
 use aws_sdk_sqs::types::QueueAttributeName;
 use event_aws::{Aws, AwsOptions, S3Store, SqsQueue};
-use event_core::{
-    Bytes, EventSource, Layout, Message, ObjectStore, Queue, Retail, Schema, codec, list_all,
-};
+use event_core::store::list_all;
+use event_core::{Bytes, EventSource, Layout, Message, ObjectStore, Queue, Retail, Schema, codec};
 use event_mem::{Synthetic, SyntheticOptions};
 use serde_json::Value;
 

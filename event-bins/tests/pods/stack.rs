@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use aws_sdk_sqs::types::QueueAttributeName;
-use event_core::list_all;
+use event_core::store::list_all;
 use serde_json::Value;
 
 use crate::place::{Place, block_on};

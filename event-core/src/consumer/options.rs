@@ -35,7 +35,7 @@ pub struct ConsumerOptions {
     /// Most receives under way at once, and most requests to delete. One while the queue is idle,
     /// and one more for each receive that comes back full. Default 64.
     pub max_concurrent_receives: usize,
-    /// The first wait after a poll that found nothing, see [`IdleBackoff`](crate::IdleBackoff).
+    /// The first wait after a poll that found nothing, see [`IdleBackoff`](crate::retry::IdleBackoff).
     /// Default: none, which needs a `wait`.
     pub idle_backoff: Option<Duration>,
     /// The pause between the answer of one poll and the next; with one, there is a single

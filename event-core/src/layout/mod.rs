@@ -35,7 +35,7 @@ use crate::schema::Identified;
 ///
 /// Keys are built from untrusted input. Of an identity only `A-Z a-z 0-9 _ -` go in as they are;
 /// every other byte is written as `%` and two hexadecimal digits, and one that would take more than
-/// 120 bytes is cut and closed with `~` and its SHA-256; [`Partition`](crate::Partition) tells how values of
+/// 120 bytes is cut and closed with `~` and its SHA-256; [`Partition`](crate::schema::Partition) tells how values of
 /// partitions are written. A `_` at the start of an identity is written `%5f`, since Athena, Hive and Spark
 /// [pass over](https://docs.aws.amazon.com/athena/latest/ug/tables-location-format.html) objects
 /// whose name starts with one. So two events never share a key, no value holds a `/`, and no key exceeds the 1,024 bytes that

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 /// again at 2 s. A message resets it.
 ///
 /// ```
-/// use event_core::IdleBackoff;
+/// use event_core::retry::IdleBackoff;
 /// use std::time::Duration;
 ///
 /// let mut idle = IdleBackoff::new(Duration::from_secs(2));

@@ -46,7 +46,7 @@ struct Shared {
 }
 
 /// Which errors are worth another try.
-pub type Retryable = fn(&Error) -> bool;
+pub(crate) type Retryable = fn(&Error) -> bool;
 
 impl Retry {
     /// A retry loop with a full budget; `rng` makes the jitter.

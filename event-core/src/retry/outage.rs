@@ -17,7 +17,8 @@ use crate::error::Error;
 /// writes the line, so that the line has the level and the fields of its place.
 ///
 /// ```
-/// use event_core::{Error, ErrorKind, Outages};
+/// use event_core::retry::Outages;
+/// use event_core::{Error, ErrorKind};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {

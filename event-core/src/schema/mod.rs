@@ -50,7 +50,8 @@ pub use settings::SchemaSettings;
 /// use std::borrow::Cow;
 ///
 /// use event_core::schema::{self, Partition, PartitionBy, Schema, SchemaSettings};
-/// use event_core::{Identified, Message, Reason};
+/// use event_core::schema::Identified;
+/// use event_core::{Message, Reason};
 ///
 /// /// Readings of sensors: `{"reading": "r1", "at": "2026-11-22T22:16:48", "site": "north"}`.
 /// struct Readings;

@@ -237,7 +237,9 @@ mod tests {
                     "sku": 42515, "price": 64.08, "qty": 5, "discount": 4.9, "gift_wrap": false,
                     "variant": "black", "priority_shipping": true, "ts": "{day}T{time}"}}"#
                 );
-                messages.push(Message::new(body).with_attribute(crate::EVENT_TYPE, kind));
+                messages.push(
+                    Message::new(body).with_attribute(crate::schema::retail::EVENT_TYPE, kind),
+                );
             }
         }
         let found: Vec<_> = messages
@@ -265,7 +267,8 @@ mod tests {
         let body = r#"{"request_id": "r1", "store_id": 8, "cust_id": 538, "category": "Games",
             "sku": 42515, "price": 64.08, "qty": 5, "discount": 4.9, "gift_wrap": false,
             "variant": "black", "priority_shipping": true, "ts": "2026-11-22T00:00:00"}"#;
-        let event = Message::new(body).with_attribute(crate::EVENT_TYPE, "sale_event");
+        let event =
+            Message::new(body).with_attribute(crate::schema::retail::EVENT_TYPE, "sale_event");
         let (trigger, stop) = Shutdown::new();
         trigger.shutdown();
         let outcomes = writer.handle(&[delivery(event)], &stop).await;

@@ -68,7 +68,7 @@ impl Quarantine {
     /// The `dt` is the day in UTC of [`QuarantineEntry::sent_at`]. On one day a message is there
     /// once, however often it comes, from however many pods and for whatever reason: the first
     /// reason stays. A message that is sent again on another day may be there once more; an
-    /// [`Audit`](crate::Audit) counts it once.
+    /// [`Audit`](crate::maintain::Audit) counts it once.
     ///
     /// Its segments are always `.ndjson.zst`, and it has no manifest. Needs the feature `zstd`;
     /// without it every [`put`](Self::put) fails.

@@ -1,7 +1,9 @@
 use std::fs;
 use std::time::SystemTime;
 
-use event_core::{Identified, Layout, Message, Partition, Reason, list_all};
+use event_core::schema::{Identified, Partition};
+use event_core::store::list_all;
+use event_core::{Layout, Message, Reason};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
@@ -112,7 +114,7 @@ async fn the_longest_names_and_keys_are_stored_and_listed() {
     let (_dir, store) = store();
     let (long, wide) = ("x".repeat(255), "é".repeat(127));
     let deep = "y/".repeat(511) + "yy";
-    assert_eq!(deep.len(), event_core::MAX_KEY_BYTES);
+    assert_eq!(deep.len(), event_core::store::MAX_KEY_BYTES);
     for key in [&long, &deep, &wide] {
         assert_eq!(put(&store, key, PutMode::Create).await.unwrap(), PutOutcome::Written);
     }

@@ -7,7 +7,8 @@ use std::io;
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use event_core::{ListRequest, MAX_KEY_BYTES, ObjectMeta, Page};
+use event_core::store::MAX_KEY_BYTES;
+use event_core::{ListRequest, ObjectMeta, Page};
 
 use crate::key::segment_fault;
 

@@ -3,9 +3,8 @@
 #[cfg(test)]
 mod tests;
 
-use event_core::{
-    Attributes, Bytes, EVENT_TYPE, EventSource, EventType, Message, Result, async_trait,
-};
+use event_core::schema::retail::{EVENT_TYPE, EventType};
+use event_core::{Attributes, Bytes, EventSource, Message, Result, async_trait};
 use fastrand::Rng;
 use jiff::civil::{Date, DateTime};
 use tokio::task::consume_budget;
@@ -18,7 +17,8 @@ use super::check_rate;
 /// returns, and some are invalid by intent: without `store_id` and with `bad_msg`.
 ///
 /// ```
-/// use event_core::{Event, EventSource};
+/// use event_core::schema::retail::Event;
+/// use event_core::EventSource;
 /// use event_mem::{Synthetic, SyntheticOptions};
 ///
 /// # #[tokio::main(flavor = "current_thread")]

@@ -7,7 +7,8 @@
 
 use std::collections::BTreeSet;
 
-use event_core::{EVENT_TYPE, Event, EventType, Message, Reason, Retail};
+use event_core::schema::retail::{EVENT_TYPE, Event, EventType};
+use event_core::{Message, Reason, Retail};
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 

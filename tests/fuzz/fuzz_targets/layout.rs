@@ -7,7 +7,9 @@
 
 #![no_main]
 
-use event_core::{Identified, Layout, MAX_KEY_BYTES, Message, Partition, PartitionBy, Reason};
+use event_core::schema::{Identified, Partition, PartitionBy};
+use event_core::store::MAX_KEY_BYTES;
+use event_core::{Layout, Message, Reason};
 use jiff::ToSpan;
 use jiff::civil::{DateTime, Time, date};
 use libfuzzer_sys::fuzz_target;

@@ -4,10 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use event_core::{
-    Audit, AuditReport, Compactor, Compression, Depth, Expected, ExpectedEvents, FindingKind,
-    Layout, Message, Schema, Shutdown, Verdict, list_all,
+use event_core::maintain::{
+    Audit, AuditReport, Compactor, Expected, ExpectedEvents, FindingKind, Verdict,
 };
+use event_core::store::list_all;
+use event_core::{Compression, Depth, Layout, Message, Schema, Shutdown};
 
 use super::fault::Fault;
 use super::invariant::{Invariant, Violation};

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use event_core::jiff::civil::date;
+use event_core::retry::Retry;
 use event_core::{
     BatchWriter, Bytes, Compression, Handler, Layout, Message, ObjectStore, Quarantine, Retail,
-    Retry, Schema,
+    Schema,
 };
 
 use super::invariant::{Invariant, Violation};

@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use event_core::{
-    ConsumerOptions, ConsumerReport, Delivery, Error, IdleBackoff, Observer, Outcome, Receipt,
-};
+use event_core::retry::IdleBackoff;
+use event_core::{ConsumerOptions, ConsumerReport, Delivery, Error, Observer, Outcome, Receipt};
 use tokio::time::Instant;
 
 use super::invariant::Invariant;
@@ -213,7 +212,7 @@ impl Observer for Books {
         });
     }
 
-    fn flushed(&self, _: event_core::FlushReason, messages: usize, bytes: usize) {
+    fn flushed(&self, _: event_core::batch::FlushReason, messages: usize, bytes: usize) {
         let batch = &self.options.batch;
         let fits = messages <= batch.count && (bytes <= batch.bytes || messages == 1);
         self.check(fits, Invariant::Bounds, || {

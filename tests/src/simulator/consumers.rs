@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use event_core::retry::{Retry, RetryBackoff};
 use event_core::{
-    Consumer, ConsumerReport, ErrorKind, Observer, Result, Retry, RetryBackoff, Shutdown,
-    ShutdownTrigger,
+    Consumer, ConsumerReport, ErrorKind, Observer, Result, Shutdown, ShutdownTrigger,
 };
 use fastrand::Rng;
 use tokio::task::{JoinError, JoinHandle};

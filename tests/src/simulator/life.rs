@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use event_core::{Delivery, Message, Queue, ReceiveRequest, Shutdown, list_all};
+use event_core::store::list_all;
+use event_core::{Delivery, Message, Queue, ReceiveRequest, Shutdown};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, advance, sleep, sleep_until, timeout};
 

@@ -21,7 +21,8 @@
 //! must have caused before it may leave the queue.
 //!
 //! ```
-//! use event_core::{Bytes, Delivery, Handler, Message, ObjectStore, Outcome, PutMode, Retry, Shutdown};
+//! use event_core::retry::Retry;
+//! use event_core::{Bytes, Delivery, Handler, Message, ObjectStore, Outcome, PutMode, Shutdown};
 //! use event_tests::simulator::{Fault, Objects, Simulation, Subject, Traffic};
 //! use std::sync::Arc;
 //!

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::Duration;
 
-use event_core::{BatchLimits, ConsumerOptions, ProducerOptions, QueueLimits};
+use event_core::batch::BatchLimits;
+use event_core::{ConsumerOptions, ProducerOptions, QueueLimits};
 use fastrand::Rng;
 
 use super::fault::Fault;

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use event_core::retry::{RetryBackoff, RetryBudget};
 use event_core::{
     Bytes, Error, ErrorKind, ListRequest, ObjectMeta, ObjectStore, Page, PutMode, PutOutcome,
-    Result, RetryBackoff, RetryBudget, async_trait,
+    Result, async_trait,
 };
 use tokio::time::{Instant, sleep};
 

@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use event_core::jiff::civil::date;
+use event_core::retry::Retry;
 use event_core::{
     AttributeValue, Bytes, Compression, Handler, Layout, Message, ObjectStore, Quarantine, Reason,
-    Retail, Retry, Schema, StoreWriter,
+    Retail, Schema, StoreWriter,
 };
 use serde_json::Value;
 

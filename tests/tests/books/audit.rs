@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use event_core::{
-    Audit, AuditReport, DateRange, Depth, Error, ErrorKind, Expected, ExpectedEvents, FindingKind,
-    Layout, Retail, Shutdown, Verdict,
+use event_core::maintain::{
+    Audit, AuditReport, DateRange, Expected, ExpectedEvents, FindingKind, Verdict,
 };
+use event_core::{Depth, Error, ErrorKind, Layout, Retail, Shutdown};
 use event_mem::MemStore;
 use event_tests::Faulty;
 

@@ -6,10 +6,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use event_core::{
-    Audit, CompactReport, Compactor, Compression, FindingKind, Layout, ObjectStore, Result, Retail,
-    Shutdown, Verdict, list_all,
-};
+use event_core::maintain::{Audit, CompactReport, Compactor, FindingKind, Verdict};
+use event_core::store::list_all;
+use event_core::{Compression, Layout, ObjectStore, Result, Retail, Shutdown};
 use event_mem::MemStore;
 use fastrand::Rng;
 
@@ -114,7 +113,7 @@ async fn objects_are_no_larger_than_is_asked_for() {
 async fn other_days_are_left_alone() {
     let store = mixed().await;
     let day = Some("2026-11-23".parse().unwrap());
-    let dates = event_core::DateRange::new(day, day).unwrap();
+    let dates = event_core::maintain::DateRange::new(day, day).unwrap();
     compactor(store.clone()).dates(dates).run(&Shutdown::never()).await.unwrap();
     assert_eq!(seen(&store).await, once(&["f"]));
 }

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use event_core::{
-    Audit, AuditReport, Compactor, Compression, DateRange, Error, ErrorKind, Expected,
-    ExpectedEvents, FindingKind, Layout, Message, ObjectStore, Retail, Shutdown,
+use event_core::maintain::{
+    Audit, AuditReport, Compactor, DateRange, Expected, ExpectedEvents, FindingKind,
 };
+use event_core::{Compression, Error, ErrorKind, Layout, Message, ObjectStore, Retail, Shutdown};
 use event_mem::MemStore;
 use event_tests::Faulty;
 use tokio::time::{Instant, sleep};

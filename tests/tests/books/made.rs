@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use event_core::{DateRange, Message};
+use event_core::Message;
+use event_core::maintain::DateRange;
 use event_mem::MemStore;
 use event_tests::twins;
 use fastrand::Rng;

@@ -4,10 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use event_core::{
-    Audit, AuditReport, Compactor, Compression, DateRange, Expected, ExpectedEvents, FindingKind,
-    Layout, Message, ObjectStore, Retail, Shutdown, Verdict,
+use event_core::maintain::{
+    Audit, AuditReport, Compactor, DateRange, Expected, ExpectedEvents, FindingKind, Verdict,
 };
+use event_core::{Compression, Layout, Message, ObjectStore, Retail, Shutdown};
 use event_mem::MemStore;
 use event_tests::AnyOrder;
 use fastrand::Rng;

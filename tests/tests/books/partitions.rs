@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use event_core::{
-    Audit, AuditReport, DateRange, Expected, ExpectedEvents, FindingKind, Layout, Message, Retail,
-    Shutdown, Verdict,
+use event_core::maintain::{
+    Audit, AuditReport, DateRange, Expected, ExpectedEvents, FindingKind, Verdict,
 };
+use event_core::{Layout, Message, Retail, Shutdown};
 use event_mem::MemStore;
 
 use crate::support::{batch, delete, empty, event, keys, quarantine, singly};

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use event_core::{
-    Audit, AuditReport, Expected, ExpectedEvents, FindingKind, Layout, Retail, Shutdown, Verdict,
-};
+use event_core::maintain::{Audit, AuditReport, Expected, ExpectedEvents, FindingKind, Verdict};
+use event_core::{Layout, Retail, Shutdown};
 use event_mem::MemStore;
 
 use crate::support::{delete, event, keys, put_aside_below, write};

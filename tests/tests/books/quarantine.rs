@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use event_core::{
-    Audit, AuditReport, Compactor, Compression, DateRange, Expected, ExpectedEvents, FindingKind,
-    Layout, Message, ObjectStore, Retail, Shutdown, Verdict, codec,
+use event_core::maintain::{
+    Audit, AuditReport, Compactor, DateRange, Expected, ExpectedEvents, FindingKind, Verdict,
 };
+use event_core::{Compression, Layout, Message, ObjectStore, Retail, Shutdown, codec};
 use event_mem::MemStore;
 
 use crate::odd::Odd;

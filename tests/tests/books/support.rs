@@ -4,10 +4,12 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use event_core::jiff::civil::date;
+use event_core::retry::Retry;
+use event_core::sink::QuarantineEntry;
+use event_core::store::list_all;
 use event_core::{
     BatchWriter, Bytes, Compression, Delivery, Handler, Layout, Message, MessageId, ObjectStore,
-    Outcome, PutMode, PutOutcome, Quarantine, QuarantineEntry, Reason, Receipt, Retail, Retry,
-    Schema, Shutdown, list_all,
+    Outcome, PutMode, PutOutcome, Quarantine, Reason, Receipt, Retail, Schema, Shutdown,
 };
 use event_mem::MemStore;
 

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use event_core::batch::BatchLimits;
 use event_core::{
-    BatchLimits, ConsumerOptions, Delivery, Error, ErrorKind, Outcome, Queue, QueueLimits, Reason,
-    Shutdown,
+    ConsumerOptions, Delivery, Error, ErrorKind, Outcome, Queue, QueueLimits, Reason, Shutdown,
 };
 use event_mem::{MemQueue, MemQueueOptions, MemStore};
 use event_tests::Faulty;

@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use event_core::jiff::civil::{Date, date};
+use event_core::log::ManifestOptions;
 use event_core::{
-    BatchWriter, Delivery, Handler, Layout, ManifestOptions, MessageId, ObjectStore, Outcome,
-    PutMode, Receipt, Retail, Shutdown, StoreWriter,
+    BatchWriter, Delivery, Handler, Layout, MessageId, ObjectStore, Outcome, PutMode, Receipt,
+    Retail, Shutdown, StoreWriter,
 };
 use event_mem::MemStore;
 use event_tests::Faulty;
@@ -173,7 +174,7 @@ async fn a_prefix_inside_of_another_is_refused() {
     let (mem, never) = (MemStore::new(), Shutdown::never());
     let open = async |prefix: &str| {
         let (layout, options) = (Layout::new(prefix).unwrap(), ManifestOptions::default());
-        event_core::Manifest::open(&mem, &layout, &options, &retry(), &never).await
+        event_core::log::Manifest::open(&mem, &layout, &options, &retry(), &never).await
     };
     open("a/b").await.unwrap();
     for (prefix, named) in [

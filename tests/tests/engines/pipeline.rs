@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use event_core::{ConsumerOptions, Event, Message, ObjectStore, Producer, Queue, Shutdown, codec};
+use event_core::schema::retail::Event;
+use event_core::{ConsumerOptions, Message, ObjectStore, Producer, Queue, Shutdown, codec};
 use event_mem::{
     Duplicates, MemQueue, MemQueueOptions, MemStore, Replay, Shared, Synthetic, SyntheticOptions,
 };

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
+use event_core::batch::BatchLimits;
+use event_core::sink::QuarantineEntry;
 use event_core::{
-    BatchLimits, BatchWriter, Bytes, Compression, Consumer, ConsumerOptions, Delivery, Depth,
-    Error, ErrorKind, Layout, Message, MessageId, ObjectStore, Observer, Producer, PutMode,
-    Quarantine, QuarantineEntry, Queue, QueueLimits, Reason, Receipt, ReceiveRequest, Result,
-    Retail, Shutdown, async_trait, codec,
+    BatchWriter, Bytes, Compression, Consumer, ConsumerOptions, Delivery, Depth, Error, ErrorKind,
+    Layout, Message, MessageId, ObjectStore, Observer, Producer, PutMode, Quarantine, Queue,
+    QueueLimits, Reason, Receipt, ReceiveRequest, Result, Retail, Shutdown, async_trait, codec,
 };
 use event_mem::{MemQueue, MemStore, Scripted};
 use event_tests::Faulty;

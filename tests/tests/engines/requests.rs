@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use event_core::batch::BatchLimits;
 use event_core::{
-    BatchLimits, ConsumerOptions, Delivery, Depth, ErrorKind, Handler, Message, MessageId, Outcome,
-    Producer, Queue, QueueLimits, Receipt, ReceiveRequest, Result, Shutdown, async_trait,
+    ConsumerOptions, Delivery, Depth, ErrorKind, Handler, Message, MessageId, Outcome, Producer,
+    Queue, QueueLimits, Receipt, ReceiveRequest, Result, Shutdown, async_trait,
 };
 use event_mem::{MemQueue, MemQueueOptions, MemStore, Scripted};
 use tokio::time::{Instant, sleep};

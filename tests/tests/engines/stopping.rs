@@ -5,10 +5,11 @@ use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
+use event_core::batch::BatchLimits;
 use event_core::{
-    BatchLimits, Bytes, ConsumerOptions, Delivery, Error, ErrorKind, Layout, ListRequest, Message,
-    ObjectMeta, ObjectStore, Outcome, Page, Producer, ProducerOptions, PutMode, PutOutcome,
-    Quarantine, Queue, QueueLimits, Reason, Result, Shutdown, async_trait,
+    Bytes, ConsumerOptions, Delivery, Error, ErrorKind, Layout, ListRequest, Message, ObjectMeta,
+    ObjectStore, Outcome, Page, Producer, ProducerOptions, PutMode, PutOutcome, Quarantine, Queue,
+    QueueLimits, Reason, Result, Shutdown, async_trait,
 };
 use event_mem::{MemQueue, MemQueueOptions, MemStore, Scripted};
 use event_tests::Faulty;

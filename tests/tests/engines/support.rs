@@ -4,10 +4,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use event_core::jiff::civil::date;
+use event_core::retry::{Retry, RetryBackoff};
+use event_core::store::list_all;
 use event_core::{
     Consumer, ConsumerOptions, ConsumerReport, Delivery, Error, ErrorKind, Handler, Layout,
-    Message, ObjectStore, Outcome, Quarantine, Queue, ReceiveRequest, Retail, Retry, RetryBackoff,
-    Shutdown, StoreWriter, async_trait, list_all,
+    Message, ObjectStore, Outcome, Quarantine, Queue, ReceiveRequest, Retail, Shutdown,
+    StoreWriter, async_trait,
 };
 use event_mem::{MemQueue, MemStore};
 use tokio::task::JoinHandle;

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use event_core::batch::{BatchLimits, FlushReason};
 use event_core::{
-    BatchLimits, ConsumerOptions, Delivery, Error, ErrorKind, FlushReason, Handler, Message,
-    Observer, Outcome, Producer, Shutdown, async_trait,
+    ConsumerOptions, Delivery, Error, ErrorKind, Handler, Message, Observer, Outcome, Producer,
+    Shutdown, async_trait,
 };
 use event_mem::{MemQueue, MemStore, Scripted};
 use event_tests::Faulty;

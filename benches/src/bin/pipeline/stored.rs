@@ -2,10 +2,9 @@
 
 use event_benches::server::State;
 use event_benches::{of_today, today};
-use event_core::{
-    Compression, EventSource, Layout, Manifest, ManifestOptions, ObjectLayout, ObjectStore,
-    PutMode, Retry, Shutdown,
-};
+use event_core::log::{Manifest, ManifestOptions, ObjectLayout};
+use event_core::retry::Retry;
+use event_core::{Compression, EventSource, Layout, ObjectStore, PutMode, Shutdown};
 
 use crate::Outcome;
 

@@ -8,10 +8,8 @@ use clap::Args;
 use event_aws::Aws;
 use event_bins::aws::{QueueArgs, with_retries};
 use event_bins::pod::Failure;
-use event_core::{
-    Audit, AuditReport, DateRange, Depth, Error, EventSource, Expected, ExpectedEvents, Queue,
-    Result, Retail, Schema, Shutdown, Verdict,
-};
+use event_core::maintain::{Audit, AuditReport, DateRange, Expected, ExpectedEvents, Verdict};
+use event_core::{Depth, Error, EventSource, Queue, Result, Retail, Schema, Shutdown};
 use event_mem::Replay;
 
 use crate::stored::StoredArgs;

@@ -4,9 +4,8 @@ use std::fmt;
 
 use clap::Args;
 use event_bins::pod::Failure;
-use event_core::{
-    CompactReport, Compacted, Compactor, Compression, DateRange, Error, Result, Shutdown,
-};
+use event_core::maintain::{CompactReport, Compacted, Compactor, DateRange};
+use event_core::{Compression, Error, Result, Shutdown};
 use event_local::objects;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;

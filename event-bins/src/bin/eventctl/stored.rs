@@ -6,7 +6,9 @@ use clap::Args;
 use event_aws::{Aws, S3Store};
 use event_bins::aws::{AwsArgs, bucket, with_retries};
 use event_bins::pod::Failure;
-use event_core::{Layout, Manifest, Result, Retry, Schema, Shutdown};
+use event_core::log::Manifest;
+use event_core::retry::Retry;
+use event_core::{Layout, Result, Schema, Shutdown};
 use event_local::cli;
 use jiff::civil::Date;
 

@@ -33,7 +33,7 @@ pub enum Expected {
 /// ```
 /// use std::sync::Arc;
 ///
-/// let mut sent = event_core::ExpectedEvents::new(Arc::new(event_core::Retail::default()));
+/// let mut sent = event_core::maintain::ExpectedEvents::new(Arc::new(event_core::Retail::default()));
 /// sent.add_body(br#"{"request_id": "r1", "ts": "2026-11-22T22:16:48"}"#);
 /// sent.add_identity("r1").unwrap();
 /// assert_eq!(sent.len(), 1);

@@ -44,7 +44,7 @@ pub use report::{AuditReport, Finding, FindingKind, Quarantined, Stored, Verdict
 /// - No event is in two records: no identity in two of one partition. In two partitions it is
 ///   two events, and told as [`FindingKind::AlsoElsewhere`].
 /// - Each event that was sent is in a record or in quarantine, and nothing else is.
-/// - What a [`Compactor`](crate::Compactor) merged is what its sources hold, each of them once.
+/// - What a [`Compactor`](crate::maintain::Compactor) merged is what its sources hold, each of them once.
 ///
 /// How many messages are on the queues may be given as well. They are counts, and messages there
 /// may be repetitions of what is stored, so they prove little: if no event is missing, the books

@@ -59,7 +59,8 @@ impl fmt::Display for EventType {
 /// this struct does not know survive.
 ///
 /// ```
-/// use event_core::{Event, EventType, Message};
+/// use event_core::schema::retail::{Event, EventType};
+/// use event_core::Message;
 ///
 /// let body = r#"{"request_id": "fbcb6bb3", "store_id": 8, "cust_id": 538, "category": "Games",
 ///     "sku": 42515, "price": 64.08, "qty": 5, "discount": 4.9, "gift_wrap": false,

@@ -29,7 +29,8 @@ fn error(kind: ErrorKind) -> Error {
 
 async fn store(store: MockStore, shutdown: &Shutdown) -> Outcome {
     let writer = writer(Arc::new(store));
-    let message = Message::new(BODY).with_attribute(crate::EVENT_TYPE, "sale_event");
+    let message =
+        Message::new(BODY).with_attribute(crate::schema::retail::EVENT_TYPE, "sale_event");
     writer.store(&delivery(message), shutdown).await
 }
 
@@ -162,7 +163,7 @@ async fn what_the_store_will_never_take_is_quarantined() {
 }
 fn sale(request_id: &str) -> Message {
     let body = BODY.replace("r1", request_id);
-    Message::new(body).with_attribute(crate::EVENT_TYPE, "sale_event")
+    Message::new(body).with_attribute(crate::schema::retail::EVENT_TYPE, "sale_event")
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 use super::*;
-use event_core::{Event, Retail};
+use event_core::Retail;
+use event_core::schema::retail::Event;
 use std::collections::{BTreeSet, HashSet};
 
 async fn messages(options: &SyntheticOptions, count: usize) -> Vec<Message> {

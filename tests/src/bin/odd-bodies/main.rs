@@ -15,10 +15,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Parser;
+use event_core::batch::BatchLimits;
+use event_core::schema::retail::{EVENT_TYPE, Event};
 use event_core::{
-    BatchLimits, BatchWriter, Compression, Consumer, ConsumerOptions, EVENT_TYPE, Event,
-    EventSource, Handler, Layout, Message, ObjectStore, Quarantine, Queue, Retail, Shutdown,
-    StoreWriter,
+    BatchWriter, Compression, Consumer, ConsumerOptions, EventSource, Handler, Layout, Message,
+    ObjectStore, Quarantine, Queue, Retail, Shutdown, StoreWriter,
 };
 use event_mem::{DirStore, MemQueue, Replay};
 use serde_json::{Value, json};

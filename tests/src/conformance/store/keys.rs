@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use event_core::{
-    Error, ErrorKind, Identified, Layout, MAX_KEY_BYTES, Message, Partition, PutMode, PutOutcome,
-    Reason,
-};
+use event_core::schema::{Identified, Partition};
+use event_core::store::MAX_KEY_BYTES;
+use event_core::{Error, ErrorKind, Layout, Message, PutMode, PutOutcome, Reason};
 
 use super::StoreBackend;
 use super::shelf::Shelf;
@@ -94,7 +93,7 @@ async fn refused_or_kept(shelf: &Shelf, key: String) {
     match store.put(&key, Bytes::from("unsafe"), PutMode::Create).await {
         Ok(outcome) => {
             assert_eq!(outcome, PutOutcome::Written, "{key:?}");
-            let listed = event_core::list_all(&**store, &key).await.unwrap();
+            let listed = event_core::store::list_all(&**store, &key).await.unwrap();
             let listed: Vec<_> = listed.into_iter().map(|meta| meta.key).collect();
             let outcomes = store.delete(std::slice::from_ref(&key)).await;
             assert_eq!(listed, [key.as_str()], "it is not listed as it was written");

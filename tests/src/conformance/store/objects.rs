@@ -80,7 +80,7 @@ pub(super) async fn head_tells_size_and_time(backend: Arc<dyn StoreBackend>) {
 async fn expect_head(shelf: &Shelf, size: u64) -> ObjectMeta {
     let meta = shelf.head("a").await.expect("an object that was written");
     assert_eq!((&meta.key, meta.size), (&shelf.key("a"), size));
-    let listed = event_core::list_all(&*shelf.store, &shelf.key("a")).await.unwrap();
+    let listed = event_core::store::list_all(&*shelf.store, &shelf.key("a")).await.unwrap();
     assert_eq!(listed.len(), 1, "{listed:?}");
     assert_eq!((&listed[0].key, listed[0].size), (&meta.key, size));
     meta

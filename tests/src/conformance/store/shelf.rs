@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use event_core::{
-    Error, ListRequest, ObjectMeta, ObjectStore, Page, PutMode, PutOutcome, list_all,
-};
+use event_core::store::list_all;
+use event_core::{Error, ListRequest, ObjectMeta, ObjectStore, Page, PutMode, PutOutcome};
 
 use super::StoreBackend;
 

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use event_core::{PutMode, PutOutcome, list_all};
+use event_core::store::list_all;
+use event_core::{PutMode, PutOutcome};
 use futures_util::future::join_all;
 use tokio::sync::Barrier;
 

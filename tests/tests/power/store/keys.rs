@@ -44,7 +44,7 @@ fn a_store_that_resolves_paths_is_caught() {
 struct CutsLongKeys;
 impl Mistake for CutsLongKeys {
     fn key(&self, key: &str) -> String {
-        key.chars().take(event_core::MAX_KEY_BYTES).collect()
+        key.chars().take(event_core::store::MAX_KEY_BYTES).collect()
     }
 }
 

@@ -201,7 +201,7 @@ impl Mistake for ListsWhatIsBeingWritten {
         mode: PutMode,
     ) -> Result<PutOutcome> {
         let temporary = format!("{key}.tmp");
-        if temporary.len() > event_core::MAX_KEY_BYTES {
+        if temporary.len() > event_core::store::MAX_KEY_BYTES {
             return store.put(key, body, mode).await;
         }
         store.put(&temporary, body.clone(), PutMode::Overwrite).await?;

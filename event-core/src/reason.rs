@@ -69,7 +69,9 @@ impl Reason {
     /// A detail, or any other text that may quote the input, at its greatest length.
     pub(crate) fn cut(mut detail: String) -> String {
         if detail.len() > Self::MAX_DETAIL {
-            detail.truncate(detail.floor_char_boundary(Self::MAX_DETAIL));
+            // At the end of a character; 0 is one.
+            let mut ends = (0..=Self::MAX_DETAIL).rev();
+            detail.truncate(ends.find(|&end| detail.is_char_boundary(end)).unwrap_or(0));
             detail.push('…');
         }
         detail

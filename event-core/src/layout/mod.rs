@@ -225,7 +225,8 @@ fn push_cut(key: &mut String, written: &str, mut rest: &str, value: &str) {
     // Almost always the whole of it, at once.
     while let Some(odd) = rest.bytes().position(|byte| !is_plain(byte)) {
         key.push_str(&rest[..odd]);
-        let next = rest.ceil_char_boundary(odd + 1);
+        let width = rest[odd..].chars().next().map_or(1, char::len_utf8);
+        let next = odd + width;
         for byte in rest[odd..next].bytes() {
             key.push('%');
             push_hex(key, &[byte]);

@@ -30,10 +30,10 @@ pub(crate) enum Subject {
     },
 }
 
-/// What sets the name of the queue, that of the bucket, and the bucket's owner.
-pub(crate) const QUEUE_SETTING: &str = "RELIABLE_QUEUE_NAME";
-pub(crate) const BUCKET_SETTING: &str = "STORE_EVENTS_BKT";
-pub(crate) const OWNER_SETTING: &str = "STORE_EVENTS_BKT_OWNER";
+/// How errors call what a caller sets.
+pub(crate) const QUEUE_SETTING: &str = "`queue_name`";
+pub(crate) const BUCKET_SETTING: &str = "`bucket_name`";
+pub(crate) const OWNER_SETTING: &str = "`bucket_owner`";
 
 impl Subject {
     pub(crate) fn queue(name: &str) -> Self {

@@ -75,7 +75,7 @@ mod tests {
         let longer = "q".repeat(81);
         for name in ["", "a b", "orders.fifo", "https://sqs/0/orders", "é", "a\n", &longer] {
             let error = check_queue("connect", name, MAX_QUEUE).unwrap_err().to_string();
-            assert!(error.contains("RELIABLE_QUEUE_NAME"), "{error}");
+            assert!(error.contains("`queue_name`"), "{error}");
             assert!(!error.contains('\n'), "{error}");
         }
     }
@@ -98,7 +98,7 @@ mod tests {
         let longer = "b".repeat(64);
         for name in ["", "ab", "Events", "a_b", "-ab", "ab-", ".ab", "a..b", "10.0.0.1", &longer] {
             let error = check_bucket("setup_bucket", name).unwrap_err().to_string();
-            assert!(error.contains("STORE_EVENTS_BKT is"), "{error}");
+            assert!(error.contains("`bucket_name` is"), "{error}");
         }
     }
 }

@@ -76,7 +76,7 @@ impl S3Store {
     /// Of a store that cannot keep the first of two.
     fn unconditional(&self) -> Error {
         let what = "the store does not know If-None-Match, without which events would be lost; use \
-                    one that honours it (STORE_EVENTS_BKT, AWS_ENDPOINT_URL)";
+                    one that honours it (`bucket_name`, AWS_ENDPOINT_URL)";
         self.inner.subject.error(ErrorKind::Invalid, "put", what)
     }
 

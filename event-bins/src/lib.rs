@@ -13,3 +13,8 @@ pub mod signals;
 /// Requests allocate much and in small pieces: a fifth of what they cost, with glibc's allocator.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
+
+/// The code in the README, compiled and run as it stands there.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -94,9 +94,9 @@ impl Failure {
     /// An error before any message was touched. What no later try would heal is a wrong setting.
     pub fn at_start(error: &Error) -> Self {
         if error.is_retryable() {
-            Self::Service(error.to_string())
+            Self::Service(variables::in_settings(error))
         } else {
-            Self::Setting(error.to_string())
+            Self::Setting(variables::in_settings(error))
         }
     }
 
@@ -104,8 +104,10 @@ impl Failure {
     pub fn of_engine(error: &Error) -> Self {
         match error.kind() {
             // A message of the input that no queue takes is wrong input, too.
-            ErrorKind::Invalid | ErrorKind::TooLarge => Self::Setting(error.to_string()),
-            _ => Self::Service(error.to_string()),
+            ErrorKind::Invalid | ErrorKind::TooLarge => {
+                Self::Setting(variables::in_settings(error))
+            }
+            _ => Self::Service(variables::in_settings(error)),
         }
     }
 }

@@ -24,8 +24,3 @@ pub use libtest_mimic;
 #[cfg(feature = "containers")]
 pub use testcontainers;
 pub use twins::twins;
-
-/// The code in the README, compiled and run as it stands there.
-#[cfg(doctest)]
-#[doc = include_str!("../../README.md")]
-struct Readme;

@@ -94,7 +94,7 @@ fn a_message_is_one_line_that_names_the_setting() {
         error.to_string(),
         "receive: queue orders: The specified queue does not exist. \
          (AWS.SimpleQueueService.NonExistentQueue, request 1-2); \
-         check RELIABLE_QUEUE_NAME, AWS_REGION and whose account the credentials are of"
+         check `queue_name`, AWS_REGION and whose account the credentials are of"
     );
     let bucket = Subject::bucket("events");
     let said = Said { code: Some("PermanentRedirect"), ..Said::default() };
@@ -115,9 +115,9 @@ fn a_refusal_says_who_asks_and_what_is_to_be_checked() {
         (&queue, said(None, None), "the request was refused (no reason given)"),
         (&queue, said(None, Some(503)), "the request was refused (HTTP 503)"),
         (&queue, said(None, Some(400)), "the request was refused (HTTP 400)"),
-        (&queue, said(Some("AccessDenied"), Some(403)), "allows, and RELIABLE_QUEUE_NAME"),
-        (&bucket, said(Some("AccessDenied"), Some(403)), "allows, and STORE_EVENTS_BKT"),
-        (&owned, said(Some("AccessDenied"), Some(403)), "123456789012's (STORE_EVENTS_BKT_OWNER)"),
+        (&queue, said(Some("AccessDenied"), Some(403)), "allows, and `queue_name`"),
+        (&bucket, said(Some("AccessDenied"), Some(403)), "allows, and `bucket_name`"),
+        (&owned, said(Some("AccessDenied"), Some(403)), "123456789012's (`bucket_owner`)"),
         (&bucket, said(None, Some(404)), "whose account the credentials are of"),
         (&bucket, said(None, Some(307)), "set AWS_REGION to the region of the bucket"),
         (&queue, said(None, Some(301)), "set AWS_REGION to the region of the queue"),

@@ -74,7 +74,7 @@ async fn a_missing_object_is_none_and_a_missing_bucket_is_an_error() {
     assert_eq!(store.head("a").await.unwrap(), None);
     let error = store.head("a").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
-    assert!(error.to_string().contains("STORE_EVENTS_BKT"), "{error}");
+    assert!(error.to_string().contains("`bucket_name`"), "{error}");
 }
 
 #[tokio::test]
@@ -173,7 +173,7 @@ async fn a_refusal_with_an_expected_owner_advises_to_check_it() {
     for error in [put, store.check().await.unwrap_err()] {
         assert_eq!(error.kind(), ErrorKind::Denied, "{error}");
         let text = error.to_string();
-        assert!(text.contains("account 123456789012's (STORE_EVENTS_BKT_OWNER)"), "{text}");
+        assert!(text.contains("account 123456789012's (`bucket_owner`)"), "{text}");
     }
 }
 
@@ -183,14 +183,14 @@ async fn an_owner_has_twelve_digits() {
         let (store, _) = store(&[]);
         let error = store.owned_by(account).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Invalid);
-        assert!(error.to_string().contains("STORE_EVENTS_BKT_OWNER"), "{error}");
+        assert!(error.to_string().contains("`bucket_owner`"), "{error}");
     }
 }
 
 #[tokio::test]
 async fn a_check_tells_what_a_status_can_tell() {
     let table = [
-        (404, ErrorKind::NotFound, "STORE_EVENTS_BKT"),
+        (404, ErrorKind::NotFound, "`bucket_name`"),
         (403, ErrorKind::Denied, "check the credentials"),
         (301, ErrorKind::NotFound, "set AWS_REGION to the region of the bucket"),
         (400, ErrorKind::Unknown, "check AWS_REGION and whether the credentials have expired"),

@@ -262,10 +262,10 @@ async fn settings_that_no_queue_has_are_refused_without_a_request() {
     }
     for name in ["or ders".to_owned(), "q".repeat(77)] {
         let error = plan_queue(&aws, &name, &default()).await.unwrap_err();
-        assert!(error.to_string().contains("RELIABLE_QUEUE_NAME"), "{error}");
+        assert!(error.to_string().contains("`queue_name`"), "{error}");
     }
     let error = plan_bucket(&aws, "My_Bucket", &BucketSetup::default()).await.unwrap_err();
-    assert!(error.to_string().contains("STORE_EVENTS_BKT"), "{error}");
+    assert!(error.to_string().contains("`bucket_name`"), "{error}");
 }
 
 #[tokio::test]
@@ -370,6 +370,6 @@ async fn a_bucket_of_somebody_else_is_an_error_that_says_so() {
     let error = bucket(&script, Existing::Refuse).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid);
     let text = error.to_string();
-    assert!(text.contains("belongs to another account; set STORE_EVENTS_BKT"), "{text}");
+    assert!(text.contains("belongs to another account; set `bucket_name`"), "{text}");
     assert_eq!(script.requests().len(), 2);
 }

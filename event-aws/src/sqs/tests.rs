@@ -130,7 +130,7 @@ async fn a_name_that_no_queue_has_is_refused_without_a_request() {
     let script = Script::new(&[]);
     let error = SqsQueue::connect(&script.aws(), "my orders").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid);
-    assert!(error.to_string().contains("RELIABLE_QUEUE_NAME"), "{error}");
+    assert!(error.to_string().contains("`queue_name`"), "{error}");
 }
 
 #[tokio::test]
@@ -190,7 +190,7 @@ async fn a_failed_request_is_the_outcome_of_each_entry() {
     assert_eq!(kinds(&outcomes), [Some(ErrorKind::NotFound); 2]);
     let text = outcomes[0].as_ref().unwrap_err().to_string();
     assert!(text.starts_with("delete: queue orders: gone"), "{text}");
-    assert!(text.contains("RELIABLE_QUEUE_NAME"), "{text}");
+    assert!(text.contains("`queue_name`"), "{text}");
     assert_eq!(kinds(&queue.delete(&receipts).await), [Some(ErrorKind::Transient); 2]);
     assert_eq!(kinds(&queue.delete(&receipts).await), [Some(ErrorKind::Ambiguous); 2]);
 }

@@ -52,7 +52,7 @@ fn start() -> Result<(Args, Ended), String> {
     // What blocks must not keep it up: a read of standard input that waits for a line nobody
     // needs any more, a disk that does not answer.
     runtime.shutdown_background();
-    Ok((args, ended.map_err(|error| error.to_string())?))
+    Ok((args, ended.map_err(|error| variables::in_settings(&error))?))
 }
 
 fn report(args: &Args, ended: &Ended) -> ExitCode {
@@ -72,7 +72,7 @@ fn report(args: &Args, ended: &Ended) -> ExitCode {
         complain(format_args!("event-local: {why}"));
     }
     if let Some(error) = &ended.error {
-        complain(format_args!("event-local: {error}"));
+        complain(format_args!("event-local: {}", variables::in_settings(error)));
     }
     if !summary.balanced {
         let accounted = summary.stored + summary.quarantined + summary.duplicates;

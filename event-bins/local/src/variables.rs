@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 
 use clap::Command;
+use event_core::Error;
 use strsim::osa_distance;
 
 /// The variables of all programs. One of another program is no misspelt one of this: they often
@@ -43,6 +44,37 @@ pub const SETTINGS: &[&str] = &[
     "TRIGGER_RANDOM_FAILURES",
     "WAIT_SECS_BETWEEN_MSGS",
 ];
+
+/// What libraries call what is a setting of ours, as `field`, by the operation that refuses it; an
+/// empty one is any.
+const FIELDS: &[(&str, &str, &str)] = &[
+    ("", "batch.linger", "BATCH_MAX_AGE_SECS"),
+    ("", "bucket_name", "STORE_EVENTS_BKT"),
+    ("", "bucket_owner", "STORE_EVENTS_BKT_OWNER"),
+    ("", "queue_name", "RELIABLE_QUEUE_NAME"),
+    ("consumer", "idle_backoff", "MSG_POLL_BACKOFF"),
+    ("consumer", "max_bytes", "MAX_HELD_BYTES"),
+    ("consumer", "max_panics", "MAX_PANICS_PER_MSG"),
+    ("consumer", "pause", "MSG_PROCESS_DELAY"),
+    ("consumer", "receive_max", "MAX_MSGS_PER_BATCH"),
+    ("consumer", "total", "TOT_MSGS_TO_PROCESS"),
+    ("dates", "from", "--from"),
+    ("dates", "to", "--to"),
+    ("producer", "interval", "WAIT_SECS_BETWEEN_MSGS"),
+    ("producer", "total", "TOT_MSGS_TO_PRODUCE"),
+    ("replay", "event_type", "--event-type"),
+];
+
+/// An error as a user of the programs reads it: fields of the libraries go by the names of the
+/// settings.
+pub fn in_settings(error: &Error) -> String {
+    let mut text = error.to_string();
+    let of = |operation: &str| operation.is_empty() || operation == error.operation();
+    for (_, field, setting) in FIELDS.iter().filter(|(operation, ..)| of(operation)) {
+        text = text.replace(&format!("`{field}`"), setting);
+    }
+    text
+}
 
 /// Names that mean something to others and are one or two letters from ours.
 const FOREIGN: &[&str] = &["HTTPS_PORT", "HTTP_HOST", "HTTP_PATH", "HTTP_PORTS"];
@@ -126,6 +158,26 @@ mod tests {
     use clap::Arg;
 
     use super::*;
+
+    /// Each setting of ours that a library can refuse, by what that library says.
+    #[test]
+    fn fields_of_the_libraries_go_by_the_names_of_the_settings() {
+        let said = |operation, text| in_settings(&Error::invalid(operation, text));
+        assert_eq!(
+            said("consumer", "`receive_max` is 0: give 1 or more"),
+            "consumer: MAX_MSGS_PER_BATCH is 0: give 1 or more"
+        );
+        assert_eq!(said("consumer", "`total` is 0"), "consumer: TOT_MSGS_TO_PROCESS is 0");
+        assert_eq!(said("producer", "`total` is 0"), "producer: TOT_MSGS_TO_PRODUCE is 0");
+        assert_eq!(
+            said("put", "check `bucket_name` and `bucket_owner`, and `total`"),
+            "put: check STORE_EVENTS_BKT and STORE_EVENTS_BKT_OWNER, and `total`"
+        );
+        let settings = FIELDS.iter().map(|(_, _, setting)| *setting);
+        let ours = settings.filter(|setting| !setting.starts_with("--"));
+        assert!(ours.clone().all(|setting| SETTINGS.contains(&setting)));
+        assert_eq!(ours.count(), 12);
+    }
 
     fn told(variables: &[(&str, &str)]) -> Vec<String> {
         let setting = |name: &'static str| Arg::new(name).long(name).env(name);

@@ -144,7 +144,7 @@ impl ConsumerOptions {
     pub(super) fn resolve(&self, limits: &QueueLimits) -> Result<Settings> {
         let visibility = self.visibility.unwrap_or(limits.visibility);
         let at_least_one = [
-            ("receive_max (MAX_MSGS_PER_BATCH)", self.receive_max),
+            ("receive_max", self.receive_max),
             ("max_concurrent_receives", self.max_concurrent_receives),
             ("max_messages", self.max_messages),
             ("batch.count", self.batch.count),
@@ -157,7 +157,7 @@ impl ConsumerOptions {
         }
         if self.receive_max > limits.receive_max {
             let would_do = format!("1 to {}, the most that this queue answers", limits.receive_max);
-            return Err(wrong("receive_max (MAX_MSGS_PER_BATCH)", self.receive_max, would_do));
+            return Err(wrong("receive_max", self.receive_max, would_do));
         }
         if self.wait > limits.max_wait {
             let would_do =
@@ -165,7 +165,7 @@ impl ConsumerOptions {
             return Err(wrong("wait", format!("{:?}", self.wait), would_do));
         }
         if self.wait.is_zero() && self.idle_backoff.is_none_or(|first| first.is_zero()) {
-            let would_do = "a wait or an idle_backoff (MSG_POLL_BACKOFF) above zero: without either, \
+            let would_do = "a `wait` or an `idle_backoff` above zero: without either, \
                             an empty queue would be polled without a pause";
             return Err(wrong("wait", "0", would_do));
         }
@@ -178,11 +178,7 @@ impl ConsumerOptions {
                 "less than the visibility timeout of {visibility:?}, or messages would come again \
                  before their batch is flushed"
             );
-            return Err(wrong(
-                "batch.linger (BATCH_MAX_AGE_SECS)",
-                format!("{:?}", self.batch.linger),
-                would_do,
-            ));
+            return Err(wrong("batch.linger", format!("{:?}", self.batch.linger), would_do));
         }
         if self.max_bytes < limits.message_bytes {
             let would_do =
@@ -190,12 +186,8 @@ impl ConsumerOptions {
             return Err(wrong("max_bytes", self.max_bytes, would_do));
         }
         let longest = [
-            (
-                "idle_backoff (MSG_POLL_BACKOFF)",
-                self.idle_backoff.unwrap_or_default(),
-                IdleBackoff::MAX,
-            ),
-            ("pause (MSG_PROCESS_DELAY)", self.pause, DAY),
+            ("idle_backoff", self.idle_backoff.unwrap_or_default(), IdleBackoff::MAX),
+            ("pause", self.pause, DAY),
             ("delete_linger", self.delete_linger, visibility),
             ("grace", self.grace, DAY),
             ("receive_grace", self.receive_grace, DAY),
@@ -206,10 +198,10 @@ impl ConsumerOptions {
             }
         }
         if self.total == Some(0) {
-            return Err(wrong("total (TOT_MSGS_TO_PROCESS)", "0", "1 or more"));
+            return Err(wrong("total", "0", "1 or more"));
         }
         if self.max_panics == 0 {
-            return Err(wrong("max_panics (MAX_PANICS_PER_MSG)", "0", "1 or more"));
+            return Err(wrong("max_panics", "0", "1 or more"));
         }
         let receive_grace =
             if limits.cancel_safe_receive { Duration::ZERO } else { self.receive_grace };
@@ -218,7 +210,7 @@ impl ConsumerOptions {
 }
 
 fn wrong(name: &str, value: impl std::fmt::Display, would_do: impl std::fmt::Display) -> Error {
-    Error::invalid("consumer", format!("{name} is {value}: give {would_do}"))
+    Error::invalid("consumer", format!("`{name}` is {value}: give {would_do}"))
 }
 
 #[cfg(test)]
@@ -235,7 +227,7 @@ mod tests {
         };
         assert_eq!(with(|_| ()), "");
         for (change, named) in [
-            ((|o| o.receive_max = 0) as fn(&mut ConsumerOptions), "MAX_MSGS_PER_BATCH"),
+            ((|o| o.receive_max = 0) as fn(&mut ConsumerOptions), "`receive_max`"),
             (|o| o.receive_max = 11, "1 to 10"),
             (|o| o.max_concurrent_receives = 0, "max_concurrent_receives"),
             (|o| o.max_messages = 0, "max_messages"),
@@ -244,16 +236,16 @@ mod tests {
             (|o| o.batch.count = 0, "batch.count"),
             (|o| o.batch.linger = Duration::from_secs(30), "batch.linger"),
             (|o| o.wait = Duration::from_secs(21), "wait"),
-            (|o| o.wait = Duration::ZERO, "MSG_POLL_BACKOFF"),
+            (|o| o.wait = Duration::ZERO, "`idle_backoff`"),
             (|o| o.visibility = Some(Duration::ZERO), "visibility"),
             (|o| o.visibility = Some(Duration::MAX), "visibility"),
-            (|o| o.idle_backoff = Some(Duration::from_secs(513)), "MSG_POLL_BACKOFF"),
-            (|o| o.pause = Duration::MAX, "MSG_PROCESS_DELAY"),
+            (|o| o.idle_backoff = Some(Duration::from_secs(513)), "`idle_backoff`"),
+            (|o| o.pause = Duration::MAX, "`pause`"),
             (|o| o.delete_linger = Duration::MAX, "delete_linger"),
             (|o| o.grace = Duration::MAX, "grace"),
             (|o| o.receive_grace = Duration::MAX, "receive_grace"),
-            (|o| o.max_panics = 0, "MAX_PANICS_PER_MSG"),
-            (|o| o.total = Some(0), "TOT_MSGS_TO_PROCESS"),
+            (|o| o.max_panics = 0, "`max_panics`"),
+            (|o| o.total = Some(0), "`total`"),
         ] {
             let fault = with(change);
             assert!(fault.contains(named) && !fault.contains('\n'), "{named}: {fault}");

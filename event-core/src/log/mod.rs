@@ -1,13 +1,4 @@
-//! Many events in one object, each exactly once: a log of create-only segments for each partition.
-//!
-//! The segments of a partition are numbered from 0 without a gap. A segment is created once, by a
-//! put that fails where one is, and never written again. A writer puts a segment only at the head
-//! of a log whose segments it has all read, and only with events that are in none of them. So
-//! whichever put wins a slot, whoever crashes, however late a put arrives: no event is in two
-//! segments. No clock has a say in that, and nobody waits for anybody.
-//!
-//! Quarantined messages are a log as well, with a partition for each day. It has no manifest: its
-//! compression is always the same.
+#![doc = include_str!("../../docs/log.md")]
 
 mod boundary;
 mod commit;

@@ -28,7 +28,7 @@ impl DateRange {
         match (from, to) {
             (Some(from), Some(to)) if from > to => {
                 let message =
-                    format!("--from {from} is after --to {to}: give the earlier day first");
+                    format!("`from` {from} is after `to` {to}: give the earlier day first");
                 Err(Error::invalid("dates", message))
             }
             _ => Ok(Self { from, to }),

@@ -146,18 +146,18 @@ impl ProducerOptions {
     fn check(&self) -> Result<()> {
         let wrong = |message: &str| Err(Error::invalid("producer", message));
         if self.max_concurrent_sends == 0 {
-            return wrong("max_concurrent_sends is 0: give 1 or more");
+            return wrong("`max_concurrent_sends` is 0: give 1 or more");
         }
         if self.total == Some(0) {
-            return wrong("total (TOT_MSGS_TO_PRODUCE) is 0: give 1 or more");
+            return wrong("`total` is 0: give 1 or more");
         }
         // Longer ones are taken for a mistake in the unit.
         let day = Duration::from_secs(24 * 60 * 60);
         if self.interval > day {
-            return wrong("interval (WAIT_SECS_BETWEEN_MSGS) is over a day: give less");
+            return wrong("`interval` is over a day: give less");
         }
         if self.grace > day {
-            return wrong("grace is over a day: give less");
+            return wrong("`grace` is over a day: give less");
         }
         Ok(())
     }
@@ -188,8 +188,8 @@ mod tests {
         const NANO: Duration = Duration::from_nanos(1);
         for (change, named) in [
             ((|o| o.max_concurrent_sends = 0) as fn(&mut ProducerOptions), "max_concurrent_sends"),
-            (|o| o.total = Some(0), "TOT_MSGS_TO_PRODUCE"),
-            (|o| o.interval = DAY + NANO, "WAIT_SECS_BETWEEN_MSGS"),
+            (|o| o.total = Some(0), "`total`"),
+            (|o| o.interval = DAY + NANO, "`interval`"),
             (|o| o.grace = DAY + NANO, "grace"),
         ] {
             let fault = fault(change);

@@ -47,7 +47,7 @@ pub(super) fn other_lines(
             ForeignLine::Body if matches!(format, Format::Bodies(_)) => None,
             ForeignLine::Body => Some((
                 "bare events, not message records with `body` and `attributes`",
-                "give their type, with `--event-type`",
+                "give their `event_type`",
             )),
             ForeignLine::List => {
                 Some(("a JSON list", "write its items one a line, for example with `jq -c '.[]'`"))

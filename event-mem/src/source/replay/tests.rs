@@ -235,9 +235,9 @@ async fn refusal(mut source: Replay) -> String {
 async fn what_is_no_capture_is_refused_before_its_first_message_with_what_would_do() {
     let utf_16 = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
     for (input, text) in [
-        (BARE.as_bytes().to_vec(), "--event-type"),
-        (format!("\n \r\n{BARE}").into(), "--event-type"),
-        (format!("\u{feff}{BARE}").into(), "--event-type"),
+        (BARE.as_bytes().to_vec(), "`event_type`"),
+        (format!("\n \r\n{BARE}").into(), "`event_type`"),
+        (format!("\u{feff}{BARE}").into(), "`event_type`"),
         (format!("[{}]", BARE.trim().replace('\n', ",")).into(), "jq -c '.[]'"),
         (b"[\n {\"body\": \"\"}\n]\n".to_vec(), "jq -c '.[]'"),
         (b"{\n  \"body\": \"{}\"\n}\n".to_vec(), "jq -c ."),

@@ -7,7 +7,7 @@ use crate::error::{BUCKET_SETTING, QUEUE_SETTING};
 /// The longest name of a [queue](https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-queues.html).
 pub(crate) const MAX_QUEUE: usize = 80;
 
-/// Refuses what is no name of a standard queue of at most so many characters.
+/// Refuses what is not a name of a standard queue of at most so many characters.
 pub(crate) fn check_queue(operation: &'static str, name: &str, longest: usize) -> Result<()> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
     if (1..=longest).contains(&name.len()) && name.bytes().all(allowed) {
@@ -22,13 +22,13 @@ pub(crate) fn check_queue(operation: &'static str, name: &str, longest: usize) -
         return Err(Error::invalid(operation, message));
     }
     let message = format!(
-        "{QUEUE_SETTING} is {name:?}, which is no name of a standard queue: give 1 to {longest} \
+        "{QUEUE_SETTING} is {name:?}, which is not a valid name of a standard queue: give 1 to {longest} \
          letters, digits, - and _, and no URL"
     );
     Err(Error::invalid(operation, message))
 }
 
-/// Refuses what is no name of a bucket, by the
+/// Refuses what is not a name of a bucket, by the
 /// [rules](https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html) that all
 /// buckets must keep to.
 pub(crate) fn check_bucket(operation: &'static str, name: &str) -> Result<()> {
@@ -36,7 +36,7 @@ pub(crate) fn check_bucket(operation: &'static str, name: &str) -> Result<()> {
         return Ok(());
     }
     let message =
-        format!("{BUCKET_SETTING} is {name:?}, which is no name of a bucket: {BUCKET_NAME}");
+        format!("{BUCKET_SETTING} is {name:?}, which is not a valid bucket name: {BUCKET_NAME}");
     Err(Error::invalid(operation, message))
 }
 
@@ -53,7 +53,7 @@ pub fn is_bucket(name: &str) -> bool {
         && name.bytes().all(allowed)
         && ends.into_iter().flatten().all(alphanumeric)
         && !name.contains("..")
-        // An address is no name.
+        // An address is not a name.
         && name.parse::<std::net::Ipv4Addr>().is_err()
 }
 

@@ -60,7 +60,7 @@ impl Surroundings {
             if let Some(name) = name.to_str().filter(|name| name.starts_with("AWS_"))
                 && value.to_str().is_none()
             {
-                return Err(wrong(format!("{name} is no text: it has bytes that are not UTF-8")));
+                return Err(wrong(format!("{name} is not text: it has bytes that are not UTF-8")));
             }
         }
         Self::read(Env::real(), Fs::real()).await
@@ -226,7 +226,7 @@ pub(crate) fn check_region(source: &str, region: &str) -> Result<()> {
     }
     if !lower.bytes().all(allowed) || region.len() > 63 {
         return Err(wrong(format!(
-            "{source} is {:?}, which is no region: give one such as us-east-1",
+            "{source} is {:?}, which is not a region: give one such as us-east-1",
             shown(region)
         )));
     }

@@ -18,19 +18,20 @@ pub(crate) fn endpoint(source: &str, text: &str) -> Result<String> {
         let message = format!("{source} is {:?}, {why}: give http://host:port", shown(text));
         Error::invalid("configure", message)
     };
-    let no_url = || refused("which is no URL");
+    let no_url = || refused("which is not a URL");
     if text.contains(|c: char| c.is_whitespace() || c.is_control()) {
         return Err(no_url());
     }
     let (scheme, rest) = text.split_once("://").ok_or_else(no_url)?;
     if !["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
-        return Err(refused("which is no URL of HTTP"));
+        return Err(refused("which is not an HTTP URL"));
     }
     // What else would be passed over on the way to a host.
     if rest.starts_with(['/', '\\', '?', '#']) {
         return Err(no_url());
     }
-    let url = Url::parse(text).map_err(|error| refused(&format!("which is no URL ({error})")))?;
+    let url =
+        Url::parse(text).map_err(|error| refused(&format!("which is not a URL ({error})")))?;
     if !url.username().is_empty() || url.password().is_some() {
         return Err(refused("which has a user or a password that no service asks for"));
     }

@@ -16,7 +16,7 @@ pub const SLOWEST_REQUEST: Duration = Duration::from_secs(65);
 const BETWEEN_TRIES: Duration = Duration::from_secs(25);
 
 /// Whether requests still come to an end: a poll, or another request while polling waits for
-/// something. A request that failed counts, since an outage is no reason to restart a pod.
+/// something. A request that failed counts, since an outage is not a reason to restart a pod.
 #[derive(Debug)]
 pub struct Liveness {
     silence: Duration,

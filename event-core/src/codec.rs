@@ -43,7 +43,7 @@ struct Line<'a> {
     body_hex: Option<String>,
 }
 
-/// The byte order mark of UTF-8, which some editors put at the start of a file. It is no part of
+/// The byte order mark of UTF-8, which some editors put at the start of a file. It is not part of
 /// any text.
 pub const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 

@@ -44,7 +44,7 @@ impl Compression {
         }
     }
 
-    /// How the object under this key is compressed; none if it is no object of many events.
+    /// How the object under this key is compressed; none if it is not an object of many events.
     pub fn of_key(key: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|compression| key.ends_with(compression.suffix()))
     }
@@ -135,7 +135,7 @@ impl FromStr for Compression {
 
     fn from_str(name: &str) -> Result<Self> {
         Self::ALL.into_iter().find(|known| known.as_str() == name).ok_or_else(|| {
-            let message = format!("{name:?} is no compression: give none, gzip or zstd");
+            let message = format!("unknown compression {name:?}: expected none, gzip or zstd");
             Error::invalid("compression", message)
         })
     }

@@ -19,7 +19,7 @@ pub enum ErrorKind {
     Ambiguous,
     /// The credentials do not allow it.
     Denied,
-    /// The queue or the bucket is not there. A missing object is no error.
+    /// The queue or the bucket is not there. A missing object is not an error.
     NotFound,
     /// The entry or the setting itself is at fault; the same request will never succeed.
     Invalid,

@@ -10,7 +10,7 @@ use crate::message::Message;
 use crate::reason::Reason;
 use crate::schema::Identified;
 
-/// A queue with visibility timeouts, as SQS is one.
+/// A queue with visibility timeouts, like SQS.
 ///
 /// # For users
 ///

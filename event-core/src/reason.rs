@@ -38,7 +38,7 @@ impl Reason {
     pub const CASE_CONFLICT: &'static str = "case_conflict";
     /// A key is the empty text, of which no column can be made.
     pub const EMPTY_KEY: &'static str = "empty_key";
-    /// A `\u` escape is one half of a surrogate pair, which is no character.
+    /// A `\u` escape is one half of a surrogate pair, which is not a character.
     pub const LONE_SURROGATE: &'static str = "lone_surrogate";
     /// Arrays and objects are nested deeper than readers go.
     pub const TOO_DEEP: &'static str = "too_deep";

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use crate::error::Result;
 
-/// A store of objects by key, as S3 is one.
+/// A store of objects by key, like S3.
 ///
 /// # For users
 ///

@@ -14,7 +14,7 @@ pub use synthetic::{Synthetic, SyntheticOptions};
 
 use event_core::{Error, Result};
 
-/// Refuses what is no share of a whole.
+/// Refuses what is not a share of a whole.
 fn check_rate(operation: &'static str, option: &str, rate: f64) -> Result<()> {
     if (0.0..=1.0).contains(&rate) {
         return Ok(());

@@ -76,7 +76,7 @@ impl ObjectStore for AnyOrder {
     }
 
     async fn list(&self, request: ListRequest) -> Result<Page> {
-        // Small ones most of the time: pages of a thousand are no pages in a test.
+        // Small ones most of the time: pages of a thousand are not pages in a test.
         let most = self.random(|rng| [1, 2, 3, 7, request.max][rng.usize(..5)]);
         let max = most.clamp(1, request.max.max(1));
         self.asked(self.inner.list(ListRequest { max, ..request })).await

@@ -23,7 +23,7 @@ impl S3Store {
     pub fn owned_by(self, account: &str) -> Result<Self> {
         if !name::is_account(account) {
             let message = format!(
-                "{OWNER_SETTING} is {account:?}, which is no AWS account: give its 12 digits"
+                "{OWNER_SETTING} is {account:?}, which is not an AWS account: give its 12 digits"
             );
             return Err(Error::invalid("configure", message));
         }

@@ -124,7 +124,7 @@ fn other_places_have_regions_of_other_forms() {
     }
     for none in ["r".repeat(64), "us_east_1".to_owned(), "\u{fc}s-east-1".to_owned()] {
         let error = check_region("AWS_REGION", &none).unwrap_err().to_string();
-        assert!(error.contains("which is no region"), "{error}");
+        assert!(error.contains("which is not a region"), "{error}");
     }
     assert!(check_region("AWS_REGION", "").unwrap_err().to_string().contains("set AWS_REGION"));
 }

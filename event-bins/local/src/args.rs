@@ -118,7 +118,7 @@ fn rate(text: &str) -> Result<Duration, String> {
     let rate = f64::from_str(text).map_err(|_| "give a number".to_owned())?;
     let interval = Duration::try_from_secs_f64(1.0 / rate).ok();
     interval
-        // One over minus infinity is no error but zero.
+        // One over minus infinity is not an error but zero.
         .filter(|interval| rate > 0.0 && *interval <= DAY)
         .ok_or_else(|| "give messages a second, more than 0 and at least one a day".to_owned())
 }

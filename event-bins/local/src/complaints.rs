@@ -28,13 +28,13 @@ struct Found {
 }
 
 impl Complaints {
-    /// `input` is the name of the input, `fate` what becomes of a line that is no event of this
+    /// `input` is the name of the input, `fate` what becomes of a line that is not an event of this
     /// schema.
     pub fn about(input: String, fate: &'static str, schema: Arc<dyn Schema>) -> Self {
         Self { input, fate, schema, found: Arc::default() }
     }
 
-    /// Looks at a line: at what it says if it is no record, else at the event in it. Events that
+    /// Looks at a line: at what it says if it is not a record, else at the event in it. Events that
     /// are invalid by intent are part of a sound stream and no reason to complain. `largest` is
     /// the most bytes that the queue takes in a message. Answers the complaint, but for those that
     /// are only counted.

@@ -51,7 +51,7 @@ fn log_format(text: &str) -> Result<LogFormat, String> {
 /// A filter from the text of a setting, or the default where that is empty; the error says what is
 /// wrong with it.
 ///
-/// A word that is no level would be a filter too: for a target of that name, which logs nothing at
+/// A word that is not a level would be a filter too: for a target of that name, which logs nothing at
 /// all of any other. So a target needs its level.
 pub fn filter(text: &str, default: &str) -> Result<EnvFilter, String> {
     let wrong = |why: &dyn std::fmt::Display| {
@@ -67,7 +67,7 @@ pub fn filter(text: &str, default: &str) -> Result<EnvFilter, String> {
     EnvFilter::try_new(directives.join(",")).map_err(|error| wrong(&error))
 }
 
-/// With the level as tracing calls it; the error is what is no level.
+/// With the level as tracing calls it; the error is what is not a level.
 fn directive(text: &str) -> Result<String, &str> {
     if text.ends_with(']') {
         return Ok(text.to_owned());

@@ -127,7 +127,7 @@ impl ObjectArgs {
         })
     }
 
-    /// Where messages go that are no events, in the layout of the prefix.
+    /// Where messages go that are not events, in the layout of the prefix.
     pub fn quarantine(
         manifest: &Manifest,
         store: Arc<dyn ObjectStore>,

@@ -52,7 +52,7 @@ pub struct Source {
 
 impl SourceArgs {
     /// Opens the source. `look` sees each line of the input: its number, its message, and what is
-    /// wrong with it if it is no record.
+    /// wrong with it if it is not a record.
     ///
     /// # Errors
     ///

@@ -8,7 +8,7 @@ use clap::Command;
 use event_core::Error;
 use strsim::osa_distance;
 
-/// The variables of all programs. One of another program is no misspelt one of this: they often
+/// The variables of all programs. One of another program is not a misspelt one of this: they often
 /// share a file of settings.
 pub const SETTINGS: &[&str] = &[
     "AWS_ENDPOINT_URL",

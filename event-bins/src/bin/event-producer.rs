@@ -129,7 +129,7 @@ async fn run(args: Args, shutdown: Shutdown) -> Result<(), Failure> {
     }
 }
 
-/// A line of the input that is no event is sent as it is: the consumer quarantines it.
+/// A line of the input that is not an event is sent as it is: the consumer quarantines it.
 fn look(complaints: Option<Complaints>) -> impl FnMut(u64, &Message, Option<&str>) {
     move |line, message, fault| {
         let largest = QueueLimits::SQS.message_bytes;

@@ -136,7 +136,11 @@ fn survives(
         consumer
             .until("a probe that fails", |_| (http::get(port, "/readyz").0 == 503).then_some(()));
         thread::sleep(AWAY);
-        assert_eq!(http::get(port, "/healthz").0, 200, "an outage is no reason to restart a pod");
+        assert_eq!(
+            http::get(port, "/healthz").0,
+            200,
+            "an outage is not a reason to restart a pod"
+        );
     });
     consumer.until("readiness", |_| (http::get(port, "/readyz").0 == 200).then_some(()));
     assert_eq!(producer.end().finished()["sent"], MESSAGES);

@@ -308,7 +308,7 @@ fn a_bucket_of_another_owner_ends_the_consumer_before_it_receives() {
     for (owner, text) in [
         ("", "account 000000000000's (STORE_EVENTS_BKT_OWNER)"),
         ("123456789012", "account 123456789012's (STORE_EVENTS_BKT_OWNER)"),
-        ("me", "STORE_EVENTS_BKT_OWNER is \"me\", which is no AWS account"),
+        ("me", "STORE_EVENTS_BKT_OWNER is \"me\", which is not an AWS account"),
     ] {
         refused(consumer.env("STORE_EVENTS_BKT_OWNER", owner), text);
     }

@@ -1,4 +1,4 @@
-//! What a line is that is no record.
+//! What a line is that is not a record.
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;

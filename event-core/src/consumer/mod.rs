@@ -86,21 +86,21 @@ impl Consumer {
         }
     }
 
-    /// With these options.
+    /// Sets the options.
     #[must_use]
     pub fn options(mut self, options: ConsumerOptions) -> Self {
         self.options = options;
         self
     }
 
-    /// With someone who counts.
+    /// Sets the observer.
     #[must_use]
     pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
         self.observer = observer;
         self
     }
 
-    /// With this retry loop, to share a budget or to fix the seed of the jitter.
+    /// Sets the retry loop, to share a budget or to fix the seed of the jitter.
     #[must_use]
     pub fn retry(mut self, retry: Retry) -> Self {
         self.retry = retry;

@@ -17,7 +17,7 @@ pub(super) enum Content {
 }
 
 impl Content {
-    /// The identity of what is in a line; none if it is no such line.
+    /// The identity of what is in a line; none if it is not such a line.
     pub(super) fn identity_of<'a>(&self, line: &'a [u8]) -> Option<Cow<'a, str>> {
         match self {
             Self::Events(schema) => schema.identity_of(line),

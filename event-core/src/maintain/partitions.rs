@@ -8,7 +8,7 @@ use crate::layout::names::is_hidden;
 use crate::schema::Partition;
 
 /// Calls this with each partition with these keys that has an object below a root, or with a key that is in none: by
-/// one request for each of them, however much is in it. Of a folder that is no partition the first
+/// one request for each of them, however much is in it. Of a folder that is not a partition the first
 /// key is told; beside partitions each, since they must not be passed over with it.
 pub(crate) async fn each_partition(
     store: &RetryingStore,

@@ -58,7 +58,7 @@ impl AttributeValue {
             };
             let shown: String = data_type.chars().take(100).collect();
             let message = format!(
-                "{shown:?} is no data type of {what}: expected {would_do}, or one of them with a label"
+                "{shown:?} is not a data type of {what}: expected {would_do}, or one of them with a label"
             );
             return Err(Error::invalid("attribute", message));
         }

@@ -24,7 +24,7 @@ pub(crate) struct Text<'a>(#[serde(borrow)] pub(crate) Cow<'a, str>);
 /// |---|---|
 /// | a `\u` escape that is one half of a surrogate pair | [`lone_surrogate`](Reason::LONE_SURROGATE) |
 /// | a value more than 128 levels deep, the event being the first | [`too_deep`](Reason::TOO_DEEP) |
-/// | a number that is no finite `f64`, a whole one that is no `i128`, an exponent over 308 of a zero | [`out_of_range`](Reason::OUT_OF_RANGE) |
+/// | a number that is not a finite `f64`, a whole one that is no `i128`, an exponent over 308 of a zero | [`out_of_range`](Reason::OUT_OF_RANGE) |
 /// | a key twice in an object | [`duplicate_key`](Reason::DUPLICATE_KEY) |
 /// | keys that differ only in case, in Unicode's sense, in an object or between the objects of an array | [`case_conflict`](Reason::CASE_CONFLICT) |
 /// | an empty key | [`empty_key`](Reason::EMPTY_KEY) |
@@ -41,7 +41,7 @@ pub fn readable_text(body: &[u8]) -> Result<&str, Reason> {
 }
 
 /// The value of a text field of a JSON object, which may be valid no further than to that field;
-/// none if it is not there, or is no text.
+/// none if it is not there, or is not text.
 pub fn identity_field<'a>(line: &'a [u8], field: &str) -> Option<Cow<'a, str>> {
     find(line, field).map(|Text(text)| text)
 }
@@ -94,7 +94,7 @@ pub(super) fn text_of(body: &[u8]) -> Result<&str, Reason> {
     })
 }
 
-/// Why a text could not be read: no JSON at all, or JSON that is no event or that readers refuse.
+/// Why a text could not be read: no JSON at all, or JSON that is not an event or that readers refuse.
 /// `fault` is what was found wrong with it, and `field` the one that was read last.
 #[cold]
 pub(super) fn refusal(

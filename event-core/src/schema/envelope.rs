@@ -7,7 +7,7 @@ use serde::de::IgnoredAny;
 use crate::message::Message;
 use crate::reason::Reason;
 
-/// `reason`, or a more telling one if the message is no event but an envelope around one, as SNS and
+/// `reason`, or a more telling one if the message is not an event but an envelope around one, as SNS and
 /// EventBridge make them: it has their keys, and no `identity` beside them.
 #[cold]
 pub(super) fn named(message: &Message, identity: &str, reason: Reason) -> Reason {

@@ -112,7 +112,7 @@ pub trait Schema: Send + Sync + 'static {
     }
 
     /// What can be told of a message for an audit, valid or not. Default: what `identify` finds, and
-    /// of what is no event the identity alone.
+    /// of what is not an event the identity alone.
     fn trace(&self, message: &Message) -> Trace {
         match self.identify(message) {
             Ok(found) => found.into(),

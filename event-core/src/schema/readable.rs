@@ -175,7 +175,7 @@ impl<'a> Walk<'a> {
         if !escaped {
             return Ok(Cow::Borrowed(self.text.get(start + 1..end).unwrap_or_default()));
         }
-        // Of what the grammar allows, only half a pair is no text.
+        // Of what the grammar allows, only half a pair is not text.
         let token = self.text.get(start..=end).unwrap_or_default();
         serde_json::from_str(token).map(|Text(text)| text).map_err(|_| {
             let what = "a \\u escape is one half of a surrogate pair";
@@ -192,7 +192,7 @@ impl<'a> Walk<'a> {
         &rest[..end]
     }
 
-    /// The next byte that is no white space.
+    /// The next byte that is not white space.
     fn next(&mut self) -> u8 {
         let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
         let space = rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r'));

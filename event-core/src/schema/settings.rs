@@ -81,7 +81,7 @@ impl SchemaSettings {
             ],
             other => {
                 return Err(invalid(format!(
-                    "there is no schema {other:?}: give retail or fields"
+                    "unknown schema {other:?}: expected retail or fields"
                 )));
             }
         };

@@ -87,7 +87,7 @@ impl BatchWriter {
         Self { log: Log::new(prefix, Arc::clone(&schema)), schema }
     }
 
-    /// With this retry loop, as [`StoreWriter::retry`](super::StoreWriter::retry).
+    /// Sets the retry loop, as [`StoreWriter::retry`](super::StoreWriter::retry).
     #[must_use]
     pub fn retry(mut self, retry: Retry) -> Self {
         self.log.prefix.retry = retry;
@@ -221,7 +221,7 @@ mod tests {
     use crate::mocks::{MockStore, delivery};
     use crate::schema::Retail;
 
-    /// Batches of two partitions make twice the objects; of none, what is no event is together.
+    /// Batches of two partitions make twice the objects; of none, what is not an event is together.
     #[test]
     fn events_share_a_group_if_and_only_if_they_share_a_partition() {
         let schema = Arc::new(Retail::default());

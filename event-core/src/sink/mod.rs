@@ -1,4 +1,4 @@
-//! Handlers that write to a store, and where what is no event goes.
+//! Handlers that write to a store, and where what is not an event goes.
 
 mod batch_writer;
 mod quarantine;

@@ -1,4 +1,4 @@
-//! Where messages go that are no valid events: beside the store, whole, with the reason.
+//! Where messages go that are not valid events: beside the store, whole, with the reason.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

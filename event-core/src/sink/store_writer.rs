@@ -35,7 +35,7 @@ use crate::store::{ObjectStore, PutMode, PutOutcome};
 /// | other bytes | [`Outcome::Quarantine`] with [`Reason::CONFLICT`] |
 /// | nothing or the event, of a day that was deleted | [`Outcome::Quarantine`] with [`Reason::TOO_OLD`] |
 ///
-/// What is no event is quarantined with the reason that the [`Schema`] gives.
+/// What is not an event is quarantined with the reason that the [`Schema`] gives.
 ///
 /// While the store fails, it tries again and keeps the messages: the consumer's bounds fill up,
 /// receiving stops, and no message uses up its deliveries. An error that is about the event

@@ -18,7 +18,7 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 /// A source that reads messages from a file or a pipe, one for each line, in the format of
 /// [`event_core::codec`]: captures, and quarantined messages as they are.
 ///
-/// A line that is no such record is no error: it becomes a message whose body is the line, so
+/// A line that is not such a record is not an error: it becomes a message whose body is the line, so
 /// that the consumer quarantines it where it can be found. Blank lines are skipped, and a byte order
 /// mark at the start. What a slow writer has written is answered at once, and memory does not grow
 /// with the file.
@@ -123,7 +123,7 @@ impl Replay {
         self
     }
 
-    /// Takes lines of any kind, the first as well, where what is no record means something to who
+    /// Takes lines of any kind, the first as well, where what is not a record means something to who
     /// [inspects](Self::inspect) it.
     #[must_use]
     pub fn any_lines(mut self) -> Self {
@@ -132,7 +132,7 @@ impl Replay {
     }
 
     /// Calls this with each line when its message is answered, in order: the number of the line
-    /// from 1, the message, and what is wrong with the line if it is no record.
+    /// from 1, the message, and what is wrong with the line if it is not a record.
     #[must_use]
     pub fn inspect(
         mut self,

@@ -40,7 +40,7 @@ fuzz_target!(|input: &[u8]| {
     let [a, b] = messages.each_ref().map(|(message, code)| {
         let key = |detail| layout.quarantine_key(message, &Reason::new(code.clone(), detail));
         let (one, other) = (key("one"), key("other"));
-        assert_eq!(one, other, "the detail is no part of the key");
+        assert_eq!(one, other, "the detail is not part of the key");
         is_the_key_of_the_message(&one, &layout, code);
         one
     });

@@ -86,13 +86,13 @@ impl<B: Backend + ?Sized> Case<B> {
 ///
 /// # Panics
 ///
-/// If the backend lacks something that is no promise: a name that was mistyped, or has changed,
+/// If the backend lacks something that is not a promise: a name that was mistyped, or has changed,
 /// would excuse nothing and mislead the reader.
 pub(super) fn trials<B: Backend + ?Sized>(cases: Vec<Case<B>>, backend: &Arc<B>) -> Vec<Trial> {
     let lacks = backend.lacks();
     for (promise, _) in lacks {
         let known = cases.iter().any(|case| case.name == *promise);
-        assert!(known, "{} lacks {promise:?}, which is no promise", backend.name());
+        assert!(known, "{} lacks {promise:?}, which is not a promise", backend.name());
     }
     let trial = |case: Case<B>| {
         let name = format!("{}::{}", backend.name(), case.name);
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "nothing lacks \"flight\", which is no promise")]
+    #[should_panic(expected = "nothing lacks \"flight\", which is not a promise")]
     fn to_lack_what_is_no_promise_is_refused() {
         trials(Vec::new(), &Arc::new(Nothing));
     }

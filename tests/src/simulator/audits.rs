@@ -80,7 +80,7 @@ async fn balances(
         Verdict::Unbalanced
     };
     let count = |kind| report.counts.get(&kind).copied().unwrap_or(0);
-    // Each event that was sent is in one place. What is no event may not say which one it is.
+    // Each event that was sent is in one place. What is not an event may not say which one it is.
     let places = report.stored.events + report.quarantined.events + report.missing;
     let holds = report.verdict == books
         && report.missing == missing

@@ -70,7 +70,7 @@ named! {
         Poison = "poison":
             "Some messages make every handler panic; those beside them must not suffer.";
         HostileInput = "hostile-input":
-            "Messages that are no events, or whose fields try to break keys and limits.";
+            "Messages that are not events, or whose fields try to break keys and limits.";
         Duplicates = "duplicates":
             "Producers send the same event more than once.";
         Conflicts = "conflicts":

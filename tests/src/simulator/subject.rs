@@ -26,7 +26,7 @@ pub trait Subject: Send + Sync + 'static {
     /// this loop, whose clock and jitter are the world's.
     fn handler(&self, store: Arc<dyn ObjectStore>, retry: Retry) -> Arc<dyn Handler>;
 
-    /// Where programs put what is no event. Unless it is written: an object for each message.
+    /// Where programs put what is not an event. Unless it is written: an object for each message.
     fn quarantine(&self, store: Arc<dyn ObjectStore>) -> Quarantine {
         Quarantine::new(store, Layout::default())
     }

@@ -123,7 +123,7 @@ impl Traffic {
         self.fates.values().map(|(message, fate)| (message, fate))
     }
 
-    /// The name of the event that has this body; none if it is no event that anyone sent.
+    /// The name of the event that has this body; none if it is not an event that anyone sent.
     pub fn name_of(&self, body: &Bytes) -> Option<&EventName> {
         self.by_body.get(body)
     }
@@ -241,7 +241,7 @@ fn as_list(event: &str) -> String {
     format!("[{}, false, false]", values[..values.len() - 1].join(", "))
 }
 
-/// Messages that are no events, whole: as many ways to be wrong as a consumer has to tell apart.
+/// Messages that are not events, whole: as many ways to be wrong as a consumer has to tell apart.
 fn hostile(message_bytes: usize) -> Vec<(Message, Fate)> {
     let good = event("h", "2026-11-22", 1, "");
     let without = |field: &str| good.replacen(&format!("\"{field}\""), "\"another\"", 1);

@@ -206,7 +206,7 @@ async fn an_object_that_is_not_what_its_claim_says_is_left_alone_and_told() {
     let late = Odd { taken, ..Odd::from(&store) };
     let report = compactor(late).run(&Shutdown::never()).await.unwrap();
     let told: Vec<_> = report.faults.into_values().collect();
-    assert!(told[0].contains("does not hold what its entry claims"), "{told:?}");
+    assert!(told[0].contains("does not hold what its claim names"), "{told:?}");
     // What is beside it does not wait for a hand.
     assert!(!report.partitions.is_empty());
     assert_eq!(told.len(), 1);

@@ -198,7 +198,7 @@ async fn the_first_hundred_of_each_kind_are_listed() {
         (FindingKind::Foreign, 105),
     ];
     assert_eq!(report.counts, kinds.into());
-    // What holds no event is no object of events.
+    // What holds no event is not an object of events.
     assert_eq!((report.stored.objects, report.stored.records), (251, 370));
     for (kind, _) in kinds {
         let listed: Vec<_> =

@@ -1,4 +1,4 @@
-//! Attributes that are no text.
+//! Attributes that are not text.
 
 use std::sync::Arc;
 

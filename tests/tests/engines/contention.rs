@@ -168,7 +168,7 @@ async fn writers_of_one_partition_lose_few_puts_and_each_has_its_share() {
     assert!(alone.stored[0] >= 16 * SECONDS as usize, "alone it need not wait");
 }
 
-/// A drain stores what is held: that others want the head as well is no reason to give it back.
+/// A drain stores what is held: that others want the head as well is not a reason to give it back.
 #[tokio::test(start_paused = true)]
 async fn writers_that_are_told_to_stop_store_what_they_hold_at_once() {
     fastrand::seed(7);

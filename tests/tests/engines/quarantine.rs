@@ -183,7 +183,7 @@ async fn messages_that_differ_in_an_attribute_alone_are_two() {
     assert_eq!(found.into_iter().map(|(message, _)| message).collect::<Vec<_>>(), three);
 }
 
-/// Bytes that are no text, and line breaks, among them.
+/// Bytes that are not text, and line breaks, among them.
 #[tokio::test(start_paused = true)]
 async fn messages_are_kept_byte_for_byte() {
     let mem = MemStore::new();

@@ -95,7 +95,7 @@ fn values_of_attributes_have_the_types_that_sqs_takes() {
         (text("1e999"), "Number", false),
         (text("12345678901234567890123456789012345678"), "Number", true),
         (text("123456789012345678901234567890123456789"), "Number", false),
-        // Those of an exponent are no digits of the number.
+        // Those of an exponent are not digits of the number.
         (text("12345678901234567890123456789012345678e10"), "Number", true),
         (text("12345678901234567890123456789012345678E10"), "Number", true),
         (text("-1.2345678901234567890123456789012345678"), "Number", true),

@@ -1,4 +1,4 @@
-//! What is given by `--input`, and what of it is no message.
+//! What is given by `--input`, and what of it is not a message.
 
 use super::*;
 

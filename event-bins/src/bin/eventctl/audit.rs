@@ -134,7 +134,7 @@ async fn sent_events(file: &Path, schema: Arc<dyn Schema>) -> Result<ExpectedEve
     Ok(events)
 }
 
-/// Of a line that is no message.
+/// Of a line that is not a message.
 fn add_line(events: &mut ExpectedEvents, line: &[u8]) -> Result<(), &'static str> {
     const NOTHING: &str = "give a message, the body of one, or an identity";
     const NOT_UTF8: &str = "this is not UTF-8: give a message, the body of one, or an identity";

@@ -65,7 +65,7 @@ impl Merged<'_> {
                     listed.insert(slot);
                 }
                 None => {
-                    let what = "this is no entry of a compaction:";
+                    let what = "not a valid claim of a compaction:";
                     findings.add(Finding::new(FindingKind::Foreign, key, what));
                 }
             }
@@ -77,7 +77,7 @@ impl Merged<'_> {
             match self.store.get(&key).await?.map(|entry| Claim::decode(&entry)) {
                 Some(Some(claim)) => claims.push((slot, claim)),
                 Some(None) => {
-                    let what = "this is no entry of a compaction:";
+                    let what = "not a valid claim of a compaction:";
                     findings.add(Finding::new(FindingKind::Unreadable, key, what));
                 }
                 None => {

@@ -103,14 +103,14 @@ impl Audit {
         self
     }
 
-    /// With this retry loop.
+    /// Sets the retry loop.
     #[must_use]
     pub fn retry(mut self, retry: Retry) -> Self {
         self.store.retry = retry;
         self
     }
 
-    /// Reads everything and reports. What may heal by itself is tried again for 30 s, and is no
+    /// Reads everything and reports. Transient errors are retried for 30 s, and is no
     /// finding.
     ///
     /// # Errors

@@ -114,7 +114,7 @@ impl<'a> Objects<'a> {
                 }
             }
             Err(reason) => {
-                seen.found(FindingKind::Foreign, format!("this is no valid event ({reason}):"));
+                seen.found(FindingKind::Foreign, format!("not a valid event ({reason}):"));
             }
         }
         Ok(seen)
@@ -131,7 +131,7 @@ impl<'a> Objects<'a> {
                     let is_elsewhere = event.partition != *self.partition;
                     is_elsewhere.then(|| format!("belongs to {}", event.partition))
                 }
-                Err(reason) => Some(format!("is no valid event ({reason})")),
+                Err(reason) => Some(format!("is not a valid event ({reason})")),
             };
             if let Some(fault) = fault {
                 let what = format!("line {} {fault}, in", number + 1);

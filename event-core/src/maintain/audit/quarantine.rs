@@ -155,9 +155,9 @@ async fn read(
             Ok(lines) => found.extend(lines_of(&lines).zip(1_u64..).map(|(line, number)| {
                 match codec::decode_quarantined(line) {
                     Ok(message) => Ok(quarantined_message(schema, &key, message, day)),
-                    Err(fault) => {
-                        unreadable(format!("line {number} is no quarantined message ({fault}), in"))
-                    }
+                    Err(fault) => unreadable(format!(
+                        "line {number} is not a quarantined message ({fault}), in"
+                    )),
                 }
             })),
             Err(error) => found.push(unreadable(format!("{error}, in"))),
@@ -169,7 +169,7 @@ async fn read(
 /// The message that is an object of its own; or what is wrong with that.
 fn message_in(layout: &Layout, key: &str, line: &[u8]) -> Result<(Message, Reason), String> {
     let (message, reason) = codec::decode_quarantined(line)
-        .map_err(|fault| format!("this is no quarantined message ({fault}):"))?;
+        .map_err(|fault| format!("not a quarantined message ({fault}):"))?;
     let expected = layout.quarantine_key(&message, &reason);
     if expected != key {
         return Err(format!("the key of the message in it is {expected}, not"));

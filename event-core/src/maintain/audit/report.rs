@@ -127,7 +127,7 @@ pub enum FindingKind {
     WrongData,
     /// A merged object that no claim names.
     Unclaimed,
-    /// What is no event, or not under the key of it.
+    /// What is not an event, or not under the key of it.
     Foreign,
     /// A claim of a compaction without its object: the next compaction makes it.
     OpenClaim,

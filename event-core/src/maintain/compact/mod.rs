@@ -119,7 +119,7 @@ impl Compactor {
         Ok(self)
     }
 
-    /// With this retry loop.
+    /// Sets the retry loop.
     #[must_use]
     pub fn retry(mut self, retry: Retry) -> Self {
         self.store.retry = retry;
@@ -176,7 +176,7 @@ impl Compactor {
             let key = self.layout.claim_key(partition, slot);
             if let Some(entry) = self.store.get(&key).await? {
                 let claim = Claim::decode(&entry)
-                    .ok_or_else(|| fault(&key, "is no entry of a compaction"))?;
+                    .ok_or_else(|| fault(&key, "is not a valid claim of a compaction"))?;
                 for source in &claim.sources {
                     unclaimed.remove(source);
                 }
@@ -243,7 +243,7 @@ impl Compactor {
             let lines = |object| compression.decompress(object).ok();
             let there = self.store.get(&key).await?.and_then(lines);
             if there.is_none() || there != lines(object) {
-                return Err(fault(&key, "does not hold what its entry claims"));
+                return Err(fault(&key, "does not hold what its claim names"));
             }
         }
         Ok(size)
@@ -251,6 +251,6 @@ impl Compactor {
 }
 
 fn fault(key: &str, what: &str) -> Error {
-    let message = format!("{key} {what}: see what eventctl audit says of its partition");
+    let message = format!("{key} {what}: an audit says what is wrong with its partition");
     Error::invalid("compact", message)
 }

@@ -63,8 +63,8 @@ fn what_is_no_event_is_told_by_its_fields() {
     }
     for (at, code, detail) in [
         (r#", "at": "yesterday""#, Reason::OUT_OF_RANGE, "at \"yesterday"),
-        (r#", "at": 1763849808"#, Reason::WRONG_TYPE, "at is no text"),
-        (r#", "at": null"#, Reason::WRONG_TYPE, "at is no text"),
+        (r#", "at": 1763849808"#, Reason::WRONG_TYPE, "at is not text"),
+        (r#", "at": null"#, Reason::WRONG_TYPE, "at is not text"),
         ("", Reason::MISSING_FIELD, "at is not there"),
     ] {
         let at = Message::new(format!(r#"{{"ride_id": "r", "kind": "x"{at}}}"#));

@@ -288,7 +288,7 @@ async fn bare_events_get_the_attributes_that_were_given() {
     let mut source = of("{}  \n \t{} \r\r\n\r\n{}\r").bodies(attributes.clone());
     let expected = [message("{}  "), message(" \t{} \r"), message("{}")];
     assert_eq!(read_all(&mut source, 10).await, expected);
-    // What is no event is for the consumer to say.
+    // What is not an event is for the consumer to say.
     let mut source = of("no event\n{\"body\": \"{}\"}\n").bodies(attributes.clone());
     let expected = [message("no event"), message("{\"body\": \"{}\"}")];
     assert_eq!(read_all(&mut source, 10).await, expected);

@@ -71,7 +71,7 @@ pub(super) async fn head_tells_size_and_time(backend: Arc<dyn StoreBackend>) {
     shelf.put("a", "and longer", PutMode::Overwrite).await;
     let longer = expect_head(&shelf, 10).await;
 
-    // To leave it alone is no write.
+    // To leave it alone is not a write.
     assert_eq!(shelf.put("a", "x", PutMode::Create).await, PutOutcome::Exists);
     assert_eq!(expect_head(&shelf, 10).await, longer);
 }

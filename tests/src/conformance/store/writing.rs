@@ -129,7 +129,7 @@ async fn read(shelf: &Shelf) {
 
 fn expect_size(size: u64) {
     let whole = (0..251).any(|n| version(n).len() as u64 == size);
-    assert!(whole, "{size} bytes are no whole object");
+    assert!(whole, "{size} bytes are not the whole object");
 }
 
 /// Writes and deletes beside the others, where they write: a store that cleans up behind a delete

@@ -37,6 +37,8 @@ pub trait Backend: Send + Sync + 'static {
 pub struct Case<B: ?Sized> {
     /// The promise, by the name that the documentation of the trait gives it.
     pub name: &'static str,
+    /// What the documentation of the trait says under that name.
+    pub promise: &'static str,
     pub(super) on_threads: bool,
     pub(super) run: fn(Arc<B>) -> BoxFuture<'static, ()>,
 }
@@ -48,8 +50,13 @@ const LIMIT: Duration = Duration::from_secs(60);
 const GRACE: Duration = Duration::from_secs(10);
 
 impl<B: Backend + ?Sized> Case<B> {
-    /// Holds the backend to the promise; the error says what was seen instead.
+    /// Holds the backend to the promise; the error says what was seen instead, and the promise.
     pub fn check(&self, backend: Arc<B>) -> Result<(), String> {
+        let Self { name, promise, .. } = self;
+        self.run(backend).map_err(|seen| format!("{seen}\nthe promise: `{name}`: {promise}"))
+    }
+
+    fn run(&self, backend: Arc<B>) -> Result<(), String> {
         let runtime = self.runtime(backend.clock());
         let run = self.run;
         let (done, outcome) = mpsc::sync_channel(1);
@@ -110,15 +117,32 @@ pub(super) fn trials<B: Backend + ?Sized>(cases: Vec<Case<B>>, backend: &Arc<B>)
 /// Lists cases under the names of their functions; those after `on_threads` run on several
 /// threads, by the wall clock, whatever the backend's clock is.
 macro_rules! cases {
-    ($($(#[$threads:ident])? $module:ident::$name:ident,)*) => {
+    ($($(#[$threads:ident])? $module:ident::$name:ident => $promise:literal,)*) => {
         vec![$($crate::conformance::Case {
             name: stringify!($name),
+            promise: $promise,
             on_threads: false $(|| stringify!($threads) == "on_threads")?,
             run: |backend| Box::pin($module::$name(backend)),
         }),*]
     };
 }
 pub(super) use cases;
+
+/// Fails the case, with what was expected and what was seen, unless both are the same.
+macro_rules! same {
+    ($seen:expr, $expected:expr $(,)?) => {
+        crate::conformance::case::same!($seen, $expected, "{}", stringify!($seen))
+    };
+    ($seen:expr, $expected:expr, $($what:tt)+) => {
+        match (&$seen, &$expected) {
+            (seen, expected) if *seen == *expected => {}
+            (seen, expected) => {
+                panic!("{}: expected {expected:?}, got {seen:?}", format_args!($($what)+))
+            }
+        }
+    };
+}
+pub(super) use same;
 
 /// What a task of a case answered; its panic is the case's own.
 pub(super) async fn joined<T>(task: JoinHandle<T>) -> T {
@@ -162,20 +186,31 @@ mod tests {
     }
 
     fn case(name: &'static str, run: fn(Arc<Nothing>) -> BoxFuture<'static, ()>) -> Case<Nothing> {
-        Case { name, on_threads: false, run }
+        Case { name, promise: "it is kept", on_threads: false, run }
     }
 
     #[test]
     fn a_case_that_hangs_fails() {
         let hangs = case("hangs", |_| Box::pin(std::future::pending()));
         let fault = hangs.check(Arc::new(Nothing)).unwrap_err();
-        assert_eq!(fault, "it did not end within 60s");
+        assert_eq!(fault, "it did not end within 60s\nthe promise: `hangs`: it is kept");
     }
 
     #[test]
     fn a_case_that_panics_fails_with_its_text() {
         let panics = case("panics", |_| Box::pin(async { panic!("{} is wrong", 1) }));
-        assert_eq!(panics.check(Arc::new(Nothing)), Err("1 is wrong".to_owned()));
+        let fault = panics.check(Arc::new(Nothing)).unwrap_err();
+        assert_eq!(fault, "1 is wrong\nthe promise: `panics`: it is kept");
+    }
+
+    #[test]
+    fn what_differs_is_told_as_expected_and_seen() {
+        let differs = case("differs", |_| Box::pin(async { same!(1 + 1, 3, "the {}", "sum") }));
+        let fault = differs.check(Arc::new(Nothing)).unwrap_err();
+        assert_eq!(fault.lines().next(), Some("the sum: expected 3, got 2"));
+        let differs = case("differs", |_| Box::pin(async { same!(1 + 1, 3) }));
+        let fault = differs.check(Arc::new(Nothing)).unwrap_err();
+        assert_eq!(fault.lines().next(), Some("1 + 1: expected 3, got 2"));
     }
 
     #[test]

@@ -51,7 +51,7 @@ mod store;
 
 pub use case::{Backend, Case};
 pub use clock::Clock;
-pub use queue::{QueueBackend, queue_cases, queue_trials};
+pub use queue::{QueueBackend, queue_cases, queue_clock, queue_trials};
 pub use source::{SourceBackend, sample, source_cases, source_trials};
 pub use store::{StoreBackend, store_cases, store_trials};
 
@@ -59,36 +59,70 @@ pub use store::{StoreBackend, store_cases, store_trials};
 mod tests {
     use super::*;
 
-    fn numbered(source: &str) -> Vec<&str> {
-        let lines = source.lines().filter_map(|line| {
-            let (number, rest) = line.trim().strip_prefix("/// ")?.split_once(". `")?;
-            Some((number.parse::<usize>().ok()?, rest.split_once('`')?.0))
-        });
-        let (numbers, names): (Vec<_>, Vec<_>) = lines.unzip();
-        let expected: Vec<_> = (1..=names.len()).collect();
-        assert_eq!(numbers, expected, "the promises are numbered from 1");
-        names
+    /// The numbered promises of a trait's documentation, by name, without links.
+    fn numbered(source: &str) -> Vec<(String, String)> {
+        let mut promises: Vec<(String, String)> = Vec::new();
+        let mut is_open = false;
+        for line in source.lines().map(str::trim) {
+            let text = line.strip_prefix("///").map(str::trim).filter(|text| !text.is_empty());
+            let Some(text) = text.filter(|text| !text.starts_with('#')) else {
+                is_open = false;
+                continue;
+            };
+            let numbered =
+                text.split_once(". `").filter(|(number, _)| number.parse::<u8>().is_ok());
+            if let Some((number, rest)) = numbered {
+                assert_eq!(
+                    number,
+                    (promises.len() + 1).to_string(),
+                    "promises are numbered from 1"
+                );
+                let (name, promise) = rest.split_once("`: ").expect("a name and a promise");
+                promises.push((name.to_owned(), promise.to_owned()));
+                is_open = true;
+            } else if let Some((_, promise)) = promises.last_mut().filter(|_| is_open) {
+                promise.push(' ');
+                promise.push_str(text);
+            }
+        }
+        promises.iter_mut().for_each(|(_, promise)| *promise = without_links(promise));
+        promises
     }
 
-    fn names<B: ?Sized>(cases: &[Case<B>]) -> Vec<&str> {
-        cases.iter().map(|case| case.name).collect()
+    fn without_links(text: &str) -> String {
+        let mut plain = String::new();
+        let mut rest = text;
+        while let Some((before, link)) = rest.split_once('[') {
+            let (label, after) = link.split_once(']').expect("a link ends");
+            plain.push_str(before);
+            plain.push_str(label);
+            rest = after;
+            if let Some(target) = after.strip_prefix('(') {
+                rest = target.split_once(')').expect("a target ends").1;
+            }
+        }
+        plain + rest
+    }
+
+    fn cases<B: ?Sized>(cases: &[Case<B>]) -> Vec<(String, String)> {
+        cases.iter().map(|case| (case.name.to_owned(), case.promise.to_owned())).collect()
     }
 
     #[test]
     fn each_promise_of_a_queue_has_a_case() {
         let promises = numbered(include_str!("../../../event-core/src/queue.rs"));
-        assert_eq!(names(&queue_cases()), promises);
+        assert_eq!(cases(&queue_cases()), promises);
     }
 
     #[test]
     fn each_promise_of_a_store_has_a_case() {
         let promises = numbered(include_str!("../../../event-core/src/store.rs"));
-        assert_eq!(names(&store_cases()), promises);
+        assert_eq!(cases(&store_cases()), promises);
     }
 
     #[test]
     fn each_promise_of_a_source_has_a_case() {
         let promises = numbered(include_str!("../../../event-core/src/source.rs"));
-        assert_eq!(names(&source_cases()), promises);
+        assert_eq!(cases(&source_cases()), promises);
     }
 }

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use event_core::{EventSource, Message};
 use libtest_mimic::Trial;
 
-use super::case::{Backend, Case, cases, poll_once, trials};
+use super::case::{Backend, Case, cases, poll_once, same, trials};
 
 /// Makes sources for the cases.
 #[async_trait]
@@ -20,10 +20,10 @@ pub trait SourceBackend: Backend {
 pub fn source_cases() -> Vec<Case<dyn SourceBackend>> {
     use self as source;
     cases![
-        source::batches_keep_to_their_maximum,
-        source::the_end_is_the_end,
-        source::an_abandoned_read_loses_nothing,
-        source::order_is_kept,
+        source::batches_keep_to_their_maximum => "`next_batch` answers 1 to `max` messages, or an empty list at the end.",
+        source::the_end_is_the_end => "after an empty list come only empty lists.",
+        source::an_abandoned_read_loses_nothing => "dropping the future before it is ready loses no message; the next call answers it.",
+        source::order_is_kept => "what is read does not depend on the size of the batches.",
     ]
 }
 
@@ -65,7 +65,7 @@ async fn the_end_is_the_end(backend: Arc<dyn SourceBackend>) {
         let read = read(&mut *source, &[7], most).await.len();
         assert!(read < most, "{read} messages and no end");
         for max in [1, MESSAGES, 1] {
-            assert_eq!(next_batch(&mut *source, max).await, [], "after the end");
+            same!(next_batch(&mut *source, max).await, [], "after the end");
         }
     }
 }

@@ -8,6 +8,7 @@ use tokio::time::{Instant, sleep};
 
 use super::QueueBackend;
 use super::probe::{LONG, Probe, secs};
+use crate::conformance::case::same;
 use crate::conformance::clock::eventually;
 
 pub(super) async fn redrive_moves_to_the_dead_letter_queue(backend: Arc<dyn QueueBackend>) {
@@ -20,7 +21,7 @@ pub(super) async fn redrive_moves_to_the_dead_letter_queue(backend: Arc<dyn Queu
         dead.expect_nothing(Duration::ZERO).await;
         let seen = probe.collect(2, secs(1)).await;
         for seen in &seen {
-            assert_eq!(seen.delivery.receive_count, received);
+            same!(seen.delivery.receive_count, received);
         }
         if received == 2 {
             probe.delete(seen[1].receipt()).await;
@@ -32,7 +33,7 @@ pub(super) async fn redrive_moves_to_the_dead_letter_queue(backend: Arc<dyn Queu
         let mut seen = dead.receive(1, Duration::ZERO, LONG).await;
         seen.pop().ok_or("nothing on the dead-letter queue".to_owned())
     });
-    assert_eq!(moved.await.delivery.message, doomed);
+    same!(moved.await.delivery.message, doomed);
     dead.expect_nothing(secs(1)).await;
     probe.expect_nothing(Duration::ZERO).await;
 }
@@ -60,7 +61,7 @@ pub(super) async fn depth_counts_by_state(backend: Arc<dyn QueueBackend>) {
 
 pub(super) async fn depth_tells_the_age_of_the_oldest(backend: Arc<dyn QueueBackend>) {
     let probe = Probe::new(&*backend).await;
-    assert_eq!(depth(&probe).await.oldest, None, "the age on an empty queue");
+    same!(depth(&probe).await.oldest, None, "the age on an empty queue");
     let mut sent = Vec::new();
     for body in ["a", "b"] {
         let before = Instant::now();
@@ -75,7 +76,7 @@ pub(super) async fn depth_tells_the_age_of_the_oldest(backend: Arc<dyn QueueBack
     probe.delete(seen[0].receipt()).await;
     expect_age(&probe, sent[1]).await;
     probe.delete(seen[1].receipt()).await;
-    assert_eq!(depth(&probe).await.oldest, None, "the age on a queue that is empty again");
+    same!(depth(&probe).await.oldest, None, "the age on a queue that is empty again");
 }
 
 /// Waits until the depth is so many visible, in flight and delayed.

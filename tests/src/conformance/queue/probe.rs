@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::QueueBackend;
 use crate::conformance::Clock;
+use crate::conformance::case::same;
 
 /// A time that no case outlasts.
 pub(super) const LONG: Duration = Duration::from_secs(120);
@@ -70,7 +71,7 @@ impl Probe {
         let mut ids = Vec::new();
         for batch in messages.chunks(self.limits().batch_entries) {
             let outcomes = self.queue.send(batch).await;
-            assert_eq!(outcomes.len(), batch.len(), "outcomes of a send");
+            same!(outcomes.len(), batch.len(), "outcomes of a send");
             let accepted = outcomes.into_iter().map(|outcome| {
                 outcome.unwrap_or_else(|error| panic!("a message was refused: {error}"))
             });

@@ -2,12 +2,31 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
 use super::QueueBackend;
 use super::probe::{LONG, Probe, secs};
-use crate::conformance::case::joined;
+use crate::conformance::Clock;
+use crate::conformance::case::{joined, same};
+
+/// By its own clock a backend cannot be found out: the suite waits as long as it does.
+pub(super) async fn goes_by_its_clock(backend: Arc<dyn QueueBackend>) {
+    let probe = Probe::new(&*backend).await;
+    if probe.clock != Clock::Paused {
+        return;
+    }
+    probe.send(&["a"]).await;
+    probe.one(secs(2)).await;
+    sleep(secs(3)).await;
+    let again = probe.receive(1, Duration::ZERO, LONG).await;
+    assert!(
+        !again.is_empty(),
+        "a message that was hidden for 2 s is hidden after 3 s of tokio's paused clock: the queue \
+         seems to go by a clock of its own, for which a backend answers Clock::WALL"
+    );
+}
 
 pub(super) async fn receive_keeps_to_its_maximum(backend: Arc<dyn QueueBackend>) {
     let probe = Probe::new(&*backend).await;
@@ -25,7 +44,7 @@ pub(super) async fn receive_keeps_to_its_maximum(backend: Arc<dyn QueueBackend>)
     // What did not fit stays on the queue.
     let rest = probe.collect(bodies.len() - received.len(), LONG).await;
     received.extend(rest.iter().map(|seen| seen.body().to_vec()));
-    assert_eq!(received.len(), bodies.len(), "different messages");
+    same!(received.len(), bodies.len(), "different messages");
 }
 
 pub(super) async fn receive_waits_no_longer_than_asked(backend: Arc<dyn QueueBackend>) {
@@ -57,16 +76,16 @@ pub(super) async fn receive_wakes_on_arrival(backend: Arc<dyn QueueBackend>) {
     let mut bodies = HashSet::new();
     for waiter in waiters {
         let seen = joined(waiter).await;
-        assert_eq!(seen.len(), 1, "deliveries for one who waited");
+        same!(seen.len(), 1, "deliveries for one who waited");
         probe.clock.soon_after(sent, seen[0].answered, "a receive that waited was woken");
         bodies.insert(seen[0].body().to_vec());
     }
-    assert_eq!(bodies.len(), 2, "different messages");
+    same!(bodies.len(), 2, "different messages");
 
     // What is there already is not waited for.
     probe.send(&["c"]).await;
     let seen = probe.receive(1, wait, LONG).await;
-    assert_eq!(seen.len(), 1, "deliveries where one message was");
+    same!(seen.len(), 1, "deliveries where one message was");
     probe.clock.soon_after(seen[0].asked, seen[0].answered, "a receive answered what was there");
 }
 
@@ -101,11 +120,11 @@ pub(super) async fn messages_that_are_not_deleted_come_back(backend: Arc<dyn Que
     for _ in 0..2 {
         let again = probe.collect(2, visibility).await;
         for (n, (before, after)) in earlier.iter().zip(&again).enumerate() {
-            assert_eq!(before.body(), after.body());
-            assert_eq!([&before.delivery.id, &after.delivery.id], [&ids[n]; 2]);
+            same!(before.body(), after.body());
+            same!([&before.delivery.id, &after.delivery.id], [&ids[n]; 2]);
             let sent_at = [before.delivery.sent_at, after.delivery.sent_at];
-            assert_eq!(sent_at[0], sent_at[1], "two deliveries were sent at different times");
-            assert_ne!(before.receipt(), after.receipt(), "two deliveries share a receipt");
+            same!(sent_at[0], sent_at[1], "two deliveries were sent at different times");
+            assert!(before.receipt() != after.receipt(), "two deliveries share a receipt");
             let due = before.answered + visibility;
             probe.clock.soon_after(due, after.answered, "a message came back");
         }
@@ -118,10 +137,10 @@ pub(super) async fn deliveries_are_counted(backend: Arc<dyn QueueBackend>) {
     probe.send(&["a"]).await;
     for expected in 1..=3 {
         let seen = probe.one(secs(1)).await;
-        assert_eq!(seen.delivery.receive_count, expected);
+        same!(seen.delivery.receive_count, expected);
     }
     probe.send(&["b"]).await;
     let seen = probe.collect(2, LONG).await;
     let counts: Vec<_> = seen.iter().map(|seen| seen.delivery.receive_count).collect();
-    assert_eq!(counts, [4, 1], "each message has a count of its own");
+    same!(counts, [4, 1], "each message has a count of its own");
 }

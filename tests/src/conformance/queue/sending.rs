@@ -7,10 +7,11 @@ use tokio::time::Instant;
 
 use super::QueueBackend;
 use super::probe::{LONG, Probe, secs};
+use crate::conformance::case::same;
 
 pub(super) async fn send_reports_each_entry(backend: Arc<dyn QueueBackend>) {
     let probe = Probe::new(&*backend).await;
-    assert_eq!(probe.queue.send(&[]).await.len(), 0, "outcomes of an empty batch");
+    same!(probe.queue.send(&[]).await.len(), 0, "outcomes of an empty batch");
 
     let mut batch: Vec<_> = (0..probe.limits().batch_entries)
         .map(|n| Message::new(format!("message {n:05}")))
@@ -18,14 +19,14 @@ pub(super) async fn send_reports_each_entry(backend: Arc<dyn QueueBackend>) {
     let refused = batch.len() / 2;
     batch[refused] = too_large(probe.limits());
     let outcomes = probe.queue.send(&batch).await;
-    assert_eq!(outcomes.len(), batch.len(), "outcomes of a batch");
+    same!(outcomes.len(), batch.len(), "outcomes of a batch");
 
     let received = probe.collect(batch.len() - 1, LONG).await;
     for (n, (message, outcome)) in batch.iter().zip(outcomes).enumerate() {
         let seen = received.iter().find(|seen| seen.body() == message.body);
         match (outcome, seen) {
             (Ok(id), Some(seen)) if n != refused => {
-                assert_eq!(seen.delivery.id, id, "the outcome of entry {n} is another's");
+                same!(seen.delivery.id, id, "the outcome of entry {n} is another's");
             }
             (Err(_), None) if n == refused => {}
             (outcome, seen) => panic!(
@@ -44,12 +45,12 @@ pub(super) async fn send_refuses_what_is_too_large(backend: Arc<dyn QueueBackend
     let [Ok(_), Err(error), Ok(_)] = &outcomes[..] else {
         panic!("the second of three is too large: {outcomes:?}");
     };
-    assert_eq!(error.kind(), ErrorKind::TooLarge, "{error}");
+    same!(error.kind(), ErrorKind::TooLarge, "{error}");
 
     let largest = message_of(probe.limits().message_bytes.min(probe.limits().batch_bytes));
     probe.send_messages(std::slice::from_ref(&largest)).await;
     let received = probe.collect(3, LONG).await;
-    assert_eq!([received[0].body(), received[1].body()], [b"before", b"beside"]);
+    same!([received[0].body(), received[1].body()], [b"before", b"beside"]);
     assert!(received[2].delivery.message == largest, "the largest message has changed");
     probe.expect_nothing(secs(1)).await;
 }
@@ -108,13 +109,13 @@ pub(super) async fn messages_survive_as_they_are(backend: Arc<dyn QueueBackend>)
     for message in strange {
         match probe.queue.send(std::slice::from_ref(&message)).await.remove(0) {
             Ok(_) => expected.push(message),
-            Err(error) => assert_eq!(error.kind(), ErrorKind::Invalid, "{message:?}: {error}"),
+            Err(error) => same!(error.kind(), ErrorKind::Invalid, "{message:?}: {error}"),
         }
     }
     let received = probe.collect(expected.len(), LONG).await;
     expected.sort_by(|a, b| a.body.cmp(&b.body));
     for (seen, sent) in received.iter().zip(&expected) {
-        assert_eq!(&seen.delivery.message, sent);
+        same!(&seen.delivery.message, sent);
     }
 }
 
@@ -127,7 +128,7 @@ pub(super) async fn delay_hides_new_messages(backend: Arc<dyn QueueBackend>) {
     let seen = probe.one(LONG).await;
     probe.clock.not_before(before + delay, seen.answered, "a delayed message came");
     probe.clock.soon_after(sent + delay, seen.answered, "a delayed message came");
-    assert_eq!(seen.delivery.receive_count, 1);
+    same!(seen.delivery.receive_count, 1);
 }
 
 fn typed(value: AttributeValue, data_type: &'static str) -> AttributeValue {
@@ -135,7 +136,7 @@ fn typed(value: AttributeValue, data_type: &'static str) -> AttributeValue {
 }
 
 fn expect_refusal(outcomes: &[Result<MessageId>], entries: usize) {
-    assert_eq!(outcomes.len(), entries, "outcomes of a batch that is refused");
+    same!(outcomes.len(), entries, "outcomes of a batch that is refused");
     for outcome in outcomes {
         match outcome {
             Err(error) => assert!(error.is_about_entry(), "{:?}: {error}", error.kind()),

@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 
 use super::QueueBackend;
 use super::probe::{LONG, Probe, secs};
-use crate::conformance::case::joined;
+use crate::conformance::case::{joined, same};
 
 pub(super) async fn delete_removes(backend: Arc<dyn QueueBackend>) {
     let probe = Probe::new(&*backend).await;
@@ -17,7 +17,7 @@ pub(super) async fn delete_removes(backend: Arc<dyn QueueBackend>) {
     let seen = probe.collect(3, visibility).await;
     let outcomes = probe.queue.delete(&[seen[0].receipt(), seen[1].receipt()]).await;
     assert!(matches!(outcomes[..], [Ok(()), Ok(())]), "{outcomes:?}");
-    assert_eq!(probe.one(LONG).await.body(), b"kept");
+    same!(probe.one(LONG).await.body(), b"kept");
     // By now the others would be back as well.
     probe.expect_nothing(secs(1)).await;
 }
@@ -34,7 +34,7 @@ pub(super) async fn delete_is_idempotent(backend: Arc<dyn QueueBackend>) {
 
 pub(super) async fn delete_reports_each_entry(backend: Arc<dyn QueueBackend>) {
     let probe = Probe::new(&*backend).await;
-    assert_eq!(probe.queue.delete(&[]).await.len(), 0, "outcomes of an empty batch");
+    same!(probe.queue.delete(&[]).await.len(), 0, "outcomes of an empty batch");
     probe.send(&["a", "b"]).await;
     let seen = probe.collect(2, secs(2)).await;
     let receipts = [seen[0].receipt(), forged(), seen[1].receipt()];
@@ -69,7 +69,7 @@ pub(super) async fn stale_receipts_delete_nothing(backend: Arc<dyn QueueBackend>
     // … nor deletes it, while it is hidden or when it is back.
     let _ = probe.queue.delete(&[stale, current.receipt()]).await;
     let after = probe.one(visibility).await;
-    assert_eq!(after.delivery.id, last.delivery.id);
+    same!(after.delivery.id, last.delivery.id);
     probe.delete(after.receipt()).await;
     probe.expect_nothing(secs(3)).await;
 }
@@ -104,7 +104,7 @@ pub(super) async fn visibility_zero_releases(backend: Arc<dyn QueueBackend>) {
     let released = Instant::now();
     let again = probe.one(LONG).await;
     probe.clock.soon_after(released, again.answered, "a released message came back");
-    assert_eq!(again.delivery.receive_count, 2, "a release is not a new message");
+    same!(again.delivery.receive_count, 2, "a release is not a new message");
 
     // One who waits is woken.
     let waiting = probe.clone();
@@ -119,7 +119,7 @@ pub(super) async fn visibility_zero_releases(backend: Arc<dyn QueueBackend>) {
 pub(super) async fn change_visibility_reports_each_entry(backend: Arc<dyn QueueBackend>) {
     let probe = Probe::new(&*backend).await;
     let none = probe.queue.change_visibility(&[]).await;
-    assert_eq!(none.len(), 0, "outcomes of an empty batch");
+    same!(none.len(), 0, "outcomes of an empty batch");
     let visibility = secs(3);
     probe.send(&["a", "b", "c"]).await;
     let seen = probe.collect(3, visibility).await;
@@ -135,12 +135,12 @@ pub(super) async fn change_visibility_reports_each_entry(backend: Arc<dyn QueueB
         panic!("the second was never given out, the third is too long: {outcomes:?}");
     };
     expect_unknown_receipt(unknown);
-    assert_eq!(too_long.kind(), ErrorKind::Invalid, "{too_long}");
+    same!(too_long.kind(), ErrorKind::Invalid, "{too_long}");
 
     let released = probe.collect(2, LONG).await;
-    assert_eq!([released[0].body(), released[1].body()], [b"a", b"c"]);
+    same!([released[0].body(), released[1].body()], [b"a", b"c"]);
     let kept = probe.one(LONG).await;
-    assert_eq!(kept.body(), b"b");
+    same!(kept.body(), b"b");
     let due = seen[1].asked + visibility;
     probe.clock.not_before(due, kept.answered, "a message whose change failed came back");
 }

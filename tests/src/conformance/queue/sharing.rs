@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 
 use super::QueueBackend;
 use super::probe::{LONG, Probe, Seen, secs};
-use crate::conformance::case::{joined, poll_once};
+use crate::conformance::case::{joined, poll_once, same};
 
 pub(super) async fn competing_receivers_share_without_overlap(backend: Arc<dyn QueueBackend>) {
     const MESSAGES: usize = 200;
@@ -44,7 +44,7 @@ pub(super) async fn competing_receivers_share_without_overlap(backend: Arc<dyn Q
             assert!(ids.insert(seen.delivery.id), "two receivers got {body:?}");
         }
     }
-    assert_eq!(ids.len(), MESSAGES, "messages that were received");
+    same!(ids.len(), MESSAGES, "messages that were received");
 }
 
 pub(super) async fn an_abandoned_receive_takes_nothing(backend: Arc<dyn QueueBackend>) {
@@ -79,7 +79,7 @@ pub(super) async fn an_abandoned_receive_takes_nothing(backend: Arc<dyn QueueBac
                 let seen = probe.one(LONG).await;
                 let what = format!("after a receive was dropped at poll {polls} the message came");
                 probe.clock.soon_after(dropped, seen.answered, what);
-                assert_eq!(seen.delivery.receive_count, 1, "the receive that was dropped counts");
+                same!(seen.delivery.receive_count, 1, "the receive that was dropped counts");
                 seen.receipt()
             }
         };
@@ -97,7 +97,7 @@ pub(super) async fn an_abandoned_receive_takes_nothing(backend: Arc<dyn QueueBac
     let dropped = Instant::now();
     let seen = joined(other).await;
     probe.clock.soon_after(dropped, seen.answered, "to one who waited the message came");
-    assert_eq!(seen.delivery.receive_count, 1);
+    same!(seen.delivery.receive_count, 1);
 }
 
 fn request(probe: &Probe) -> ReceiveRequest {

@@ -9,6 +9,7 @@ use event_core::{Error, ErrorKind, Layout, Message, PutMode, PutOutcome, Reason}
 
 use super::StoreBackend;
 use super::shelf::Shelf;
+use crate::conformance::case::same;
 
 pub(super) async fn keys_keep_their_bytes(backend: Arc<dyn StoreBackend>) {
     let shelf = Shelf::new(&*backend).await;
@@ -19,18 +20,18 @@ pub(super) async fn keys_keep_their_bytes(backend: Arc<dyn StoreBackend>) {
     );
     for name in &names {
         let outcome = shelf.put(name, name.clone(), PutMode::Create).await;
-        assert_eq!(outcome, PutOutcome::Written, "{name:?} shares the place of another key");
+        same!(outcome, PutOutcome::Written, "{name:?} shares the place of another key");
     }
     for name in &names {
-        assert_eq!(shelf.body(name).await, Some(name.clone().into()));
-        assert_eq!(shelf.head(name).await.map(|meta| meta.key), Some(shelf.key(name)));
-        assert_eq!(shelf.names(name).await, [name.as_str()]);
+        same!(shelf.body(name).await, Some(name.clone().into()));
+        same!(shelf.head(name).await.map(|meta| meta.key), Some(shelf.key(name)));
+        same!(shelf.names(name).await, [name.as_str()]);
     }
     names.sort();
     let listed = shelf.names("").await;
-    assert_eq!(listed.len(), names.len(), "keys that are listed");
+    same!(listed.len(), names.len(), "keys that are listed");
     for (listed, name) in listed.iter().zip(&names) {
-        assert_eq!(listed, name);
+        same!(listed, name);
     }
 }
 
@@ -58,8 +59,8 @@ fn layout_keys() -> Vec<String> {
 pub(super) async fn unsafe_keys_are_refused(backend: Arc<dyn StoreBackend>) {
     let shelf = Shelf::new(&*backend).await;
     let longest = sized(&shelf, MAX_KEY_BYTES);
-    assert_eq!(shelf.put(&longest, "longest", PutMode::Create).await, PutOutcome::Written);
-    assert_eq!(shelf.body(&longest).await, Some("longest".into()));
+    same!(shelf.put(&longest, "longest", PutMode::Create).await, PutOutcome::Written);
+    same!(shelf.body(&longest).await, Some("longest".into()));
 
     let too_long = shelf.key(&sized(&shelf, MAX_KEY_BYTES + 1));
     // By its bytes, of which these letters have two each.
@@ -84,7 +85,7 @@ pub(super) async fn unsafe_keys_are_refused(backend: Arc<dyn StoreBackend>) {
     refused_or_kept(&shelf, format!("/{}", shelf.key("absolute"))).await;
     let mut listed = shelf.names("").await;
     listed.retain(|name| *name != longest);
-    assert_eq!(listed, Vec::<String>::new(), "left over from keys that were refused or deleted");
+    same!(listed, Vec::<String>::new(), "left over from keys that were refused or deleted");
 }
 
 /// Such a key is either refused by every call, or has a place of its own.
@@ -92,11 +93,11 @@ async fn refused_or_kept(shelf: &Shelf, key: String) {
     let store = &shelf.store;
     match store.put(&key, Bytes::from("unsafe"), PutMode::Create).await {
         Ok(outcome) => {
-            assert_eq!(outcome, PutOutcome::Written, "{key:?}");
+            same!(outcome, PutOutcome::Written, "{key:?}");
             let listed = event_core::store::list_all(&**store, &key).await.unwrap();
             let listed: Vec<_> = listed.into_iter().map(|meta| meta.key).collect();
             let outcomes = store.delete(std::slice::from_ref(&key)).await;
-            assert_eq!(listed, [key.as_str()], "it is not listed as it was written");
+            same!(listed, [key.as_str()], "it is not listed as it was written");
             assert!(matches!(outcomes[..], [Ok(())]), "{key:?}: {outcomes:?}");
         }
         refused => {
@@ -112,7 +113,7 @@ async fn refused_or_kept(shelf: &Shelf, key: String) {
 #[track_caller]
 fn expect_invalid<T>(operation: &str, answer: Result<T, Error>) {
     match answer {
-        Err(error) => assert_eq!(error.kind(), ErrorKind::Invalid, "{error}"),
+        Err(error) => same!(error.kind(), ErrorKind::Invalid, "{error}"),
         Ok(_) => panic!("a {operation} of a key that is unsafe was accepted"),
     }
 }
@@ -131,12 +132,12 @@ pub(super) async fn a_key_may_also_be_a_prefix(backend: Arc<dyn StoreBackend>) {
     // The shorter first, and the longer first.
     shelf.fill(&["a", "a/b", "a/b/c", "x/y/z", "x/y", "x"]).await;
     let names = ["a", "a/b", "a/b/c", "x", "x/y", "x/y/z"];
-    assert_eq!(shelf.names("").await, names);
+    same!(shelf.names("").await, names);
     for name in names {
-        assert_eq!(shelf.body(name).await, Some(name.into()));
-        assert_eq!(shelf.put(name, "other", PutMode::Create).await, PutOutcome::Exists);
+        same!(shelf.body(name).await, Some(name.into()));
+        same!(shelf.put(name, "other", PutMode::Create).await, PutOutcome::Exists);
     }
     let outcomes = shelf.delete(&["a", "x/y/z", "x/y"]).await;
     assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
-    assert_eq!(shelf.names("").await, ["a/b", "a/b/c", "x"]);
+    same!(shelf.names("").await, ["a/b", "a/b/c", "x"]);
 }

@@ -8,6 +8,7 @@ use event_core::{ObjectMeta, PutMode, PutOutcome};
 
 use super::StoreBackend;
 use super::shelf::{Shelf, version};
+use crate::conformance::case::same;
 use crate::conformance::clock::eventually;
 
 pub(super) async fn put_then_get(backend: Arc<dyn StoreBackend>) {
@@ -21,7 +22,7 @@ pub(super) async fn put_then_get(backend: Arc<dyn StoreBackend>) {
     for (mode, name) in [(PutMode::Create, "created"), (PutMode::Overwrite, "overwritten")] {
         for (n, body) in bodies.iter().enumerate() {
             let name = format!("{name}/{n}.json");
-            assert_eq!(shelf.put(&name, body.clone(), mode).await, PutOutcome::Written);
+            same!(shelf.put(&name, body.clone(), mode).await, PutOutcome::Written);
             assert!(shelf.body(&name).await.as_ref() == Some(body), "{name} has changed");
         }
     }
@@ -29,13 +30,13 @@ pub(super) async fn put_then_get(backend: Arc<dyn StoreBackend>) {
 
 pub(super) async fn overwrite_replaces(backend: Arc<dyn StoreBackend>) {
     let shelf = Shelf::new(&*backend).await;
-    assert_eq!(shelf.put("a", "created", PutMode::Create).await, PutOutcome::Written);
+    same!(shelf.put("a", "created", PutMode::Create).await, PutOutcome::Written);
     // A shorter body than before leaves nothing of the longer one behind it.
     for body in ["longer than before", "short", ""] {
-        assert_eq!(shelf.put("a", body, PutMode::Overwrite).await, PutOutcome::Written);
-        assert_eq!(shelf.body("a").await, Some(body.into()));
+        same!(shelf.put("a", body, PutMode::Overwrite).await, PutOutcome::Written);
+        same!(shelf.body("a").await, Some(body.into()));
     }
-    assert_eq!(shelf.names("").await, ["a"]);
+    same!(shelf.names("").await, ["a"]);
 }
 
 pub(super) async fn missing_objects_are_none(backend: Arc<dyn StoreBackend>) {
@@ -43,8 +44,8 @@ pub(super) async fn missing_objects_are_none(backend: Arc<dyn StoreBackend>) {
     shelf.fill(&["a/b"]).await;
     // Nothing at all, a prefix of what is there, and what would be below it.
     for missing in ["b", "x/y/z", "a", "a/b/c", "a/bc"] {
-        assert_eq!(shelf.body(missing).await, None, "{missing:?}");
-        assert_eq!(shelf.head(missing).await, None, "{missing:?}");
+        same!(shelf.body(missing).await, None, "{missing:?}");
+        same!(shelf.head(missing).await, None, "{missing:?}");
     }
 }
 
@@ -72,17 +73,17 @@ pub(super) async fn head_tells_size_and_time(backend: Arc<dyn StoreBackend>) {
     let longer = expect_head(&shelf, 10).await;
 
     // To leave it alone is not a write.
-    assert_eq!(shelf.put("a", "x", PutMode::Create).await, PutOutcome::Exists);
-    assert_eq!(expect_head(&shelf, 10).await, longer);
+    same!(shelf.put("a", "x", PutMode::Create).await, PutOutcome::Exists);
+    same!(expect_head(&shelf, 10).await, longer);
 }
 
 /// What is known of object `a`, by `head` and by `list` alike.
 async fn expect_head(shelf: &Shelf, size: u64) -> ObjectMeta {
     let meta = shelf.head("a").await.expect("an object that was written");
-    assert_eq!((&meta.key, meta.size), (&shelf.key("a"), size));
+    same!((&meta.key, meta.size), (&shelf.key("a"), size));
     let listed = event_core::store::list_all(&*shelf.store, &shelf.key("a")).await.unwrap();
-    assert_eq!(listed.len(), 1, "{listed:?}");
-    assert_eq!((&listed[0].key, listed[0].size), (&meta.key, size));
+    same!(listed.len(), 1, "{listed:?}");
+    same!((&listed[0].key, listed[0].size), (&meta.key, size));
     meta
 }
 
@@ -92,28 +93,28 @@ pub(super) async fn delete_removes(backend: Arc<dyn StoreBackend>) {
     let outcomes = shelf.delete(&["a", "d/b"]).await;
     assert!(matches!(outcomes[..], [Ok(()), Ok(())]), "{outcomes:?}");
     for gone in ["a", "d/b"] {
-        assert_eq!(shelf.body(gone).await, None, "{gone:?}");
-        assert_eq!(shelf.head(gone).await, None, "{gone:?}");
+        same!(shelf.body(gone).await, None, "{gone:?}");
+        same!(shelf.head(gone).await, None, "{gone:?}");
     }
-    assert_eq!(shelf.names("").await, ["d/kept"]);
-    assert_eq!(shelf.body("d/kept").await, Some("d/kept".into()));
-    assert_eq!(shelf.put("a", "new", PutMode::Create).await, PutOutcome::Written);
-    assert_eq!(shelf.body("a").await, Some("new".into()));
+    same!(shelf.names("").await, ["d/kept"]);
+    same!(shelf.body("d/kept").await, Some("d/kept".into()));
+    same!(shelf.put("a", "new", PutMode::Create).await, PutOutcome::Written);
+    same!(shelf.body("a").await, Some("new".into()));
 }
 
 pub(super) async fn delete_is_idempotent(backend: Arc<dyn StoreBackend>) {
     let shelf = Shelf::new(&*backend).await;
-    assert_eq!(shelf.delete(&[]).await.len(), 0, "outcomes of an empty batch");
+    same!(shelf.delete(&[]).await.len(), 0, "outcomes of an empty batch");
     shelf.fill(&["a"]).await;
     for batch in [&["a"][..], &["a"], &["never/there", "never"], &["a/below", "twice", "twice"]] {
         let outcomes = shelf.delete(batch).await;
-        assert_eq!(outcomes.len(), batch.len(), "outcomes of {batch:?}");
+        same!(outcomes.len(), batch.len(), "outcomes of {batch:?}");
         assert!(outcomes.iter().all(Result::is_ok), "{batch:?}: {outcomes:?}");
     }
     // More than S3 takes in one request.
     let many: Vec<_> = (0..1_001).map(|n| format!("missing/{n}")).collect();
     let many: Vec<_> = many.iter().map(String::as_str).collect();
     let outcomes = shelf.delete(&many).await;
-    assert_eq!(outcomes.len(), many.len(), "outcomes of a long batch");
+    same!(outcomes.len(), many.len(), "outcomes of a long batch");
     assert!(outcomes.iter().all(Result::is_ok), "a key that is not there failed");
 }

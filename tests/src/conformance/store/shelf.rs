@@ -7,6 +7,7 @@ use event_core::store::list_all;
 use event_core::{Error, ListRequest, ObjectMeta, ObjectStore, Page, PutMode, PutOutcome};
 
 use super::StoreBackend;
+use crate::conformance::case::same;
 
 /// A part of a store that is one case's own, below a prefix; fails the case where a call fails.
 #[derive(Clone)]
@@ -41,7 +42,7 @@ impl Shelf {
     pub(super) async fn fill(&self, names: &[&'static str]) {
         for name in names {
             let outcome = self.put(name, *name, PutMode::Overwrite).await;
-            assert_eq!(outcome, PutOutcome::Written, "{name:?}");
+            same!(outcome, PutOutcome::Written, "{name:?}");
         }
     }
 

@@ -10,20 +10,20 @@ use tokio::sync::Barrier;
 
 use super::StoreBackend;
 use super::shelf::{Shelf, expect_whole, version};
-use crate::conformance::case::{joined, poll_once};
+use crate::conformance::case::{joined, poll_once, same};
 
 pub(super) async fn create_only_leaves_what_is_there(backend: Arc<dyn StoreBackend>) {
     let shelf = Shelf::new(&*backend).await;
     for (mode, name) in [(PutMode::Create, "created"), (PutMode::Overwrite, "overwritten")] {
-        assert_eq!(shelf.put(name, "first", mode).await, PutOutcome::Written);
+        same!(shelf.put(name, "first", mode).await, PutOutcome::Written);
         let before = shelf.head(name).await;
         for body in ["other, and longer", "first", ""] {
-            assert_eq!(shelf.put(name, body, PutMode::Create).await, PutOutcome::Exists);
-            assert_eq!(shelf.body(name).await, Some("first".into()));
+            same!(shelf.put(name, body, PutMode::Create).await, PutOutcome::Exists);
+            same!(shelf.body(name).await, Some("first".into()));
         }
-        assert_eq!(shelf.head(name).await, before);
+        same!(shelf.head(name).await, before);
     }
-    assert_eq!(shelf.names("").await, ["created", "overwritten"]);
+    same!(shelf.names("").await, ["created", "overwritten"]);
 }
 
 pub(super) async fn create_only_has_one_winner(backend: Arc<dyn StoreBackend>) {
@@ -96,7 +96,7 @@ pub(super) async fn puts_are_whole(backend: Arc<dyn StoreBackend>) {
         joined(reader).await;
     }
     joined(neighbour).await;
-    assert_eq!(shelf.names("new/").await.len(), ROUNDS, "objects that were written");
+    same!(shelf.names("new/").await.len(), ROUNDS, "objects that were written");
 }
 
 /// Writes a version and reads between all steps of the put.

@@ -82,10 +82,13 @@ impl<M: Mistake> QueueBackend for Backends<M> {
     }
 }
 
+fn backend<M: Mistake + Default>() -> Arc<dyn QueueBackend> {
+    Arc::new(Backends(M::default))
+}
+
 #[track_caller]
 fn expect<M: Mistake + Default>(broken: &[&str]) {
-    let backend: Arc<dyn QueueBackend> = Arc::new(Backends(M::default));
-    super::expect_failures(&queue_cases(), &backend, broken);
+    super::expect_failures(&queue_cases(), &backend::<M>(), broken);
 }
 
 #[derive(Default)]

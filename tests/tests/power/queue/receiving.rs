@@ -5,9 +5,28 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use event_core::{Delivery, Queue, ReceiveRequest, Result, async_trait};
+use event_tests::conformance::queue_clock;
 use tokio::time::sleep;
 
-use super::{Mistake, expect};
+use super::{Mistake, backend, expect};
+
+/// For which a second of tokio's paused clock is no time at all.
+#[derive(Default)]
+struct GoesByTheWall;
+#[async_trait]
+impl Mistake for GoesByTheWall {
+    async fn receive(&self, queue: &dyn Queue, request: ReceiveRequest) -> Result<Vec<Delivery>> {
+        let visibility = Duration::from_secs(3600);
+        queue.receive(ReceiveRequest { visibility, ..request }).await
+    }
+}
+
+#[test]
+fn a_wrong_clock_is_told_as_one() {
+    let told = queue_clock().check(backend::<GoesByTheWall>()).unwrap_err();
+    assert!(told.contains("Clock::WALL"), "{told}");
+    queue_clock().check(backend::<NeverWakes>()).unwrap();
+}
 
 #[derive(Default)]
 struct IgnoresTheMaximum;

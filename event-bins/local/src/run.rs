@@ -55,7 +55,7 @@ struct Opened {
 pub(crate) async fn run(args: &Args) -> Result<Ended, Error> {
     let meter = Arc::new(Meter::default());
     let queue = MemQueue::default();
-    let dir = DirStore::open(&args.out)?.fsync(args.fsync);
+    let dir = directory(args)?;
     let store: Arc<dyn ObjectStore> = Arc::new(MeteredStore(dir, Arc::clone(&meter)));
     let local = Local {
         metered_queue: Arc::new(MeteredQueue(queue.clone(), Arc::clone(&meter))),
@@ -135,6 +135,10 @@ pub(crate) async fn run(args: &Args) -> Result<Ended, Error> {
         lines
     });
     Ok(Ended { summary: run.into(), complaints: complaints.unwrap_or_default(), error })
+}
+
+fn directory(args: &Args) -> Result<DirStore, Error> {
+    Ok(DirStore::open(&args.out)?.fsync(args.fsync))
 }
 
 impl Local {

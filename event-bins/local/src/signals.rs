@@ -72,7 +72,7 @@ pub(crate) async fn drain(
 ) {
     let mut interrupted = async || {
         if interrupts.recv().await.is_none() {
-            pending().await
+            pending::<()>().await;
         }
     };
     interrupted().await;
@@ -95,7 +95,7 @@ pub(crate) async fn drain(
 #[cfg(test)]
 mod tests {
     use event_core::Shutdown;
-    use tokio::time::{Instant, advance};
+    use tokio::time::{Instant, advance, timeout};
 
     use super::*;
 
@@ -145,8 +145,9 @@ mod tests {
             drain(told, GRACE, stop_producers, stop_consumers).await;
             start.elapsed().as_secs()
         };
+        let all = async { tokio::join!(seconds(producers), seconds(consumers), over) };
         let (producers, consumers, over) =
-            tokio::join!(seconds(producers), seconds(consumers), over);
+            timeout(Duration::from_secs(3600), all).await.expect("one is not stopped");
         [producers, consumers, over]
     }
 

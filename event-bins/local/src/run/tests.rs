@@ -47,9 +47,8 @@ fn the_rate_and_the_pause_are_those_of_all_producers_together() {
 
 #[test]
 fn every_setting_of_a_consumer_reaches_it() {
-    let defaults = ConsumerOptions::default();
     let usual = consumer_options(&args(&[]), GRACE, ObjectLayout::Event);
-    assert_eq!(usual, ConsumerOptions { grace: GRACE.giving_back, ..defaults.clone() });
+    assert_eq!(usual, ConsumerOptions { grace: GRACE.giving_back, ..ConsumerOptions::default() });
     let arguments = "--max-msgs-per-batch 7 --msg-poll-backoff 3 --msg-process-delay 0.5 \
                      --max-panics-per-msg 4 --max-held-bytes 1048576 --batch-max-events 30 \
                      --batch-max-bytes 2048 --batch-max-age-secs 9";
@@ -62,12 +61,22 @@ fn every_setting_of_a_consumer_reaches_it() {
         max_panics: 4,
         max_bytes: 1 << 20,
         grace: GRACE.giving_back,
-        ..defaults
+        ..ConsumerOptions::default()
     };
     assert_eq!(consumer_options(&args, GRACE, ObjectLayout::Event), singly);
     let batch = BatchLimits { count: 30, bytes: 2048, linger: Duration::from_secs(9) };
     let batches = consumer_options(&args, GRACE, ObjectLayout::Batch);
     assert_eq!(batches, ConsumerOptions { batch, ..singly });
+}
+
+#[test]
+fn objects_are_brought_to_the_disk_where_that_is_asked_for() {
+    let out = tempfile::TempDir::new().expect("a directory");
+    let out = ["--out", out.path().to_str().expect("text")];
+    // Nothing but a power cut would show it.
+    let shown = |arguments: &[&str]| format!("{:?}", directory(&args(arguments)).expect("a store"));
+    assert!(shown(&out).contains("fsync: false"));
+    assert!(shown(&[&out[..], &["--fsync"]].concat()).contains("fsync: true"));
 }
 
 fn events(args: &Args) -> Events {

@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod bounds;
 mod bucket;
+#[cfg(test)]
+mod differences;
 mod plan;
 mod queue;
 #[cfg(test)]

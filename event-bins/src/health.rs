@@ -242,4 +242,20 @@ mod tests {
         advance(Duration::from_millis(1)).await;
         assert_eq!(readiness.recent(async { Ok(()) }).await, Ok(()));
     }
+
+    /// Each node of a cluster may ask at the same time.
+    #[tokio::test(start_paused = true)]
+    async fn probes_at_the_same_time_share_one_answer() {
+        let (readiness, asked) = (Readiness::new(Shutdown::never()), AtomicUsize::new(0));
+        let check = || {
+            readiness.recent(async {
+                asked.fetch_add(1, Ordering::Relaxed);
+                tokio::time::sleep(PROBE / 2).await;
+                Ok(())
+            })
+        };
+        let answers = tokio::join!(check(), check(), check());
+        assert_eq!(answers, (Ok(()), Ok(()), Ok(())));
+        assert_eq!(asked.load(Ordering::Relaxed), 1);
+    }
 }

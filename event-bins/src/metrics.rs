@@ -153,6 +153,8 @@ mod tests {
         counts.retried(&error, 7);
         let retries = "event_producer_retries_total{operation=\"send\",reason=\"throttled\"} 7";
         has(&metrics, retries);
+        let version = env!("CARGO_PKG_VERSION");
+        has(&metrics, &format!("event_build_info{{version=\"{version}\"}} 1"));
     }
 
     #[tokio::test]
@@ -171,6 +173,18 @@ mod tests {
         has(&metrics, "event_consumer_flush_messages_sum{reason=\"count\"} 30.0");
         has(&metrics, "event_consumer_flush_messages_count{reason=\"count\"} 2");
         has(&metrics, "event_consumer_flush_bytes_sum{reason=\"count\"} 3000.0");
+        // Between 8 and 16, and between 16 and 32; of bytes one is below 1024.
+        for (metric, bound, below) in [
+            ("flush_messages", "8", 0),
+            ("flush_messages", "16", 1),
+            ("flush_messages", "8192", 2),
+            ("flush_bytes", "256", 0),
+            ("flush_bytes", "1024", 1),
+            ("flush_bytes", "1.6777216e+07", 2),
+        ] {
+            let bucket = format!("{metric}_bucket{{reason=\"count\",le=\"{bound}\"}} {below}");
+            has(&metrics, &format!("event_consumer_{bucket}"));
+        }
         counts.handled(&delivery("a"), &Outcome::Duplicate);
         counts.handled(&delivery("a"), &Outcome::Retry(Duration::ZERO));
         assert!(metrics.text().contains("event_consumer_age_at_store_seconds_count 0\n"));

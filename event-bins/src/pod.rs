@@ -247,6 +247,26 @@ mod tests {
         assert_eq!((liveness.check(), deleted.load(Ordering::Relaxed)), (Ok(()), 3));
     }
 
+    /// Whoever sends it work must know.
+    #[tokio::test]
+    async fn a_pod_that_is_told_to_stop_is_not_ready() {
+        #[derive(Parser)]
+        struct Program {
+            #[command(flatten)]
+            pod: PodArgs,
+        }
+        let pod = Program::try_parse_from(["program"]).unwrap().pod;
+        let region = Some("us-east-1".to_owned());
+        let aws = event_aws::AwsOptions { region, endpoint: None }.load().await.unwrap();
+        let (stop, shutdown) = Shutdown::new();
+        let watched =
+            pod.watch(crate::metrics::ProducerMetrics::new(&aws), Duration::ZERO, &shutdown);
+        let readiness = watched.await.map(|watched| watched.readiness).ok().unwrap();
+        assert_eq!(readiness.check().await, Err("starting".to_owned()));
+        stop.shutdown();
+        assert_eq!(readiness.check().await, Err("draining".to_owned()));
+    }
+
     #[tokio::test]
     async fn an_engine_ends_with_its_report_its_error_or_its_panic() {
         assert_eq!(engine(async { Ok(7) }).await, Ok(7));

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 use std::time::SystemTime;
 
@@ -55,6 +55,113 @@ fn every_setting_is_in_the_readme_and_every_one_there_exists() {
         let help = String::from_utf8(help.stdout).unwrap();
         assert_eq!(variables(&help), settings(pod), "{pod}");
     }
+}
+
+fn help(program: &str, command: &[&str]) -> String {
+    let help = Command::new(program).args(command).arg("--help").output().unwrap();
+    String::from_utf8(help.stdout).unwrap()
+}
+
+/// What `--help` says of each flag, by its name.
+fn flags(help: &str) -> BTreeMap<&str, &str> {
+    let each = help.split("\n      --").skip(1);
+    each.map(|text| (text.split([' ', '\n']).next().unwrap(), text)).collect()
+}
+
+/// What stands in brackets after this word, alone on its line; or within a line, in round ones.
+fn told<'a>(text: &'a str, word: &str) -> Option<&'a str> {
+    let whole = |line: &'a str| line.trim().strip_prefix(&format!("[{word}: "))?.strip_suffix(']');
+    let within = || text.split_once(&format!("({word}: "))?.1.split(')').next();
+    text.lines().find_map(whole).or_else(within)
+}
+
+const CONSUMER: &str = env!("CARGO_BIN_EXE_event-consumer");
+const PRODUCER: &str = env!("CARGO_BIN_EXE_event-producer");
+const EVENTCTL: &str = env!("CARGO_BIN_EXE_eventctl");
+const PROGRAMS: [(&str, &[&str]); 6] = [
+    (CONSUMER, &[]),
+    (PRODUCER, &[]),
+    (EVENTCTL, &["setup"]),
+    (EVENTCTL, &["status"]),
+    (EVENTCTL, &["audit"]),
+    (EVENTCTL, &["compact"]),
+];
+
+#[test]
+fn a_variable_has_the_name_of_its_flag() {
+    for (program, command) in PROGRAMS {
+        let help = help(program, command);
+        let flags = flags(&help);
+        assert!(flags.contains_key("aws-region"), "{help}");
+        for (flag, text) in flags {
+            for variable in variables(text) {
+                assert_eq!(variable, flag.to_uppercase().replace('-', "_"), "{command:?}");
+            }
+        }
+    }
+}
+
+/// The first word of a cell, without its marks.
+fn first(cell: &str) -> &str {
+    cell.trim().split([' ', ',']).next().unwrap().trim_matches('`')
+}
+
+/// By the tables for the pods, and for what `eventctl` makes and merges.
+#[test]
+fn defaults_and_values_for_production_are_those_of_the_readme() {
+    let mut found = 0;
+    for (program, command) in PROGRAMS {
+        let help = help(program, command);
+        for (flag, text) in flags(&help) {
+            let variable = flag.to_uppercase().replace('-', "_");
+            let is_row = |line: &&str| {
+                line.starts_with(&format!("| `{variable}` |"))
+                    || line.starts_with(&format!("| `--{flag}` |"))
+            };
+            let Some(row) = README.lines().find(is_row) else { continue };
+            let cells: Vec<_> = row.split('|').collect();
+            let of_pods = row.starts_with(&format!("| `{variable}`"));
+            let default = cells[if of_pods { 3 } else { 2 }];
+            if let Some(own) = told(text, "default") {
+                assert_eq!(first(default), own, "{flag}: {row}");
+                found += 1;
+            } else {
+                let is_value = default.trim().parse::<f64>().is_ok();
+                assert!(!is_value, "{flag} has no default: {row}");
+            }
+            if of_pods && let Some(own) = told(text, "production") {
+                assert_eq!(first(cells[4]), own, "{flag}: {row}");
+                found += 1;
+            }
+        }
+    }
+    assert!(found > 40, "{found}");
+}
+
+#[test]
+fn each_command_tells_the_statuses_that_it_may_end_with() {
+    for ((program, command), expected) in PROGRAMS.into_iter().zip([
+        &[0, 1, 2, 4, 130][..],
+        &[0, 1, 2, 4, 130],
+        &[0, 1, 2, 5, 130],
+        &[],
+        &[0, 1, 2, 3, 130],
+        &[0, 1, 2, 3, 130],
+    ]) {
+        let help = help(program, command);
+        let statuses = help.split("Exit status: ").nth(1).unwrap_or_default();
+        let told =
+            statuses.split("; ").map(|status| status.split(' ').next().unwrap().parse().ok());
+        assert_eq!(told.flatten().collect::<Vec<u8>>(), expected, "{command:?}: {statuses}");
+    }
+    let table = rows_of_statuses();
+    assert_eq!(table, [0, 1, 2, 3, 4, 5, 130]);
+}
+
+fn rows_of_statuses() -> Vec<u8> {
+    let section = README.split("\n## Exit status\n").nth(1).unwrap();
+    let section = section.split("\n## ").next().unwrap();
+    section.lines().filter_map(|line| line.split('|').nth(1)?.trim().parse().ok()).collect()
 }
 
 fn observe(observer: &impl Observer) {

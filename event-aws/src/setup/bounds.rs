@@ -66,6 +66,7 @@ async fn set(orders: &[(&str, &str)]) -> (Vec<String>, serde_json::Value) {
     assert!(refused.is_empty() && kept.is_empty());
     let request = script.requests().pop().unwrap();
     let body: serde_json::Value = serde_json::from_str(&request.body).unwrap();
+    assert!(body["QueueUrl"].as_str().unwrap().ends_with("/orders"), "{body}");
     (told, body["Attributes"].clone())
 }
 

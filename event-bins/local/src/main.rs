@@ -8,6 +8,7 @@ mod args;
 mod cost;
 mod progress;
 mod run;
+mod signals;
 mod summary;
 mod tally;
 
@@ -74,24 +75,52 @@ fn report(args: &Args, ended: &Ended) -> ExitCode {
     if let Some(error) = &ended.error {
         complain(format_args!("event-local: {}", variables::in_settings(error)));
     }
-    if !summary.balanced {
-        let accounted = summary.stored + summary.quarantined + summary.duplicates;
-        complain(format_args!(
-            "event-local: of {} messages sent, {accounted} are accounted for; the others were on \
-             the queue in memory, which is gone",
-            summary.sent
-        ));
+    let unaccounted = summary.unaccounted();
+    if let Some(text) = &unaccounted {
+        complain(format_args!("event-local: {text}"));
     }
-    match &ended.error {
-        Some(error) if is_bad_input(error) => ExitCode::from(BAD_INPUT),
-        Some(_) => ExitCode::from(NOT_ACCOUNTED),
-        None if !summary.balanced => ExitCode::from(NOT_ACCOUNTED),
-        None if !ended.complaints.is_empty() => ExitCode::from(BAD_INPUT),
-        None if printed.is_err() => ExitCode::from(NOT_WRITTEN),
-        None => ExitCode::SUCCESS,
+    let is_accounted = unaccounted.is_none();
+    let status =
+        status(ended.error.as_ref(), is_accounted, !ended.complaints.is_empty(), printed.is_ok());
+    ExitCode::from(status)
+}
+
+/// What is worse goes before.
+fn status(error: Option<&Error>, is_accounted: bool, complained: bool, printed: bool) -> u8 {
+    match error {
+        Some(error) if is_bad_input(error) => BAD_INPUT,
+        Some(_) => NOT_ACCOUNTED,
+        None if !is_accounted => NOT_ACCOUNTED,
+        None if complained => BAD_INPUT,
+        None if !printed => NOT_WRITTEN,
+        None => 0,
     }
 }
 
 fn is_bad_input(error: &Error) -> bool {
     error.kind() == ErrorKind::Invalid
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_status_is_that_of_the_worst() {
+        let bad_input = Error::invalid("run", "on purpose");
+        let failed = Error::new(ErrorKind::Denied, "run", "on purpose");
+        for (error, is_accounted, complained, printed, expected) in [
+            (None, true, false, true, 0),
+            (None, true, false, false, 1),
+            (None, true, true, true, 2),
+            (None, true, true, false, 2),
+            (None, false, true, true, 1),
+            (Some(&failed), true, true, true, 1),
+            (Some(&bad_input), true, false, true, 2),
+            (Some(&bad_input), false, true, false, 2),
+        ] {
+            let status = status(error, is_accounted, complained, printed);
+            assert_eq!(status, expected, "{error:?} {is_accounted} {complained} {printed}");
+        }
+    }
 }

@@ -238,6 +238,9 @@ mod tests {
         let arguments = ["--max-held-bytes", "201326592"];
         for layout in [ObjectLayout::Event, ObjectLayout::Batch] {
             assert_eq!(options(layout, &arguments).max_bytes, 192 << 20);
+            // Fewer than a consumer holds of itself, and than four batches.
+            assert_eq!(options(layout, &["--max-held-bytes", "1048576"]).max_bytes, 1 << 20);
+            assert_eq!(options(layout, &["--max-held-bytes", ""]).max_bytes, 64 << 20);
         }
     }
 

@@ -1,5 +1,6 @@
 //! Wires producers and consumers to the embedded backends and waits for them.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -7,19 +8,18 @@ use event_core::log::{Manifest, ObjectLayout};
 use event_core::meter::{Meter, MeteredQueue, MeteredStore};
 use event_core::retry::Retry;
 use event_core::{
-    Consumer, ConsumerOptions, ConsumerReport, Error, EventSource, ObjectStore, Producer,
-    ProducerOptions, ProducerReport, Quarantine, Queue, Schema, Shutdown, ShutdownTrigger,
+    Consumer, ConsumerOptions, ConsumerReport, Error, ErrorKind, EventSource, ObjectStore,
+    Producer, ProducerOptions, ProducerReport, Quarantine, Queue, Schema, Shutdown,
 };
 use event_mem::{DirStore, MemQueue, Shared};
 use tokio::task::JoinSet;
-use tokio::time::sleep;
 
 use event_local::complaints::Complaints;
 use event_local::objects::ObjectArgs;
-use event_local::output::complain;
 
 use crate::args::Args;
 use crate::progress;
+use crate::signals::{Grace, drain, signals};
 use crate::summary::{Run, Summary};
 use crate::tally::Tally;
 
@@ -57,7 +57,7 @@ struct Opened {
 pub(crate) async fn run(args: &Args) -> Result<Ended, Error> {
     let meter = Arc::new(Meter::default());
     let queue = MemQueue::default();
-    let dir = DirStore::open(&args.out)?.fsync(args.fsync);
+    let dir = directory(args)?;
     let store: Arc<dyn ObjectStore> = Arc::new(MeteredStore::new(dir, Arc::clone(&meter)));
     let local = Local {
         metered_queue: Arc::new(MeteredQueue::new(queue.clone(), Arc::clone(&meter))),
@@ -71,15 +71,27 @@ pub(crate) async fn run(args: &Args) -> Result<Ended, Error> {
     let schema = args.schema.schema(made.as_ref())?;
     let events = Events::of(args, Arc::clone(&schema), local.queue.limits().message_bytes)?;
 
+    let partition_keys = schema.partition_keys().into_iter().map(Cow::into_owned).collect();
+
     let (stop_producers, producers_stop) = Shutdown::new();
     let (stop_consumers, consumers_stop) = Shutdown::new();
     let grace = Grace::of(args.shutdown_grace_secs);
-    let signals = tokio::spawn(on_signals(grace, stop_producers, stop_consumers.clone()));
+    // From here on an interrupt drains, however early it comes.
+    let interrupts =
+        signals().map_err(|error| failed(format!("no signal can be heard: {error}")))?;
+    let of_consumers = stop_consumers.clone();
+    let signals = tokio::spawn(async move {
+        drain(interrupts, grace, stop_producers, of_consumers).await;
+        std::process::exit(130);
+    });
     let bar = tokio::spawn(progress::show(Arc::clone(&local.tally), events.count));
 
     let started = Instant::now();
     let opened = local.open(args, schema, &producers_stop).await;
-    let layout = opened.as_ref().map_or(ObjectLayout::Batch, |opened| opened.manifest.layout());
+    let (objects, compression) = match &opened {
+        Ok(Opened { manifest, .. }) => (manifest.layout(), manifest.compression().ok()),
+        Err(_) => (ObjectLayout::Batch, None),
+    };
     let outcome = match opened {
         // Settings that are wrong are told before anything is done.
         Err(error) if error.is_about_entry() => return Err(error),
@@ -112,8 +124,9 @@ pub(crate) async fn run(args: &Args) -> Result<Ended, Error> {
         elapsed,
         out: args.out.clone(),
         layout: args.s3_prefix.clone(),
-        objects: layout,
-        compression: args.objects.batch_compression.0,
+        objects,
+        compression,
+        partition_keys,
         seed: events.seed,
     };
     let error = outcome.err();
@@ -124,6 +137,10 @@ pub(crate) async fn run(args: &Args) -> Result<Ended, Error> {
         lines
     });
     Ok(Ended { summary: run.into(), complaints: complaints.unwrap_or_default(), error })
+}
+
+fn directory(args: &Args) -> Result<DirStore, Error> {
+    Ok(DirStore::open(&args.out)?.fsync(args.fsync))
 }
 
 impl Local {
@@ -161,28 +178,17 @@ impl Local {
         opened: &Opened,
         stop: &Shutdown,
     ) -> JoinSet<Result<ProducerReport, Error>> {
-        let replicas = u64::from(args.producers);
-        (0..replicas)
-            .map(|replica| {
-                // Shares that add up to the count.
-                let share = |count: u64| count / replicas + u64::from(replica < count % replicas);
-                let total = events.count.map(share);
-                let options = ProducerOptions {
-                    total,
-                    interval: args.interval() * u32::from(args.producers),
-                    grace: grace.draining,
-                    ..ProducerOptions::default()
-                };
-                let producer =
-                    Producer::new(Arc::clone(&self.metered_queue), events.source.clone())
-                        .options(options)
-                        .quarantine(opened.quarantine.clone())
-                        .retry(self.retry.clone())
-                        .observer(self.tally.clone());
-                (total, producer.run(stop.clone()))
+        (0..args.producers)
+            .map(|replica| producer_options(args, grace, events.count, replica))
+            .filter(|options| options.total != Some(0))
+            .map(|options| {
+                Producer::new(Arc::clone(&self.metered_queue), events.source.clone())
+                    .options(options)
+                    .quarantine(opened.quarantine.clone())
+                    .retry(self.retry.clone())
+                    .observer(self.tally.clone())
+                    .run(stop.clone())
             })
-            .filter(|(total, _)| *total != Some(0))
-            .map(|(_, run)| run)
             .collect()
     }
 
@@ -195,20 +201,8 @@ impl Local {
     ) -> Result<JoinSet<Result<ConsumerReport, Error>>, Error> {
         (0..args.consumers)
             .map(|_| {
-                let defaults = ConsumerOptions::default();
                 let Opened { manifest, schema, quarantine } = opened;
-                let options = args.objects.options(
-                    manifest.layout(),
-                    ConsumerOptions {
-                        receive_max: usize::from(args.max_msgs_per_batch),
-                        wait: args.idle_backoff().map_or(defaults.wait, |_| Duration::ZERO),
-                        idle_backoff: args.idle_backoff(),
-                        pause: args.msg_process_delay,
-                        max_panics: args.max_panics_per_msg,
-                        grace: grace.giving_back,
-                        ..defaults
-                    },
-                );
+                let options = consumer_options(args, grace, manifest.layout());
                 let (store, layout) = (Arc::clone(&self.store), args.s3_prefix.clone());
                 let (schema, retry) = (Arc::clone(schema), self.retry.clone());
                 let writer = args.objects.writer(manifest, store, layout, schema, retry)?;
@@ -221,6 +215,40 @@ impl Local {
             })
             .collect()
     }
+}
+
+/// What one of the producers does of all that is to be sent.
+fn producer_options(
+    args: &Args,
+    grace: Grace,
+    count: Option<u64>,
+    replica: u16,
+) -> ProducerOptions {
+    let (producers, replica) = (u64::from(args.producers), u64::from(replica));
+    // Shares that add up to the count.
+    let share = |count: u64| count / producers + u64::from(replica < count % producers);
+    ProducerOptions {
+        total: count.map(share),
+        interval: args.interval() * u32::from(args.producers),
+        grace: grace.draining,
+        ..ProducerOptions::default()
+    }
+}
+
+fn consumer_options(args: &Args, grace: Grace, layout: ObjectLayout) -> ConsumerOptions {
+    let defaults = ConsumerOptions::default();
+    args.objects.options(
+        layout,
+        ConsumerOptions {
+            receive_max: usize::from(args.max_msgs_per_batch),
+            wait: args.idle_backoff().map_or(defaults.wait, |_| Duration::ZERO),
+            idle_backoff: args.idle_backoff(),
+            pause: args.msg_process_delay,
+            max_panics: args.max_panics_per_msg,
+            grace: grace.giving_back,
+            ..defaults
+        },
+    )
 }
 
 /// Where the events come from.
@@ -258,12 +286,12 @@ async fn next<T: 'static>(replicas: &mut JoinSet<Result<T, Error>>) -> Result<Op
     match replicas.join_next().await {
         None => Ok(None),
         Some(Ok(ended)) => ended.map(Some),
-        Some(Err(error)) => Err(Error::new(
-            event_core::ErrorKind::Unknown,
-            "event-local",
-            format!("a replica broke: {error}"),
-        )),
+        Some(Err(error)) => Err(failed(format!("a replica broke: {error}"))),
     }
+}
+
+fn failed(what: String) -> Error {
+    Error::new(ErrorKind::Unknown, "event-local", what)
 }
 
 /// Waits for all replicas; the first error.
@@ -276,55 +304,5 @@ async fn all<T: 'static>(replicas: &mut JoinSet<Result<T, Error>>) -> Result<(),
     first
 }
 
-/// What the time from an interrupt to the end is spent on, at most.
-#[derive(Clone, Copy)]
-struct Grace {
-    /// Sending what was taken, and handling what was sent.
-    draining: Duration,
-    /// Ending what still runs then.
-    giving_back: Duration,
-}
-
-impl Grace {
-    fn of(all: Duration) -> Self {
-        let draining = all * 4 / 5;
-        Self { draining, giving_back: all - draining }
-    }
-}
-
-async fn on_signals(grace: Grace, producers: ShutdownTrigger, consumers: ShutdownTrigger) {
-    interrupted().await;
-    complain("event-local: draining; interrupt again to stop at once");
-    producers.shutdown();
-    tokio::select! {
-        () = interrupted() => {}
-        () = sleep(grace.draining) => {
-            let text = "event-local: not drained within";
-            eprintln!("{text} {:?}: stopping (--shutdown-grace-secs)", grace.draining);
-        }
-    }
-    consumers.shutdown();
-    // Long enough to give back what is held; whoever interrupts once more means it.
-    tokio::select! {
-        () = interrupted() => {}
-        () = sleep(grace.giving_back + Duration::from_secs(5)) => {}
-    }
-    std::process::exit(130);
-}
-
-/// Waits for SIGINT or SIGTERM.
-async fn interrupted() {
-    let interrupt = tokio::signal::ctrl_c();
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = interrupt => {}
-                _ = terminate.recv() => {}
-            }
-            return;
-        }
-    }
-    let _ = interrupt.await;
-}
+#[cfg(test)]
+mod tests;

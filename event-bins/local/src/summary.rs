@@ -65,7 +65,10 @@ pub(crate) struct Run {
     pub(crate) out: PathBuf,
     pub(crate) layout: Layout,
     pub(crate) objects: ObjectLayout,
+    /// That of the prefix, if it is known.
     pub(crate) compression: Option<Compression>,
+    /// Those of the schema of the prefix.
+    pub(crate) partition_keys: Vec<String>,
     pub(crate) seed: Option<u64>,
 }
 
@@ -85,7 +88,7 @@ impl From<Run> for Summary {
             send_to_durable: Latency::of(&run.details.latency),
             out: run.out,
             prefix: run.layout.prefix().to_owned(),
-            names: Names::of(&run.layout, run.objects, run.compression),
+            names: Names::of(&run.layout, run.objects, run.compression, &run.partition_keys),
             seed: run.seed,
             requests: run.requests,
             cost: Cost::of(&run.requests),
@@ -101,7 +104,12 @@ pub(crate) struct Names {
 }
 
 impl Names {
-    fn of(layout: &Layout, objects: ObjectLayout, compression: Option<Compression>) -> Self {
+    fn of(
+        layout: &Layout,
+        objects: ObjectLayout,
+        compression: Option<Compression>,
+        partition_keys: &[String],
+    ) -> Self {
         let (event, quarantined) = match objects {
             ObjectLayout::Event => {
                 ("<identity>.json".to_owned(), "reason=…/<sha-256>.json".to_owned())
@@ -112,10 +120,29 @@ impl Names {
                 (segment(event), format!("dt=…/{}", segment(Compression::Zstd)))
             }
         };
+        let partition: String = partition_keys.iter().map(|key| format!("{key}=…/")).collect();
         Self {
-            events: format!("{}/event_type=…/dt=…/{event}", layout.prefix()),
+            events: format!("{}/{partition}{event}", layout.prefix()),
             quarantine: format!("{}{quarantined}", layout.quarantine_root()),
         }
+    }
+}
+
+impl Summary {
+    fn accounted(&self) -> u64 {
+        self.stored + self.quarantined + self.duplicates
+    }
+
+    /// What to say of messages that are not accounted for; nothing if all are.
+    pub(crate) fn unaccounted(&self) -> Option<String> {
+        (!self.balanced).then(|| {
+            format!(
+                "of {} messages sent, {} are accounted for; the others were on the queue in \
+                 memory, which is gone",
+                self.sent,
+                self.accounted()
+            )
+        })
     }
 }
 
@@ -152,10 +179,9 @@ impl fmt::Display for Summary {
             "duplicates  {}   stored before under the same identity",
             line(self.duplicates)
         )?;
-        let sum = self.stored + self.quarantined + self.duplicates;
         let balance =
             if self.balanced { "balanced: nothing lost, nothing twice" } else { "NOT BALANCED" };
-        writeln!(f, "accounted   {}   {balance}", line(sum))?;
+        writeln!(f, "accounted   {}   {balance}", line(self.accounted()))?;
         writeln!(f)?;
         let latency = &self.send_to_durable;
         writeln!(
@@ -225,6 +251,7 @@ mod tests {
             layout: Layout::new("of/mine").expect("a prefix"),
             objects,
             compression,
+            partition_keys: vec!["event_type".to_owned(), "dt".to_owned()],
             seed: Some(7),
         }
     }
@@ -261,6 +288,12 @@ on SQS and S3     $0.0105: 1,000 SQS requests, 2,000 puts, 300 gets (us-east-1, 
             // Those of the quarantine are what they are.
             assert!(text.contains("/dt=…/<number>.ndjson.zst\n"), "{text}");
         }
+        let rides = Run {
+            partition_keys: vec!["dt".to_owned(), "city".to_owned()],
+            ..run(ObjectLayout::Event, None)
+        };
+        let text = Summary::from(rides).to_string();
+        assert!(text.contains("out/of/mine/dt=…/city=…/<identity>.json\n"), "{text}");
     }
 
     #[test]
@@ -271,9 +304,14 @@ on SQS and S3     $0.0105: 1,000 SQS requests, 2,000 puts, 300 gets (us-east-1, 
         let lost = Summary::from(lost);
         let text = lost.to_string();
         assert!(text.contains("accounted          1,535   NOT BALANCED\n"), "{text}");
+        let unaccounted = lost.unaccounted().expect("one is lost");
+        assert!(unaccounted.starts_with("of 1536 messages sent, 1535 are accounted for; "));
+        assert_eq!(Summary::from(run(ObjectLayout::Event, None)).unaccounted(), None);
         assert!(!text.contains("seed"), "{text}");
         let json = serde_json::to_value(&lost).expect("JSON");
         assert_eq!(json["balanced"], false);
+        let counts = ["sent", "stored", "quarantined", "duplicates"].map(|name| &json[name]);
+        assert_eq!(counts, [1536, 1501, 30, 4]);
         assert_eq!((&json["elapsed_s"], &json["events_per_s"]), (&1.5.into(), &1024.0.into()));
         assert_eq!(json["stored_by_type"]["b"], 1500);
         assert_eq!(json["quarantined_by_reason"]["bad_msg"], 30);

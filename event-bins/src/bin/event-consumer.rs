@@ -251,10 +251,24 @@ mod tests {
 
     #[test]
     fn defaults_poll_as_the_original_demo_does() {
-        let options = options(&[]);
-        assert_eq!((options.receive_max, options.wait), (5, Duration::ZERO));
-        assert_eq!(options.idle_backoff, Some(Duration::from_secs(2)));
-        assert_eq!(options.pause, Duration::from_secs(10));
-        assert_eq!(options.total, Some(10_000));
+        let demo = ConsumerOptions {
+            receive_max: 5,
+            wait: Duration::ZERO,
+            idle_backoff: Some(Duration::from_secs(2)),
+            pause: Duration::from_secs(10),
+            max_panics: 10,
+            total: Some(10_000),
+            grace: Duration::from_secs(25),
+            ..ConsumerOptions::default()
+        };
+        assert_eq!(options(&[]), demo);
+    }
+
+    #[test]
+    fn production_polls_without_a_pause_and_waits_at_the_queue() {
+        let arguments = "--tot-msgs-to-process unlimited --max-msgs-per-batch 10 \
+                         --msg-poll-backoff 0 --msg-process-delay 0";
+        let arguments: Vec<_> = arguments.split_whitespace().collect();
+        assert_eq!(options(&arguments), ConsumerOptions::default());
     }
 }

@@ -263,6 +263,22 @@ mod tests {
         drop(other);
     }
 
+    #[tokio::test]
+    async fn a_head_of_seven_kibibytes_is_read_and_one_of_nine_is_not() {
+        let open = started(LAX).await;
+        for (kibibytes, is_read) in [(7, true), (9, false)] {
+            let long = format!("{HALF}x: {}\r\n\r\n", "x".repeat(kibibytes * 1024));
+            let answer = end(open(&long).await).await;
+            assert_eq!(answer.ends_with("answered"), is_read, "{kibibytes}: {answer}");
+        }
+    }
+
+    #[test]
+    fn a_request_has_five_seconds_and_its_answer_as_many_more() {
+        let Bounds { head, life, .. } = Bounds::default();
+        assert_eq!([head, life].map(|time| time.as_secs()), [5, 10]);
+    }
+
     #[test]
     fn most_descriptors_are_for_the_work() {
         let limits = "Limit                     Soft Limit           Hard Limit           Units     \n\

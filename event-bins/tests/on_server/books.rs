@@ -4,19 +4,19 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use event_benches::server::{BUCKET, Delays, QUEUE, State};
-use event_core::{Message, ObjectStore, PutMode, Queue, ReceiveRequest};
+use event_core::{Bytes, Message, ObjectStore, PutMode, Queue, ReceiveRequest};
 use event_mem::{MemQueueOptions, Redrive};
 
 use crate::{program, serve};
 
-const SALES: &str = "event_type=sale_event/dt=2026_11_22";
-const STOCK: &str = "event_type=inventory_event/dt=2026_11_22";
+pub(crate) const SALES: &str = "event_type=sale_event/dt=2026_11_22";
+pub(crate) const STOCK: &str = "event_type=inventory_event/dt=2026_11_22";
 
-const EVENT: &str = r#"{"request_id": "r1", "store_id": 8, "cust_id": 538, "category": "Games",
+pub(crate) const EVENT: &str = r#"{"request_id": "r1", "store_id": 8, "cust_id": 538, "category": "Games",
     "sku": 42515, "price": 64.08, "qty": 5, "discount": 4.9, "gift_wrap": false,
     "variant": "black", "priority_shipping": true, "ts": "2026-11-22T22:16:48"}"#;
 
-async fn write(server: &State, key: &str, body: &'static str) {
+pub(crate) async fn write(server: &State, key: &str, body: impl Into<Bytes>) {
     server.store().put(key, body.into(), PutMode::Create).await.unwrap();
 }
 
@@ -25,7 +25,7 @@ async fn remove(server: &State, key: &str) {
 }
 
 /// The exit status, and all that was said.
-async fn eventctl(server: SocketAddr, arguments: &'static [&'static str]) -> (i32, String) {
+pub(crate) async fn eventctl(server: SocketAddr, arguments: &[&str]) -> (i32, String) {
     let mut eventctl = program(env!("CARGO_BIN_EXE_eventctl"), server);
     eventctl.args(arguments);
     // The server is on the threads of the runtime.

@@ -5,8 +5,11 @@
 mod books;
 mod input;
 mod kills;
+mod pod;
+mod prefixes;
 mod probes;
 mod stopping;
+mod told;
 
 use std::net::SocketAddr;
 use std::process::Command;

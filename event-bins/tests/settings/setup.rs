@@ -77,6 +77,37 @@ fn a_dry_run_creates_nothing_and_tells_what_is_missing() {
     }
 }
 
+/// What differs and is kept is nothing to do.
+#[test]
+fn a_dry_run_that_would_keep_all_that_differs_has_nothing_to_do() {
+    let arguments = ["--dry-run", "--existing", "keep", "--visibility-secs", "31"];
+    let (status, told, last, asked) = setup(|_| (200, AS_WANTED), &arguments);
+    assert_eq!((status, &*last), (0, ""));
+    assert_eq!(told, ["kept: queue orders: VisibilityTimeout 30 -> 31"]);
+    assert!(asked.is_empty(), "{asked:?}");
+}
+
+/// Its name may be taken, and then no queue is made either.
+#[test]
+fn a_bucket_comes_before_the_queues() {
+    let answer: Answer = |asked| match asked {
+        "get" => (200, "<ListAllMyBucketsResult><Buckets></Buckets></ListAllMyBucketsResult>"),
+        "put" => (409, "<Error><Code>BucketAlreadyExists</Code></Error>"),
+        _ => (400, MISSING),
+    };
+    let bucket = ["--store-events-bkt", "events"];
+    let (status, told, last, asked) = setup(answer, &[&bucket[..], &["--dry-run"]].concat());
+    assert_eq!(status, 5, "{last}");
+    let expected = ["bucket events: created", "queue orders_dlq: created", "queue orders: created"];
+    assert_eq!(told, expected.map(|line| format!("to do: {line}")));
+    assert!(asked.is_empty(), "{asked:?}");
+
+    let (status, told, last, asked) = setup(answer, &bucket);
+    assert_eq!((status, told.len()), (2, 0), "{last}");
+    assert!(last.contains("belongs to another account"), "{last}");
+    assert_eq!(asked, ["put"]);
+}
+
 /// SQS deletes at once what is older.
 #[test]
 fn a_retention_is_lowered_only_by_a_flag_of_its_own() {

@@ -145,6 +145,7 @@ fn a_prefix_keeps_the_schema_that_it_was_made_with() {
     let fields = ["--event-schema", "fields", "--event-id-field", "ride_id"];
     let made = replay(&[&fields[..], &["--event-time-field", "at"]].concat());
     assert_eq!(counts(&json(&made)), [1, 1, 0, 0], "{}", stderr(&made));
+    assert!(made.status.success(), "a ride is no bad line: {}", stderr(&made));
     assert_eq!(count(&files(out.path()), "store_events/dt=2026_11_22/a.json"), 1);
     // Without a word of it, and with a part.
     for arguments in [&[][..], &fields] {
@@ -152,4 +153,33 @@ fn a_prefix_keeps_the_schema_that_it_was_made_with() {
         assert_eq!(counts(&json(&again)), [1, 0, 0, 1], "{}", stderr(&again));
     }
     refused(&replay(&["--event-id-field", "other"]), "id_field");
+}
+
+#[test]
+fn a_prefix_keeps_its_compression_and_the_summary_has_the_names_that_there_are() {
+    let out = TempDir::new().unwrap();
+    for arguments in [&["--batch-compression", "gzip"][..], &[]] {
+        let output = event_local(out.path()).args(["--count", "20"]).args(arguments).output();
+        let summary = String::from_utf8(output.unwrap().stdout).unwrap();
+        let name = "store_events/event_type=…/dt=…/<number>.ndjson.gz\n";
+        assert!(summary.contains(name), "{arguments:?}: {summary}");
+    }
+    let files = files(out.path());
+    let events = files.iter().filter(|(key, _)| key.starts_with("store_events/event_type="));
+    let mut stored = 0;
+    for (key, object) in events {
+        assert!(key.ends_with(".ndjson.gz"), "{key}");
+        let lines = Compression::Gzip.decompress(object.clone().into()).unwrap();
+        stored += lines.iter().filter(|byte| **byte == b'\n').count();
+    }
+    assert!((20..=40).contains(&stored), "{stored}");
+}
+
+#[test]
+fn of_an_input_as_many_are_taken_as_are_asked_for() {
+    let out = TempDir::new().unwrap();
+    let arguments = ["--input", CAPTURE, "--count", "7", "--producers", "3", "--json"];
+    let output = event_local(out.path()).args(arguments).output().unwrap();
+    let summary = json(&output);
+    assert_eq!((counts(&summary)[0], &summary["balanced"]), (7, &true.into()));
 }

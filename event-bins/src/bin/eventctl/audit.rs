@@ -95,13 +95,18 @@ impl AuditArgs {
             };
             Ok((depth, dead_letters))
         };
-        match depths.await {
-            Ok(depths) => Ok(Some(depths)),
-            Err(error) if Error::is_retryable(&error) => Err(error),
-            Err(error) => {
-                tracing::warn!(%error, "what is on the queue is not known");
-                Ok(None)
-            }
+        known(depths.await)
+    }
+}
+
+/// What no later try would tell is not known; the rest is an error, so that it is tried again.
+fn known<T>(answer: Result<T>) -> Result<Option<T>> {
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
+        Err(error) if Error::is_retryable(&error) => Err(error),
+        Err(error) => {
+            tracing::warn!(%error, "what is on the queue is not known");
+            Ok(None)
         }
     }
 }
@@ -206,5 +211,99 @@ impl fmt::Display for Table<'_> {
             _ => "",
         };
         write!(f, "verdict        {}{how}", explained(report.verdict))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use event_core::maintain::{Finding, FindingKind};
+    use event_core::{ErrorKind, Layout};
+    use event_mem::MemStore;
+
+    use super::*;
+
+    #[test]
+    fn a_queue_that_may_be_seen_by_a_later_try_is_tried_again() {
+        let failed = |kind| known::<u8>(Err(Error::new(kind, "depth", "on purpose")));
+        assert_eq!(known(Ok(7)).unwrap(), Some(7));
+        for kind in [ErrorKind::Transient, ErrorKind::Throttled] {
+            assert_eq!(failed(kind).unwrap_err().kind(), kind);
+        }
+        for kind in [ErrorKind::Denied, ErrorKind::NotFound, ErrorKind::Invalid] {
+            assert_eq!(failed(kind).unwrap(), None, "{kind:?}");
+        }
+    }
+
+    /// Of an empty store, and then with a figure of its own in every place.
+    async fn report() -> AuditReport {
+        let schema: Arc<dyn Schema> = Arc::new(Retail::default());
+        let audit = Audit::new(Arc::new(MemStore::default()), Layout::default(), schema);
+        let mut report = audit.run(&Shutdown::never()).await.unwrap();
+        report.verdict = Verdict::Unbalanced;
+        report.expected = Some(1);
+        report.stored.events = 2;
+        report.stored.records = 3;
+        report.stored.objects = 4;
+        report.stored.partitions = 5;
+        report.stored.compacted = 6;
+        report.quarantined.events = 7;
+        report.quarantined.reasons = [("bad_msg".to_owned(), 8), ("panicked".to_owned(), 9)].into();
+        report.dead_lettered = Some(10);
+        report.on_the_way = Some(11);
+        report.missing = 12;
+        report.counts = [(FindingKind::Missing, 13), (FindingKind::Duplicate, 14)].into();
+        let (kind, what) = (FindingKind::Duplicate, "twice".to_owned());
+        report.findings = vec![Finding { kind, keys: vec!["a".to_owned(), "b".to_owned()], what }];
+        report
+    }
+
+    #[tokio::test]
+    async fn a_person_reads_every_figure_in_its_place() {
+        let expected = "\
+days           all
+sent                   1 events
+stored                 2 events in 3 records, 4 objects, 5 partitions
+compacted              6 objects
+quarantined            7 events that are not stored
+                       8 messages  reason=bad_msg
+                       9 messages  reason=panicked
+dead letters          10 messages
+on the way            11 messages
+missing               12 events
+found                 13 missing  no fault in itself
+found                 14 duplicate
+  duplicate: twice a b
+verdict        the books do not balance";
+        assert_eq!(Table(&report().await).to_string(), expected);
+    }
+
+    #[tokio::test]
+    async fn what_is_not_known_is_told_and_so_is_how_the_books_balance() {
+        let mut report = report().await;
+        let last = |report: &AuditReport| {
+            let text = Table(report).to_string();
+            text.lines().last().unwrap().trim_start_matches("verdict").trim().to_owned()
+        };
+        report.verdict = Verdict::Balanced;
+        let dead_letters = "the books balance, by the count of the dead letters";
+        assert_eq!(last(&report), dead_letters);
+        report.missing = 0;
+        assert_eq!(last(&report), "the books balance");
+        (report.expected, report.dead_lettered, report.on_the_way) = (None, None, None);
+        let alone =
+            "the books balance among themselves; --sent or --sent-file would show what is missing";
+        assert_eq!(last(&report), alone);
+        let text = Table(&report).to_string();
+        for line in [
+            "sent             unknown: the books are held against themselves alone",
+            "dead letters     unknown",
+            "on the way       unknown",
+        ] {
+            assert!(text.lines().any(|own| own == line), "{line} is not in {text}");
+        }
+        report.verdict = Verdict::Open;
+        assert!(last(&report).starts_with("the books do not balance yet: "));
+        report.verdict = Verdict::Empty;
+        assert!(last(&report).starts_with("nothing at all was found"));
     }
 }

@@ -69,15 +69,8 @@ impl CompactArgs {
             true => print(serde_json::json!(report)),
             false => print(Table(&report)),
         };
-        match report.faults.len() {
-            0 => printed,
-            faults => {
-                let have = if faults == 1 { "partition has" } else { "partitions have" };
-                Err(Failure::Stored(format!(
-                    "{faults} {have} a fault: the rest there was not merged"
-                )))
-            }
-        }
+        // A fault is worse than a report that was not written.
+        sound(report.faults.len()).and(printed)
     }
 
     /// The days that are to be merged and have been closed for long enough.
@@ -95,6 +88,15 @@ impl CompactArgs {
             Error::invalid("compact", message)
         })
     }
+}
+
+fn sound(faults: usize) -> Result<(), Failure> {
+    let have = match faults {
+        0 => return Ok(()),
+        1 => "partition has",
+        _ => "partitions have",
+    };
+    Err(Failure::Stored(format!("{faults} {have} a fault: the rest there was not merged")))
 }
 
 /// For people.
@@ -161,5 +163,31 @@ mod tests {
         }
         let error = dates(&["--from", "2026-11-23"]).expect_err("open").to_string();
         assert!(error.contains("from 2026-11-23") && error.contains("--closed-days"), "{error}");
+    }
+
+    #[test]
+    fn a_person_reads_what_was_made_and_what_is_damaged() {
+        let mut report = CompactReport::default();
+        let nothing = "days all\nall of them are compacted: nothing was made";
+        assert_eq!(Table(&report).to_string(), nothing);
+        let mut made = Compacted::default();
+        (made.objects, made.bytes, made.sources) = (2, 30, 400);
+        report.partitions = [("dt=1".to_owned(), made)].into();
+        let merged = "days all\n        2 objects           30 bytes of       400  dt=1";
+        assert_eq!(Table(&report).to_string(), merged);
+        report.faults = [("dt=2".to_owned(), "a key: damaged".to_owned())].into();
+        let both = format!("{merged}\nfault in dt=2: a key: damaged");
+        assert_eq!(Table(&report).to_string(), both);
+        report.partitions.clear();
+        let fault = "days all\nfault in dt=2: a key: damaged";
+        assert_eq!(Table(&report).to_string(), fault);
+    }
+
+    #[test]
+    fn faults_are_counted() {
+        let failed = |text: &str| Err(Failure::Stored(text.to_owned()));
+        assert_eq!(sound(0), Ok(()));
+        assert_eq!(sound(1), failed("1 partition has a fault: the rest there was not merged"));
+        assert_eq!(sound(2), failed("2 partitions have a fault: the rest there was not merged"));
     }
 }

@@ -119,20 +119,8 @@ impl SetupArgs {
             return Ok(());
         };
         let mut kept = Vec::new();
-        while !shutdown.is_requested() {
-            match self.once(&aws, shutdown, &mut kept).await {
-                Ok(_) => {}
-                Err(_) if shutdown.is_requested() => break,
-                Err(Failure::Service(text)) => tracing::warn!("{text}"),
-                Err(failure) => return Err(failure),
-            }
-            tokio::select! {
-                biased;
-                () = shutdown.requested() => {}
-                () = sleep(Duration::from_secs(seconds)) => {}
-            }
-        }
-        Ok(())
+        let look = async || self.once(&aws, shutdown, &mut kept).await;
+        repeated(Duration::from_secs(seconds), shutdown, look).await
     }
 
     /// Whether there was anything to do or to keep. What is kept is told unless it `was` before.
@@ -209,6 +197,29 @@ impl SetupArgs {
     }
 }
 
+/// Looks, and again so long after each look, until it is told to stop. A service that fails is away
+/// for a while; all else ends it.
+async fn repeated(
+    every: Duration,
+    shutdown: &Shutdown,
+    mut look: impl AsyncFnMut() -> Result<bool, Failure>,
+) -> Result<(), Failure> {
+    while !shutdown.is_requested() {
+        match look().await {
+            Ok(_) => {}
+            Err(_) if shutdown.is_requested() => break,
+            Err(Failure::Service(text)) => tracing::warn!("{text}"),
+            Err(failure) => return Err(failure),
+        }
+        tokio::select! {
+            biased;
+            () = shutdown.requested() => {}
+            () = sleep(every) => {}
+        }
+    }
+    Ok(())
+}
+
 /// The flags that keep what is there, and those that change it.
 fn remedy(change: &Change) -> String {
     let What::Set { setting, present, .. } = &change.what else { return String::new() };
@@ -243,92 +254,4 @@ fn refusal(differences: usize) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use clap::Parser;
-
-    use super::*;
-
-    #[derive(Parser)]
-    struct Alone {
-        #[command(flatten)]
-        setup: SetupArgs,
-    }
-
-    #[test]
-    fn the_defaults_are_those_of_the_library() {
-        let setup = Alone::try_parse_from(["setup"]).unwrap().setup;
-        assert_eq!(setup.queue_setup(), QueueSetup::default());
-        assert_eq!(setup.bucket_setup(), BucketSetup::default());
-        assert_eq!(setup.existing(), Existing::default());
-    }
-
-    #[test]
-    fn every_flag_reaches_its_setting() {
-        let flags = "setup --delay-secs 3 --visibility-secs 4 --retention-secs 65 \
-                     --dead-letter-retention-secs 66 --max-receives 7 --dead-letter-queue lost \
-                     --encryption false --versioning false --public-access-block false \
-                     --existing update --lower-retention";
-        let setup = Alone::try_parse_from(flags.split_whitespace()).unwrap().setup;
-        let seconds = Duration::from_secs;
-        let wanted = QueueSetup {
-            delay: seconds(3),
-            visibility: seconds(4),
-            retention: seconds(65),
-            dead_letter_retention: seconds(66),
-            max_receives: 7,
-            dead_letter_queue: Some("lost".to_owned()),
-            encrypted: false,
-        };
-        assert_eq!(setup.queue_setup(), wanted);
-        let nothing = BucketSetup { versioning: false, public_access_block: false };
-        assert_eq!(setup.bucket_setup(), nothing);
-        assert_eq!(setup.existing(), Existing::Update { lower_retention: true });
-    }
-
-    #[test]
-    fn numbers_have_the_bounds_of_sqs() {
-        for (argument, sound, wrong) in [
-            ("--delay-secs", ["0", "900"], ["-1", "901"]),
-            ("--visibility-secs", ["0", "43200"], ["-1", "43201"]),
-            ("--retention-secs", ["60", "1209600"], ["59", "1209601"]),
-            ("--dead-letter-retention-secs", ["60", "1209600"], ["59", "1209601"]),
-            ("--max-receives", ["1", "1000"], ["0", "1001"]),
-            ("--every-secs", ["1", "86400"], ["0", "86401"]),
-        ] {
-            let taken = |value| Alone::try_parse_from(["setup", argument, value]).is_ok();
-            assert_eq!(sound.map(taken), [true; 2], "{argument} {sound:?}");
-            assert_eq!(wrong.map(taken), [false; 2], "{argument} {wrong:?}");
-        }
-        assert!(Alone::try_parse_from(["setup", "--dry-run", "--every-secs", "1"]).is_err());
-    }
-
-    /// What a line of a refusal says to give is given, and the difference is gone.
-    #[test]
-    fn the_flag_that_keeps_a_value_is_one_that_there_is() {
-        let differences = [
-            (Setting::Delay, "0"),
-            (Setting::Visibility, "43200"),
-            (Setting::Retention, "1209600"),
-            (Setting::DeadLetterRetention, "60"),
-            (Setting::Encryption, "false"),
-            (Setting::DeadLetterQueue, "lost"),
-            (Setting::DeadLetterQueue, "none"),
-            (Setting::MaxReceives, "3"),
-            (Setting::Versioning, "Suspended"),
-            (Setting::PublicAccessBlock, "none"),
-        ];
-        let default = format!("{:?}", Alone::try_parse_from(["setup"]).unwrap().setup);
-        for (setting, present) in differences {
-            let (present, wanted) = (present.to_owned(), "1".to_owned());
-            let what = What::Set { setting, present, wanted };
-            let told = remedy(&Change { resource: "queue", name: "orders".to_owned(), what });
-            let keeps = told.strip_prefix("keep it with ").unwrap().split(',').next().unwrap();
-            let flags = ["setup"].into_iter().chain(keeps.split(' '));
-            let kept = Alone::try_parse_from(flags).unwrap_or_else(|error| panic!("{error}")).setup;
-            assert_ne!(format!("{kept:?}"), default, "{told}");
-            let is_lowered = told.contains("--lower-retention");
-            let retentions = [Setting::Retention, Setting::DeadLetterRetention];
-            assert_eq!(is_lowered, retentions.contains(&setting), "{told}");
-        }
-    }
-}
+mod tests;

@@ -85,7 +85,7 @@ async fn oldest(aws: &Aws, queue: &str) -> Option<Duration> {
 
 /// Counts what is below a prefix, page by page: a listing of a million objects is a thousand
 /// requests, and only the counts are kept.
-async fn partitions(store: &S3Store, prefix: String) -> Result<BTreeMap<String, Objects>> {
+async fn partitions(store: &impl ObjectStore, prefix: String) -> Result<BTreeMap<String, Objects>> {
     let mut partitions: BTreeMap<String, Objects> = BTreeMap::new();
     let mut after = None;
     loop {
@@ -146,4 +146,114 @@ fn write_objects(
         write!(f, "\n             {objects:>9} objects {bytes:>12} bytes  {partition}")?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use event_core::{Bytes, ObjectMeta, Page, PutMode, PutOutcome, async_trait};
+    use event_mem::MemStore;
+
+    use super::*;
+
+    /// Answers two objects at once, however many are asked for, as S3 may.
+    struct ShortPages(MemStore);
+
+    #[async_trait]
+    impl ObjectStore for ShortPages {
+        async fn put(&self, key: &str, body: Bytes, mode: PutMode) -> Result<PutOutcome> {
+            self.0.put(key, body, mode).await
+        }
+
+        async fn get(&self, key: &str) -> Result<Option<Bytes>> {
+            self.0.get(key).await
+        }
+
+        async fn head(&self, key: &str) -> Result<Option<ObjectMeta>> {
+            self.0.head(key).await
+        }
+
+        async fn list(&self, request: ListRequest) -> Result<Page> {
+            self.0.list(ListRequest { max: request.max.min(2), ..request }).await
+        }
+
+        async fn delete(&self, keys: &[String]) -> Vec<Result<()>> {
+            self.0.delete(keys).await
+        }
+    }
+
+    #[tokio::test]
+    async fn every_page_of_a_listing_counts_however_short_it_is() {
+        let store = ShortPages(MemStore::default());
+        for (key, body) in [
+            ("p/_manifest.json", "1"),
+            ("p/a/1", "22"),
+            ("p/a/2", "333"),
+            ("p/a/b/1", "4444"),
+            ("p/c/1", "55555"),
+            ("p2/c/1", "other"),
+        ] {
+            store.put(key, body.into(), PutMode::Create).await.unwrap();
+        }
+        let found = partitions(&store, "p/".to_owned()).await.unwrap();
+        let found: Vec<_> =
+            found.iter().map(|(name, of)| (&**name, of.objects, of.bytes)).collect();
+        assert_eq!(found, [("", 1, 1), ("a", 2, 5), ("a/b", 1, 4), ("c", 1, 5)]);
+        assert!(partitions(&store, "none/".to_owned()).await.unwrap().is_empty());
+    }
+
+    fn queue(name: &str, oldest_s: Option<u64>) -> QueueReport {
+        QueueReport { name: name.to_owned(), visible: 1, in_flight: 20, delayed: 300, oldest_s }
+    }
+
+    fn report() -> Report {
+        let of =
+            |partition: &str, objects, bytes| (partition.to_owned(), Objects { objects, bytes });
+        Report {
+            queue: queue("orders", Some(77)),
+            dead_letters: Some(queue("lost", None)),
+            bucket: Some(BucketReport {
+                name: "events-of-mine".to_owned(),
+                events: [of("dt=1", 2, 30), of("dt=2", 5, 600)].into(),
+                quarantine: [of("reason=bad_msg", 4, 9)].into(),
+            }),
+        }
+    }
+
+    #[test]
+    fn a_person_reads_what_is_where() {
+        let expected = "\
+queue         orders: 1 visible, 20 in flight, 300 delayed, the oldest 77 s old
+dead letters  lost: 1 visible, 20 in flight, 300 delayed, age of the oldest unknown
+bucket        events-of-mine
+events               7 objects          630 bytes
+                     2 objects           30 bytes  dt=1
+                     5 objects          600 bytes  dt=2
+quarantine           4 objects            9 bytes
+                     4 objects            9 bytes  reason=bad_msg";
+        assert_eq!(report().to_string(), expected);
+        let alone = Report { dead_letters: None, bucket: None, ..report() }.to_string();
+        let none = "dead letters  none: the queue has no dead-letter queue";
+        assert_eq!(alone.lines().skip(1).collect::<Vec<_>>(), [none]);
+    }
+
+    #[test]
+    fn a_machine_reads_each_figure_under_its_name() {
+        let queue = |name, oldest: serde_json::Value| {
+            serde_json::json!({
+                "name": name, "visible": 1, "in_flight": 20, "delayed": 300, "oldest_s": oldest
+            })
+        };
+        let expected = serde_json::json!({
+            "queue": queue("orders", 77.into()),
+            "dead_letters": queue("lost", serde_json::Value::Null),
+            "bucket": {
+                "name": "events-of-mine",
+                "events": {
+                    "dt=1": {"objects": 2, "bytes": 30}, "dt=2": {"objects": 5, "bytes": 600}
+                },
+                "quarantine": {"reason=bad_msg": {"objects": 4, "bytes": 9}},
+            },
+        });
+        assert_eq!(serde_json::json!(report()), expected);
+    }
 }

@@ -132,8 +132,10 @@ impl SetupArgs {
     ) -> Result<bool, Failure> {
         let plan = answered(with_retries(shutdown, || self.plan(aws)).await)?;
         let Decision { steps, refused, kept } = plan.decide(self.existing());
+        // What nobody gets to read keeps nothing from being done.
+        let mut printed = Ok(());
         for change in kept.iter().filter(|change| !was.contains(change)) {
-            print(format_args!("kept: {change}"))?;
+            printed = printed.and(print(format_args!("kept: {change}")));
         }
         was.clone_from(&kept);
         if !refused.is_empty() {
@@ -149,11 +151,9 @@ impl SetupArgs {
             let text = "this was a dry run: nothing was created or changed";
             return Err(Failure::Differs(text.to_owned()));
         }
-        let mut printed = Ok(());
         for step in &steps {
             answered(with_retries(shutdown, || step.apply(aws)).await)?;
             for change in step.changes() {
-                // The rest is done all the same.
                 printed = printed.and(print(change));
             }
         }

@@ -4,6 +4,7 @@
 use mimalloc::MiMalloc;
 
 pub mod aws;
+pub mod consumer;
 pub mod health;
 pub mod metrics;
 pub mod pod;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::{Args, Parser};
+use clap::{Args, Command, Parser};
 use event_core::{Error, ErrorKind, Observer, Shutdown};
 use event_local::logs::LogArgs;
 use event_local::output::complain;
@@ -133,12 +133,21 @@ where
     A: Parser + AsRef<LogArgs>,
     F: Future<Output = Result<(), Failure>>,
 {
-    let program = A::command().get_name().to_owned();
+    main_as(&A::command(), run)
+}
+
+/// The same for a program whose command is A's under another name.
+pub fn main_as<A, F>(command: &Command, run: impl FnOnce(A, Shutdown) -> F) -> ExitCode
+where
+    A: Parser + AsRef<LogArgs>,
+    F: Future<Output = Result<(), Failure>>,
+{
+    let program = command.get_name().to_owned();
     let wrong = |text: String| {
         complain(format_args!("{program}: {text}"));
         ExitCode::from(2)
     };
-    let args = match cli::read::<A>() {
+    let args = match cli::read_as::<A>(command) {
         Ok(args) => args,
         Err(text) => return wrong(text),
     };
@@ -146,7 +155,7 @@ where
     if let Err(text) = logs.start() {
         return wrong(text);
     }
-    variables::warn_of_misspelt(&A::command());
+    variables::warn_of_misspelt(command);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return wrong(format!("the runtime does not start: {error}")),

@@ -17,21 +17,32 @@ use crate::variables;
 /// The arguments of this process; the error is one line that names the argument, its value and
 /// what would do. Prints and exits where help or the version is asked for.
 pub fn read<A: Parser>() -> Result<A, String> {
-    read_from(std::env::args_os())
+    read_as(&A::command())
 }
 
-fn read_from<A: Parser>(arguments: impl IntoIterator<Item = OsString>) -> Result<A, String> {
-    A::try_parse_from(arguments).map_err(|mut error| match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-            let written = error.print().and_then(|()| std::io::stdout().flush());
-            let Err(why) = written else { std::process::exit(0) };
-            complain(format_args!("{}: {}", A::command().get_name(), not_written(&why)));
-            std::process::exit(NOT_WRITTEN.into())
-        }
-        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => error.exit(),
-        _ => {
-            escape_quoted(&mut error);
-            one_line(&error, &A::command())
+/// The same of a program whose command is A's under another name.
+pub fn read_as<A: Parser>(command: &Command) -> Result<A, String> {
+    read_from(command, std::env::args_os())
+}
+
+fn read_from<A: Parser>(
+    command: &Command,
+    arguments: impl IntoIterator<Item = OsString>,
+) -> Result<A, String> {
+    let matches = command.clone().try_get_matches_from(arguments);
+    matches.and_then(|matches| A::from_arg_matches(&matches)).map_err(|mut error| {
+        match error.kind() {
+            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+                let written = error.print().and_then(|()| std::io::stdout().flush());
+                let Err(why) = written else { std::process::exit(0) };
+                complain(format_args!("{}: {}", command.get_name(), not_written(&why)));
+                std::process::exit(NOT_WRITTEN.into())
+            }
+            ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => error.exit(),
+            _ => {
+                escape_quoted(&mut error);
+                one_line(&error, command)
+            }
         }
     })
 }
@@ -204,6 +215,8 @@ pub fn layout(text: &str) -> Result<Layout, String> {
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory;
+
     use super::*;
 
     #[derive(Debug, Parser)]
@@ -241,7 +254,7 @@ mod tests {
 
     fn fault(arguments: &[&str]) -> String {
         let arguments = ["test"].iter().chain(arguments).map(OsString::from);
-        read_from::<Args>(arguments).unwrap_err()
+        read_from::<Args>(&Args::command(), arguments).unwrap_err()
     }
 
     #[test]
@@ -259,10 +272,13 @@ mod tests {
         let text = fault(&["--bucket", "b", "--plain-text", "on"]);
         assert!(text.ends_with("(or the variable EVENT_BINS_TEST_PLAIN_TEXT)"), "{text}");
         assert!(text.contains(": expected one of many, one; did you mean one?"), "{text}");
-        let both = read_from::<Two>(["test".into()]).unwrap_err();
+        let both = read_from::<Two>(&Two::command(), ["test".into()]).unwrap_err();
         let expected = "--to <TO>, --from <FROM> is missing (or the variable EVENT_BINS_TEST_TO)";
         assert_eq!(both, expected);
-        let elsewhere = read_from::<Commands>(["test", "two", "--one"].map(OsString::from));
+        let elsewhere = read_from::<Commands>(
+            &Commands::command(),
+            ["test", "two", "--one"].map(OsString::from),
+        );
         let elsewhere = elsewhere.unwrap_err();
         assert!(elsewhere.contains("--one") && elsewhere.ends_with("(see --help)"), "{elsewhere}");
         for fault in [missing, zero, plain, elsewhere, fault(&["stray"])] {
@@ -276,7 +292,9 @@ mod tests {
         assert!(close.contains("'--totl'") && close.contains("did you mean --total?"), "{close}");
         let far = fault(&["--bucket", "b", "--qqqqqqq"]);
         assert!(!far.contains("did you mean"), "{far}");
-        let command = read_from::<Commands>(["test", "twoo"].map(OsString::from)).unwrap_err();
+        let command =
+            read_from::<Commands>(&Commands::command(), ["test", "twoo"].map(OsString::from))
+                .unwrap_err();
         assert!(command.contains("did you mean two?"), "{command}");
     }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use event_core::jiff::ToSpan;
 use event_core::jiff::civil::date;
 use event_core::{
     BatchWriter, Error, ErrorKind, Handler, Layout, ObjectStore, Outcome, Retail, Shutdown,
@@ -29,6 +30,7 @@ fn watched(mem: &MemStore, page: usize) -> (Meanwhile<MemStore>, Log<u32>) {
     let reads = Log::new();
     let read = reads.clone();
     let store = Meanwhile::new(mem.clone(), move |request| {
+        assert!(request.number < 10_000, "it asks for ever");
         if let Some(name) =
             request.key.strip_prefix(PARTITION).filter(|_| request.operation == "get")
         {
@@ -52,6 +54,31 @@ async fn each_segment_is_read_once_in_pages_of_any_size() {
         assert_eq!(keys(&mem, PARTITION).await.len(), 4);
         assert_eq!(store(&writer, &["c"]).await, [Outcome::Duplicate], "{page}");
         assert_eq!(reads.entries()[4..], [2], "{page}");
+    }
+}
+
+/// A log that was forgotten is listed and read anew, and knows its events again.
+#[tokio::test(start_paused = true)]
+async fn as_many_events_are_remembered_as_was_said() {
+    for (events, listings) in [(0, 2), (1_000_000, 1)] {
+        let (mem, listed) = (MemStore::new(), Log::new());
+        let lists = listed.clone();
+        let watched = Meanwhile::new(mem.clone(), move |request| {
+            if request.operation == "list" && request.key.starts_with(PARTITION) {
+                lists.push(());
+            }
+            Box::pin(async { Ok(()) })
+        });
+        let writer = writer(watched).remember(events);
+        assert_eq!(store(&writer, &["a"]).await, [Outcome::Ack]);
+        for days in 1..150 {
+            let day = date(2026, 11, 22).checked_add(days.days()).unwrap().to_string();
+            let batch = deliveries([body("a").replace("2026-11-22", &day)]);
+            assert_eq!(writer.handle(&batch, &Shutdown::never()).await, [Outcome::Ack]);
+        }
+        assert_eq!(store(&writer, &["a", "b"]).await, [Outcome::Duplicate, Outcome::Ack]);
+        assert_eq!(listed.entries().len(), listings, "{events}");
+        assert_eq!(lines(&mem, &segment(1)).await, [body("b")]);
     }
 }
 
@@ -166,7 +193,10 @@ async fn a_segment_that_comes_while_slots_are_read_ahead_is_read_in_its_own_slot
             assert_eq!(store(&writer(mem.clone()), &[id]).await, [Outcome::Ack]);
         }
         assert_eq!(store(&ours, &["w1"]).await, [Outcome::Ack], "{seed}");
-        store(&ours, &["w0", "w1", "x1", "x2", "y3", "y4"]).await;
+        // One by one: what is looked up together is held against all that is read for it.
+        for id in ["w0", "w1", "x1", "x2", "y3", "y4"] {
+            store(&ours, &[id]).await;
+        }
         let mut stored = Vec::new();
         for key in keys(&mem, PARTITION).await {
             stored.extend(lines(&mem, &key).await);

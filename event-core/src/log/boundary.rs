@@ -281,20 +281,20 @@ mod tests {
         let boundary = Arc::new(on(DAY));
         let (there, gate, reads) = (Default::default(), tokio::sync::Semaphore::new(0), 0.into());
         let store = Arc::new(Gated { boundary: there, gate, reads });
-        let ask = async || {
+        let ask = || {
             let (boundary, store) = (Arc::clone(&boundary), Arc::clone(&store));
             let (layout, retry, stop) = (Layout::default(), Retry::default(), Shutdown::never());
-            let task = tokio::spawn(async move {
+            tokio::spawn(async move {
                 let source = Source { store: &*store, layout: &layout, retry: &retry, stop: &stop };
                 boundary.has_passed(DAY, source).await.unwrap()
-            });
-            tokio::task::yield_now().await;
-            task
+            })
         };
-        let first = ask().await;
+        let first = ask();
+        tokio::task::yield_now().await;
         assert_eq!(store.reads.load(Ordering::SeqCst), 1);
         *store.boundary.lock().unwrap() = Some(r#"{"oldest": "2026-11-23"}"#);
-        let during = [ask().await, ask().await];
+        let during = [ask(), ask()];
+        tokio::task::yield_now().await;
         assert_eq!(store.reads.load(Ordering::SeqCst), 1, "they wait");
         store.gate.add_permits(1);
         assert!(!first.await.unwrap());

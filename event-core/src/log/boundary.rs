@@ -116,6 +116,7 @@ mod tests {
 
     use super::*;
     use crate::mocks::MockStore;
+    use crate::store::{ListRequest, ObjectMeta, Page, PutMode, PutOutcome};
 
     const DAY: Date = date(2026, 11, 22);
 
@@ -171,6 +172,44 @@ mod tests {
         assert!(error.contains("store_events/_oldest/0000000000.json"), "{error}");
     }
 
+    /// A hand was here; a day that was deleted is not live again.
+    #[tokio::test]
+    async fn a_boundary_is_never_lower_than_the_one_before() {
+        let (store, _) = there(&[r#"{"oldest": "2026-11-23"}"#, r#"{"oldest": "2026-11-21"}"#]);
+        assert!(passed(&on(DAY), &store, DAY).await.unwrap());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_boundary_is_asked_for_until_there_is_an_answer_whatever_the_error() {
+        use crate::error::ErrorKind::{Denied, Invalid, NotFound, Transient, Unknown};
+        let mut store = MockStore::new();
+        let mut answers = [Denied, Invalid, NotFound, Transient, Unknown]
+            .map(|kind| Err(Error::new(kind, "get", "on purpose")))
+            .into_iter()
+            .chain([Ok(Some(r#"{"oldest": "2026-11-23"}"#.into())), Ok(None)]);
+        store.expect_get().times(7).returning(move |_| answers.next().unwrap());
+        assert!(passed(&on(DAY), &store, DAY).await.unwrap());
+    }
+
+    /// Nothing was learnt from it.
+    #[tokio::test(start_paused = true)]
+    async fn a_read_that_failed_serves_nobody() {
+        let boundary = Arc::new(on(DAY));
+        let (store, asked) = there(&["{}"]);
+        let store = Arc::new(store);
+        let under_way = boundary.known.lock().await;
+        let waiting = [(); 3].map(|()| {
+            let (boundary, store) = (Arc::clone(&boundary), Arc::clone(&store));
+            tokio::spawn(async move { passed(&boundary, &store, DAY).await })
+        });
+        tokio::task::yield_now().await;
+        drop(under_way);
+        for task in waiting {
+            assert!(task.await.unwrap().is_err());
+        }
+        assert_eq!(asked.lock().unwrap().len(), 3);
+    }
+
     /// Whoever asks while a read is under way is not served by it: the boundary may pass in between.
     #[tokio::test(start_paused = true)]
     async fn a_read_serves_those_that_asked_before_it_began() {
@@ -198,5 +237,71 @@ mod tests {
         assert_eq!(reads.load(Ordering::SeqCst), 1);
         assert!(!ask().await.unwrap().unwrap());
         assert_eq!(reads.load(Ordering::SeqCst), 2);
+    }
+
+    /// A store without an object at first, which takes its answer to a read at once and then lets it
+    /// wait for the gate.
+    struct Gated {
+        boundary: Mutex<Option<&'static str>>,
+        gate: tokio::sync::Semaphore,
+        reads: AtomicU64,
+    }
+
+    #[crate::async_trait]
+    impl ObjectStore for Gated {
+        async fn get(&self, key: &str) -> Result<Option<bytes::Bytes>> {
+            self.reads.fetch_add(1, Ordering::SeqCst);
+            let there = *self.boundary.lock().unwrap();
+            let answer = there.filter(|_| key.ends_with("/0000000000.json")).map(Into::into);
+            let _open = self.gate.acquire().await;
+            Ok(answer)
+        }
+
+        async fn put(&self, _: &str, _: bytes::Bytes, _: PutMode) -> Result<PutOutcome> {
+            unreachable!("a boundary is read")
+        }
+
+        async fn head(&self, _: &str) -> Result<Option<ObjectMeta>> {
+            unreachable!("a boundary is read")
+        }
+
+        async fn list(&self, _: ListRequest) -> Result<Page> {
+            unreachable!("a boundary is read")
+        }
+
+        async fn delete(&self, _: &[String]) -> Vec<Result<()>> {
+            unreachable!("a boundary is read")
+        }
+    }
+
+    /// The boundary passes after the answer to a read was made, and before that comes: it serves nobody
+    /// who asked in between. All of them are served by the next.
+    #[tokio::test(start_paused = true)]
+    async fn who_asks_during_a_read_is_served_by_the_next_one() {
+        let boundary = Arc::new(on(DAY));
+        let (there, gate, reads) = (Default::default(), tokio::sync::Semaphore::new(0), 0.into());
+        let store = Arc::new(Gated { boundary: there, gate, reads });
+        let ask = || {
+            let (boundary, store) = (Arc::clone(&boundary), Arc::clone(&store));
+            let (layout, retry, stop) = (Layout::default(), Retry::default(), Shutdown::never());
+            tokio::spawn(async move {
+                let source = Source { store: &*store, layout: &layout, retry: &retry, stop: &stop };
+                boundary.has_passed(DAY, source).await.unwrap()
+            })
+        };
+        let first = ask();
+        tokio::task::yield_now().await;
+        assert_eq!(store.reads.load(Ordering::SeqCst), 1);
+        *store.boundary.lock().unwrap() = Some(r#"{"oldest": "2026-11-23"}"#);
+        let during = [ask(), ask()];
+        tokio::task::yield_now().await;
+        assert_eq!(store.reads.load(Ordering::SeqCst), 1, "they wait");
+        store.gate.add_permits(1);
+        assert!(!first.await.unwrap());
+        for task in during {
+            assert!(task.await.unwrap());
+        }
+        // The boundary, and that there is none after it.
+        assert_eq!(store.reads.load(Ordering::SeqCst), 1 + 2);
     }
 }

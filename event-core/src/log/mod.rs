@@ -270,3 +270,27 @@ async fn wait(until: Instant, stop: &Shutdown) {
         () = sleep_until(until) => {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    /// However long a turn is off, and whether the stop was before it or comes meanwhile.
+    #[tokio::test(start_paused = true)]
+    async fn nobody_waits_for_a_turn_after_a_stop() {
+        let (asked, turn) = (Instant::now(), Instant::now() + Duration::from_secs(10));
+        let (trigger, stop) = Shutdown::new();
+        let stops = async {
+            sleep(Duration::from_secs(3)).await;
+            trigger.shutdown();
+        };
+        tokio::join!(wait(turn, &stop), stops);
+        assert_eq!(asked.elapsed(), Duration::from_secs(3));
+        wait(turn, &stop).await;
+        assert_eq!(asked.elapsed(), Duration::from_secs(3));
+        wait(turn, &Shutdown::never()).await;
+        assert_eq!(Instant::now(), turn);
+    }
+}

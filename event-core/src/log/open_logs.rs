@@ -109,10 +109,25 @@ mod tests {
         let (first, last) = (name(0), name(2 * COUNT_EVERY - 1));
         assert_eq!(kept.logs.len(), 11);
         assert!(kept.logs.contains_key(&first) && kept.logs.contains_key(&last));
+        let newest = (2 * COUNT_EVERY - 10)..2 * COUNT_EVERY;
+        assert!(newest.map(name).all(|name| kept.logs.contains_key(&name)));
         assert!(Arc::ptr_eq(&kept.logs[&first].1, &in_use));
         drop(kept);
         let again = logs.of(&name(1), 10 * LOG);
         assert!(!again.head.try_lock().unwrap().is_loaded);
+    }
+
+    #[test]
+    fn a_log_that_was_used_again_is_kept_before_one_that_was_made_later() {
+        let logs = OpenLogs::default();
+        let name = |number: usize| format!("dt={number}");
+        for number in 0..COUNT_EVERY {
+            logs.of(&name(number), usize::MAX);
+            logs.of(&name(0), usize::MAX);
+        }
+        logs.0.lock().unwrap().forget(2 * LOG);
+        let kept = logs.0.lock().unwrap();
+        assert!(kept.logs.keys().eq([&name(0), &name(COUNT_EVERY - 1)]), "{:?}", kept.logs.keys());
     }
 
     #[test]

@@ -104,7 +104,80 @@ pub(super) fn invalid(key: &str, fault: &str) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::log::index::Fingerprint;
+    use crate::schema::Retail;
+
+    #[test]
+    fn a_line_break_of_any_kind_becomes_a_space() {
+        let line = |body: &'static str| one_line(body.into());
+        assert_eq!(line("{\"a\":1,\r\"b\":2}"), "{\"a\":1, \"b\":2}");
+        assert_eq!(line("\r"), " ");
+        assert_eq!(line("{\r\n}\n"), "{  } ");
+        assert_eq!(line("{\t}"), "{\t}");
+    }
+
+    proptest! {
+        #[test]
+        fn one_line_has_no_line_break_and_is_else_the_same(
+            body in prop::collection::vec(prop_oneof![Just(b'\r'), Just(b'\n'), any::<u8>()], 0..40),
+        ) {
+            let line = one_line(body.clone().into());
+            prop_assert_eq!(line.len(), body.len());
+            for (&there, &byte) in line.iter().zip(&body) {
+                prop_assert_eq!(there, if matches!(byte, b'\r' | b'\n') { b' ' } else { byte });
+            }
+        }
+    }
+
+    /// The places of what is pending that these lines hold, each with whether the bytes are the same.
+    fn matches(
+        key: FingerprintKey,
+        lines: &'static str,
+        pending: &[(&str, &'static str, Fingerprint)],
+    ) -> Vec<(usize, bool)> {
+        let pending: Vec<_> = pending
+            .iter()
+            .map(|&(identity, line, fingerprint)| Pending {
+                identity: identity.into(),
+                line: line.into(),
+                fingerprint,
+            })
+            .collect();
+        let content = Content::Events(Arc::new(Retail::default()));
+        let by_fingerprint = PendingByFingerprint::new(&pending);
+        let lines = Lines(lines.into());
+        let mut matches = lines.compare("key", &content, key, &by_fingerprint).unwrap().matches;
+        matches.sort_unstable();
+        matches
+    }
+
+    /// However alike two identities look, and whichever of them comes first.
+    #[test]
+    fn what_has_the_fingerprint_of_another_event_is_told_from_it_by_its_identity() {
+        let (a, b) = (r#"{"request_id":"a"}"#, r#"{"request_id":"b"}"#);
+        let key = FingerprintKey::random();
+        let alike = key.of("a");
+        let pending = [("b", b, alike), ("a", a, alike), ("c", "c", key.of("c")), ("a", b, alike)];
+        assert_eq!(matches(key, "{\"request_id\":\"a\"}\n", &pending), [(1, true), (3, false)]);
+        assert_eq!(matches(key, "", &pending), []);
+    }
+
+    #[test]
+    fn lines_that_differ_in_a_space_at_their_end_are_other_bytes() {
+        let key = FingerprintKey::random();
+        let line = r#"{"request_id":"a"}"#;
+        let others = [r#" {"request_id":"a"}"#, r#"{"request_id":"a"} "#, r#"{"request_id": "a"}"#];
+        for other in others {
+            let pending = [("a", line, key.of("a")), ("a", other, key.of("a"))];
+            assert_eq!(matches(key, line, &pending), [(0, true), (1, false)], "{other}");
+            assert_eq!(matches(key, other, &pending), [(0, false), (1, true)], "{other}");
+        }
+    }
 
     #[test]
     fn lines_end_with_a_line_break_or_with_the_object() {

@@ -168,4 +168,29 @@ mod tests {
         assert_eq!([read(|_| 1), read(|_| 1), read(|_| 0)], [16, 2, 2]);
         assert_eq!(read(|all| all), 1);
     }
+
+    /// Each segment of another counts for one try.
+    #[test]
+    fn segments_of_others_that_one_try_counted_are_not_counted_by_the_next() {
+        let (mut turns, mut now) = (Turns::default(), Instant::now());
+        wait(&mut turns, now, false);
+        turns.found(3);
+        now += 2 * PUT;
+        let longer = wait(&mut turns, now, false);
+        now += 2 * PUT;
+        assert!(wait(&mut turns, now, false) < longer, "nothing came since");
+    }
+
+    /// How fast the log grows is seen from one try to the next, lost or won.
+    #[test]
+    fn a_lost_try_begins_the_time_in_which_the_log_grows() {
+        let (mut turns, start) = (Turns::default(), Instant::now());
+        let first = wait(&mut turns, start, false);
+        let late = start + 100 * PUT;
+        let second = wait(&mut turns, late, false);
+        assert!(second < first);
+        // One segment in a hundred puts would be little, in two it is much.
+        turns.found(1);
+        assert!(wait(&mut turns, late + 2 * PUT, false) > second);
+    }
 }

@@ -197,6 +197,47 @@ async fn what_no_compaction_left_is_an_error_and_a_finding() {
     assert_eq!(found, [FindingKind::WrongData]);
 }
 
+/// What comes after an entry that cannot be read is looked at as well.
+#[tokio::test]
+async fn an_entry_that_cannot_be_read_hides_no_other() {
+    let store = mixed().await;
+    compactor(store.clone()).target_bytes(1).run(&Shutdown::never()).await.unwrap();
+    write(&store, &format!("{CLAIMS}/0000000000.json"), "{}").await;
+    write(&store, &format!("{COMPACTED}/0000000002.ndjson"), "{}\n").await;
+    let audit = Audit::new(Arc::new(store.clone()), Layout::default(), Arc::new(Retail::default()));
+    let report = audit.run(&Shutdown::never()).await.unwrap();
+    let kinds = [FindingKind::Unreadable, FindingKind::WrongData, FindingKind::Unclaimed];
+    assert_eq!(report.counts, kinds.map(|kind| (kind, 1)).into(), "{report:?}");
+}
+
+/// A reader of merged objects would see its events twice.
+#[tokio::test]
+async fn a_second_merged_object_in_a_slot_is_unclaimed() {
+    let store = mixed().await;
+    compact(&store).await;
+    let lines = read(&store, &format!("{COMPACTED}/0000000000.ndjson")).await;
+    let second = Compression::Gzip.compress(lines.into_bytes()).unwrap();
+    write(&store, &format!("{COMPACTED}/0000000000.ndjson.gz"), second).await;
+    assert_eq!(found(&store).await, [FindingKind::Unclaimed]);
+}
+
+/// An event that was stored alone may have line breaks of any kind between its tokens.
+#[tokio::test]
+async fn a_merged_event_is_one_line_whatever_line_breaks_it_came_with() {
+    let store = empty().await;
+    for (id, broken) in [("a", "\r"), ("b", "\n"), ("c", "\r\n")] {
+        let event = event(id, 22);
+        let body = String::from_utf8(event.body.to_vec()).unwrap().replace('\n', broken);
+        singly(&store, &[event_core::Message { body: body.into(), ..event }]).await;
+    }
+    compact(&store).await;
+    let lines = read(&store, &format!("{COMPACTED}/0000000000.ndjson")).await;
+    assert!(!lines.contains('\r') && lines.ends_with('\n'), "{lines:?}");
+    assert_eq!(lines.matches('\n').count(), 3, "{lines:?}");
+    assert_eq!(seen(&store).await, once(&["a", "b", "c"]));
+    assert_eq!(found(&store).await, []);
+}
+
 #[tokio::test]
 async fn an_object_that_is_not_what_its_claim_says_is_left_alone_and_told() {
     let store = mixed().await;

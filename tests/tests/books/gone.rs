@@ -1,12 +1,16 @@
 //! What is gone, damaged or of no known day; and who ends when told to stop.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use event_core::maintain::{
     Audit, AuditReport, Compactor, DateRange, Expected, ExpectedEvents, FindingKind,
 };
-use event_core::{Compression, Error, ErrorKind, Layout, Message, ObjectStore, Retail, Shutdown};
+use event_core::retry::Retry;
+use event_core::{
+    Compression, Error, ErrorKind, Layout, Message, ObjectStore, Observer, Retail, Shutdown,
+};
 use event_mem::MemStore;
 use event_tests::Faulty;
 use tokio::time::{Instant, sleep};
@@ -169,4 +173,36 @@ async fn audit_and_compaction_end_when_they_are_told_to() {
     let (trigger, stop) = Shutdown::new();
     trigger.shutdown();
     assert!(compactor(books().await).run(&stop).await.is_err());
+}
+
+/// Counts the requests that are tried again.
+#[derive(Default)]
+struct Retries(AtomicU64);
+
+impl Observer for Retries {
+    fn retried(&self, _: &Error, entries: usize) {
+        self.0.fetch_add(entries as u64, Ordering::SeqCst);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_retry_is_told_by_the_loop_that_was_given() {
+    let (retries, failed) = (Arc::new(Retries::default()), Arc::new(AtomicU64::new(0)));
+    let weak = async || {
+        let failed = Arc::clone(&failed);
+        Faulty::new(books().await, move |call| {
+            let fails = call.number.is_multiple_of(2);
+            failed.fetch_add(u64::from(fails), Ordering::SeqCst);
+            fails.then(|| Error::new(ErrorKind::Transient, call.operation, "on purpose"))
+        })
+    };
+    let retry = || Retry::default().observed_by(Arc::clone(&retries) as _);
+    let told = || (retries.0.load(Ordering::SeqCst), failed.load(Ordering::SeqCst));
+    report(audit(weak().await).retry(retry())).await;
+    let (audited, failed) = told();
+    assert!(audited > 0 && audited == failed, "{audited} of {failed}");
+    let compaction = compactor(weak().await).retry(retry()).run(&Shutdown::never()).await;
+    assert!(compaction.unwrap().faults.is_empty());
+    let (all, failed) = told();
+    assert!(all > audited && all == failed, "{all} of {failed}");
 }

@@ -6,6 +6,7 @@
 mod audit;
 mod compact;
 mod gone;
+mod interleaved;
 mod made;
 mod model;
 mod odd;

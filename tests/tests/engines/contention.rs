@@ -10,6 +10,7 @@ use event_core::{
     Outcome, Page, PutMode, PutOutcome, Receipt, Result, Retail, Shutdown, async_trait,
 };
 use event_mem::MemStore;
+use event_tests::AnyOrder;
 use fastrand::Rng;
 use tokio::time::{Instant, sleep};
 
@@ -181,4 +182,37 @@ async fn writers_that_are_told_to_stop_store_what_they_hold_at_once() {
     let drain = start.elapsed();
     println!("stored within {drain:?}, where a batch waited {worst:?} at worst");
     assert!(drain < Duration::from_secs(5), "{drain:?}");
+}
+
+/// They share what is known of the log, and go to its head one after the other.
+#[tokio::test(start_paused = true)]
+async fn two_batches_of_one_process_store_each_event_once() {
+    fastrand::seed(7);
+    for seed in 0..30 {
+        let mem = MemStore::new();
+        let ours = crate::log::writer(AnyOrder::new(mem.clone(), seed));
+        for round in 0..3 {
+            let ids = |ids: &[&str]| {
+                let bodies: Vec<_> = ids.iter().map(|id| body(&format!("{id}{round}"))).collect();
+                crate::log::deliveries(bodies)
+            };
+            let (one, other) = (ids(&["a", "b"]), ids(&["b", "c", "a"]));
+            let never = Shutdown::never();
+            let (one, other) = tokio::join!(ours.handle(&one, &never), ours.handle(&other, &never));
+            let outcomes = || one.iter().chain(&other);
+            let count = |of| outcomes().filter(|outcome| **outcome == of).count();
+            assert_eq!(
+                (count(Outcome::Ack), count(Outcome::Duplicate)),
+                (3, 2),
+                "{one:?}, {other:?}"
+            );
+        }
+        let mut lines = Vec::new();
+        for key in keys(&mem, crate::log::PARTITION).await {
+            lines.extend(crate::log::lines(&mem, &key).await);
+        }
+        lines.sort();
+        let ids = ["a", "b", "c"].into_iter().flat_map(|id| (0..3).map(move |of| (id, of)));
+        assert!(lines.iter().cloned().eq(ids.map(|(id, round)| body(&format!("{id}{round}")))));
+    }
 }

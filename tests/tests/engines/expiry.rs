@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
+use event_core::jiff::ToSpan;
 use event_core::jiff::civil::{Date, date};
-use event_core::log::ManifestOptions;
+use event_core::log::{Manifest, ManifestOptions, ObjectLayout};
 use event_core::{
     BatchWriter, Delivery, Handler, Layout, MessageId, ObjectStore, Outcome, PutMode, Receipt,
     Retail, Shutdown, StoreWriter,
@@ -36,15 +37,19 @@ const WRITERS: [Writer; 2] = [
 ];
 
 fn deliveries(ids: &[&str]) -> Vec<Delivery> {
-    let delivery = |id: &&str| Delivery {
-        message: sale(body(id)),
+    deliveries_of(ids.iter().map(|id| body(id)))
+}
+
+fn deliveries_of(bodies: impl IntoIterator<Item = String>) -> Vec<Delivery> {
+    let delivery = |body| Delivery {
+        message: sale(body),
         id: MessageId::new("id"),
         receipt: Receipt::new("receipt"),
         sent_at: SystemTime::UNIX_EPOCH,
         event: None,
         receive_count: 1,
     };
-    ids.iter().map(delivery).collect()
+    bodies.into_iter().map(delivery).collect()
 }
 
 async fn store(writer: &dyn Handler, ids: &[&str]) -> Vec<Outcome> {
@@ -92,6 +97,56 @@ async fn below_the_boundary_nothing_is_acknowledged_what_was_done_before_include
         assert_eq!(codes(&store(&*writer, &["a", "new"]).await), ["too_old", "too_old"]);
         let fresh = make(Arc::new(mem.clone()), TODAY);
         assert_eq!(codes(&store(&*fresh, &["a", "b"]).await), ["too_old", "too_old"]);
+    }
+}
+
+/// All of it is there still; nothing of it is live. What comes again is no more done than what is new.
+#[tokio::test(start_paused = true)]
+async fn below_the_boundary_nothing_is_a_duplicate_or_a_conflict_whoever_knows_of_it() {
+    let of_october =
+        |category: &str| body("r1").replace("2026-11-22", "2026-10-01").replace("Games", category);
+    let (same, other) = (of_october("Games"), of_october("Books"));
+    for make in WRITERS {
+        let mem = MemStore::new();
+        let make = || make(Arc::new(mem.clone()), date(2026, 12, 1));
+        let first = make();
+        let handle = async |writer: &Arc<dyn Handler>, bodies: &[&String]| {
+            let batch = deliveries_of(bodies.iter().copied().cloned());
+            let outcomes = writer.handle(&batch, &Shutdown::never()).await;
+            codes(&outcomes).into_iter().map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!(handle(&first, &[&same]).await, ["stored"]);
+        assert_eq!(handle(&first, &[&same, &other]).await, ["duplicate", "quarantined"]);
+        pass(&mem, 0, date(2026, 10, 2)).await;
+        for batch in [&[&same][..], &[&other], &[&same, &other], &[&other, &same]] {
+            let too_old = vec!["too_old"; batch.len()];
+            assert_eq!(handle(&first, batch).await, too_old, "{batch:?}");
+            assert_eq!(handle(&make(), batch).await, too_old, "{batch:?}");
+        }
+    }
+}
+
+/// Whoever looks too seldom forgets events; whoever looks too often pays for it.
+#[tokio::test(start_paused = true)]
+async fn how_long_nobody_asks_is_what_the_manifest_says() {
+    let after = |days: i64| DAY.checked_add(days.days()).unwrap();
+    for (make, layout) in WRITERS.into_iter().zip([ObjectLayout::Batch, ObjectLayout::Event]) {
+        for (least_days_kept, age, asks) in
+            [(2, 0, false), (2, 1, true), (2, 10, true), (90, 88, false), (90, 89, true)]
+        {
+            let mem = MemStore::new();
+            let options = ManifestOptions {
+                layout: Some(layout),
+                least_days_kept: Some(least_days_kept),
+                ..ManifestOptions::default()
+            };
+            let (prefix, never) = (Layout::default(), Shutdown::never());
+            Manifest::open(&mem, &prefix, &options, &retry(), &never).await.unwrap();
+            pass(&mem, 0, date(2027, 12, 31)).await;
+            let writer = make(Arc::new(mem), after(age));
+            let outcome = if asks { "too_old" } else { "stored" };
+            assert_eq!(codes(&store(&*writer, &["a"]).await), [outcome], "{least_days_kept} {age}");
+        }
     }
 }
 
@@ -174,7 +229,7 @@ async fn a_prefix_inside_of_another_is_refused() {
     let (mem, never) = (MemStore::new(), Shutdown::never());
     let open = async |prefix: &str| {
         let (layout, options) = (Layout::new(prefix).unwrap(), ManifestOptions::default());
-        event_core::log::Manifest::open(&mem, &layout, &options, &retry(), &never).await
+        Manifest::open(&mem, &layout, &options, &retry(), &never).await
     };
     open("a/b").await.unwrap();
     for (prefix, named) in [

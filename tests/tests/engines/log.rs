@@ -15,15 +15,15 @@ use tokio::time::{Instant, timeout};
 
 use crate::support::{body, keys, retry, sale, transient};
 
-const PARTITION: &str = "store_events/event_type=sale_event/dt=2026_11_22";
+pub(crate) const PARTITION: &str = "store_events/event_type=sale_event/dt=2026_11_22";
 
-fn writer(store: impl ObjectStore) -> BatchWriter {
+pub(crate) fn writer(store: impl ObjectStore) -> BatchWriter {
     BatchWriter::new(Arc::new(store), Layout::default(), Arc::new(Retail::default()))
         .retry(retry())
         .today(|| date(2026, 11, 22))
 }
 
-fn deliveries(bodies: impl IntoIterator<Item = String>) -> Vec<Delivery> {
+pub(crate) fn deliveries(bodies: impl IntoIterator<Item = String>) -> Vec<Delivery> {
     let delivery = |body| Delivery {
         message: sale(body),
         id: MessageId::new("id"),
@@ -35,16 +35,16 @@ fn deliveries(bodies: impl IntoIterator<Item = String>) -> Vec<Delivery> {
     bodies.into_iter().map(delivery).collect()
 }
 
-async fn store(writer: &BatchWriter, ids: &[&str]) -> Vec<Outcome> {
+pub(crate) async fn store(writer: &BatchWriter, ids: &[&str]) -> Vec<Outcome> {
     let batch = deliveries(ids.iter().map(|id| body(id)));
     writer.handle(&batch, &Shutdown::never()).await
 }
 
-fn segment(slot: u32) -> String {
+pub(crate) fn segment(slot: u32) -> String {
     format!("{PARTITION}/{slot:010}.ndjson.zst")
 }
 
-async fn lines(store: &MemStore, key: &str) -> Vec<String> {
+pub(crate) async fn lines(store: &MemStore, key: &str) -> Vec<String> {
     let object = store.get(key).await.unwrap().unwrap();
     let lines = Compression::Zstd.decompress(object).unwrap();
     String::from_utf8(lines.to_vec()).unwrap().lines().map(str::to_owned).collect()
@@ -155,7 +155,7 @@ async fn waits(writer: BatchWriter, mem: &MemStore, requests: &AtomicU64, ids: &
     assert_eq!(keys(mem, "").await, before);
 }
 
-fn counted(mem: &MemStore) -> (Faulty<MemStore>, Arc<AtomicU64>) {
+pub(crate) fn counted(mem: &MemStore) -> (Faulty<MemStore>, Arc<AtomicU64>) {
     let requests = Arc::new(AtomicU64::new(0));
     let count = Arc::clone(&requests);
     let counted = Faulty::new(mem.clone(), move |_| {

@@ -4,6 +4,7 @@
 
 mod access;
 mod attributes;
+mod bytes;
 mod consumer;
 mod contention;
 mod days;
@@ -12,12 +13,15 @@ mod expiry;
 mod leases;
 mod log;
 mod logs;
+mod manifest;
 mod original_demo;
 mod pipeline;
 mod poison;
 mod producer;
 mod quarantine;
+mod quarantine_days;
 mod requests;
+mod start;
 mod stopping;
 mod support;
 mod told;

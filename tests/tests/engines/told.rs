@@ -1,21 +1,22 @@
 //! What a consumer and a producer tell of their work, and what becomes of all that they hold.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use event_core::batch::{BatchLimits, FlushReason};
 use event_core::{
-    ConsumerOptions, Delivery, Error, ErrorKind, Handler, Message, Observer, Outcome, Producer,
-    Shutdown, async_trait,
+    BatchWriter, ConsumerOptions, Delivery, Error, ErrorKind, Handler, Layout, Message, Observer,
+    Outcome, Producer, Retail, Shutdown, StoreWriter, async_trait,
 };
 use event_mem::{MemQueue, MemStore, Scripted};
 use event_tests::Faulty;
 use tokio::time::{Instant, sleep};
 
+use crate::log::deliveries;
 use crate::support::{
-    Each, INSTANTLY, acknowledge, consumer, events, options, run_until_drained, sale, send, spawn,
-    with_handler,
+    Each, INSTANTLY, acknowledge, body, consumer, events, options, retry, run_until_drained, sale,
+    send, spawn, transient, with_handler,
 };
 
 const LATER: Duration = Duration::from_secs(777);
@@ -186,4 +187,40 @@ async fn a_batch_of_which_some_is_done_slows_nothing_down() {
     let report = run_until_drained(with_handler(&queue, handler).options(options()), &queue).await;
     assert!(report.released > 0, "{report:?}");
     assert_eq!(start.elapsed(), Duration::ZERO);
+}
+
+/// Counts the requests that are tried again.
+#[derive(Default)]
+struct Retries(AtomicU64);
+
+impl Observer for Retries {
+    fn retried(&self, _: &Error, entries: usize) {
+        self.0.fetch_add(entries as u64, Ordering::SeqCst);
+    }
+}
+
+/// The retries of a writer are told by the loop that it is given, whichever request they are of.
+#[tokio::test(start_paused = true)]
+async fn each_retry_of_a_writer_is_told_by_its_own_loop() {
+    for is_batch in [true, false] {
+        let retries = Arc::new(Retries::default());
+        let (failed, count) = (Arc::new(AtomicU64::new(0)), Arc::clone(&retries));
+        let failures = Arc::clone(&failed);
+        let weak = Arc::new(Faulty::new(MemStore::new(), move |call| {
+            let fails = call.number.is_multiple_of(2);
+            failures.fetch_add(u64::from(fails), Ordering::SeqCst);
+            fails.then(|| transient(call.operation))
+        }));
+        let (layout, schema) = (Layout::default(), Arc::new(Retail::default()));
+        let retry = retry().observed_by(count);
+        let writer: Arc<dyn Handler> = match is_batch {
+            true => Arc::new(BatchWriter::new(weak, layout, schema).retry(retry)),
+            false => Arc::new(StoreWriter::new(weak, layout, schema).retry(retry)),
+        };
+        let batch = deliveries([body("a")]);
+        assert_eq!(writer.handle(&batch, &Shutdown::never()).await, [Outcome::Ack]);
+        let failed = failed.load(Ordering::SeqCst);
+        assert!(failed > 3, "{failed}");
+        assert_eq!(retries.0.load(Ordering::SeqCst), failed, "batch {is_batch}");
+    }
 }

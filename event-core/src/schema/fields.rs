@@ -171,8 +171,8 @@ impl Fields {
     fn wrong(&self, place: usize) -> Reason {
         let expected = match place {
             ID => "neither a text nor a whole number",
-            place if place < self.before_partition => "no text",
-            _ => "no text, number or boolean",
+            place if place < self.before_partition => "not text",
+            _ => "not a text, number or boolean",
         };
         Reason::new(Reason::WRONG_TYPE, format!("{} is {expected}", self.known[place]))
     }

@@ -214,8 +214,8 @@ mod tests {
     fn what_cannot_be_is_named() {
         for (settings, named) in [
             (SchemaSettings::named("orders"), "orders"),
-            (SchemaSettings::named(""), "no schema"),
-            (SchemaSettings::named("Retail"), "no schema"),
+            (SchemaSettings::named(""), "unknown schema"),
+            (SchemaSettings::named("Retail"), "unknown schema"),
             (SchemaSettings::default().with("partition_by", ""), "neither"),
             (SchemaSettings::default().with("partition_by", "Hour"), "neither"),
             (SchemaSettings::default().with("id_field", "x"), "id_field"),

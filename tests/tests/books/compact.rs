@@ -184,7 +184,7 @@ async fn what_no_compaction_left_is_an_error_and_a_finding() {
     assert!(told.contains(&claim(1)) && told.contains("the object that it claims"), "{told}");
     assert_eq!(found, [FindingKind::Unclaimed]);
     let (told, found) = damaged(&claim(0), Some("{}")).await;
-    assert!(told.contains("no entry of a compaction"), "{told}");
+    assert!(told.contains("not a valid claim of a compaction"), "{told}");
     assert!(found.contains(&FindingKind::Unreadable), "{found:?}");
     let twice = r#"{"compression": "none", "sources": ["e.json"]}"#;
     let (_, found) = damaged(&claim(1), Some(twice)).await;

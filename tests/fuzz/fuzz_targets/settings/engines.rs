@@ -6,7 +6,10 @@ use std::time::Duration;
 use arbitrary::Arbitrary;
 use event_core::batch::BatchLimits;
 use event_core::store::list_all;
-use event_core::{Consumer, ConsumerOptions, ErrorKind, Layout, Message, Producer, ProducerOptions, Quarantine, Queue, Result, Retail, Shutdown, StoreWriter};
+use event_core::{
+    Consumer, ConsumerOptions, ErrorKind, Layout, Message, Producer, ProducerOptions, Quarantine,
+    Queue, Result, Retail, Shutdown, StoreWriter,
+};
 use event_local::cli::DAY;
 use event_mem::{MemQueue, MemStore, Scripted};
 use tokio::time::{sleep, timeout};

@@ -17,7 +17,7 @@ use crate::shutdown::Shutdown;
 ///    alone [again and again](crate::ConsumerOptions::max_panics) is quarantined.
 /// 3. A delivery may come again although it was acknowledged, and two with the same content may
 ///    come at once: a queue delivers *at least* once. Effects must be idempotent, keyed by the
-///    event's `request_id`.
+///    event's partition and identity.
 /// 4. `Ack` and `Duplicate` mean that the effect is durable. The message is deleted next.
 /// 5. Once `shutdown` is requested, the consumer drains: finish what is quick, answer
 ///    [`Outcome::Retry`] for the rest. What is not answered inside the grace period is dropped at
@@ -25,24 +25,37 @@ use crate::shutdown::Shutdown;
 ///
 /// ```
 /// use event_core::schema::retail::Event;
-/// use event_core::{Delivery, Handler, Outcome, Shutdown, async_trait};
-/// use std::sync::atomic::{AtomicU64, Ordering};
+/// use event_core::{Delivery, Handler, Outcome, Retail, Schema, Shutdown, async_trait};
+/// use std::collections::BTreeSet;
+/// use std::sync::Mutex;
 ///
-/// /// Counts the pieces that come in.
+/// /// Counts the pieces that come in, those of each event once: the sum and the events in it change
+/// /// together. In a database that is one transaction.
 /// #[derive(Default)]
-/// struct Pieces(AtomicU64);
+/// struct Pieces(Mutex<(u64, BTreeSet<(String, String)>)>);
+///
+/// impl Pieces {
+///     fn count(&self, delivery: &Delivery) -> Outcome {
+///         let found = Retail::default().identify(&delivery.message);
+///         let (found, event) = match (found, Event::parse(&delivery.message)) {
+///             (Ok(found), Ok(event)) => (found, event),
+///             (Err(reason), _) | (_, Err(reason)) => return Outcome::Quarantine(reason),
+///         };
+///         let mut state = self.0.lock().expect("no panic while it is held");
+///         let (sum, seen) = &mut *state;
+///         // An identity is one within its partition.
+///         if !seen.insert((found.partition.name().to_owned(), found.identity.to_string())) {
+///             return Outcome::Duplicate;
+///         }
+///         *sum += event.qty;
+///         Outcome::Ack
+///     }
+/// }
 ///
 /// #[async_trait]
 /// impl Handler for Pieces {
 ///     async fn handle(&self, batch: &[Delivery], _: &Shutdown) -> Vec<Outcome> {
-///         let count = |delivery: &Delivery| match Event::parse(&delivery.message) {
-///             Ok(event) => {
-///                 self.0.fetch_add(event.qty, Ordering::Relaxed);
-///                 Outcome::Ack
-///             }
-///             Err(reason) => Outcome::Quarantine(reason),
-///         };
-///         batch.iter().map(count).collect()
+///         batch.iter().map(|delivery| self.count(delivery)).collect()
 ///     }
 /// }
 /// ```

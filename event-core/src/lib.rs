@@ -77,8 +77,9 @@
 //! - **Store what comes, and nothing else:** no code. Say what an event is by [`schema::Fields`] or a
 //!   [`Schema`]; [`BatchWriter`] and [`StoreWriter`] do the rest.
 //! - **An effect elsewhere** (a database, a call): a [`Handler`] that makes the effect idempotent by
-//!   the event's identity: an upsert under that key, a unique index, an idempotency key in the
-//!   request. *Write, then acknowledge*: answer [`Outcome::Ack`] only when the effect is durable.
+//!   the event's partition and identity, since an identity is one within its partition: an upsert
+//!   under that key, a unique index, an idempotency key in the request. *Write, then acknowledge*:
+//!   answer [`Outcome::Ack`] only when the effect is durable.
 //! - **A sum:** keep the sum and the identities that are in it in one transaction. Two writes, one for
 //!   the sum and one for the identities, are wrong after a crash between them, in either order.
 //! - **Other bytes under a known identity** are a mistake of the sender. Decide what they mean before
@@ -157,8 +158,11 @@ pub use observe::Observer;
 pub use producer::{Producer, ProducerOptions, ProducerReport};
 pub use queue::{Delivery, Depth, MessageId, Queue, QueueLimits, Receipt, ReceiveRequest};
 pub use reason::Reason;
+#[doc(inline)]
 pub use schema::{Retail, Schema};
 pub use shutdown::{Shutdown, ShutdownTrigger};
+#[doc(inline)]
 pub use sink::{BatchWriter, Quarantine, StoreWriter};
 pub use source::EventSource;
+#[doc(inline)]
 pub use store::{ListRequest, ObjectMeta, ObjectStore, Page, PutMode, PutOutcome};

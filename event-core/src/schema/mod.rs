@@ -56,11 +56,15 @@ pub use settings::SchemaSettings;
 /// /// Readings of sensors: `{"reading": "r1", "at": "2026-11-22T22:16:48", "site": "north"}`.
 /// struct Readings;
 ///
+/// // `Cow`, since a text with an escape cannot be borrowed as it is written.
 /// #[derive(serde::Deserialize)]
 /// struct Reading<'a> {
-///     reading: &'a str,
-///     at: &'a str,
-///     site: &'a str,
+///     #[serde(borrow)]
+///     reading: Cow<'a, str>,
+///     #[serde(borrow)]
+///     at: Cow<'a, str>,
+///     #[serde(borrow)]
+///     site: Cow<'a, str>,
 /// }
 ///
 /// impl Schema for Readings {
@@ -76,9 +80,9 @@ pub use settings::SchemaSettings;
 ///         let text = schema::readable_text(&message.body)?;
 ///         let reading: Reading<'_> = serde_json::from_str(text)
 ///             .map_err(|error| Reason::new(Reason::WRONG_TYPE, error.to_string()))?;
-///         let at = schema::time("at", reading.at)?;
-///         let partition = Partition::new(None, at, PartitionBy::Day).with("site", reading.site);
-///         Identified::new(reading.reading, partition)
+///         let at = schema::time("at", &reading.at)?;
+///         let partition = Partition::new(None, at, PartitionBy::Day).with("site", &reading.site);
+///         Identified::new(&*reading.reading, partition)
 ///     }
 ///
 ///     fn identity_of<'a>(&self, line: &'a [u8]) -> Option<Cow<'a, str>> {
@@ -86,10 +90,14 @@ pub use settings::SchemaSettings;
 ///     }
 /// }
 ///
-/// let body = r#"{"reading": "r1", "at": "2026-11-22T22:16:48", "site": "north"}"#;
+/// let body = r#"{"reading": "r\u0031", "at": "2026-11-22T22:16:48", "site": "K\u00f6ln"}"#;
 /// let found = Readings.identify(&Message::new(body)).unwrap();
-/// assert_eq!(found.partition.name(), "dt=2026_11_22/site=north");
+/// assert_eq!(found.partition.name(), "dt=2026_11_22/site=K%C3%B6ln");
+/// assert_eq!(found.partition.value("site").as_deref(), Some("Köln"));
+/// // Promise 4. Where it is broken, an event that comes again is stored again: test it.
 /// assert_eq!(Readings.identity_of(body.as_bytes()).as_deref(), Some(&*found.identity));
+/// // What findings of a partition go by.
+/// assert!(found.partition.keys().eq(Readings.partition_keys().iter()));
 /// ```
 pub trait Schema: Send + Sync + 'static {
     /// Its name, and every setting that decides validity, identity or partition.

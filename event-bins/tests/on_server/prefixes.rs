@@ -1,7 +1,10 @@
 //! What is below another prefix, of other days, and of another schema.
 
 use event_benches::server::{Delays, QUEUE, State};
-use event_core::{Message, ObjectStore, Queue, codec};
+use event_core::log::{Manifest, ManifestOptions, ObjectLayout};
+use event_core::retry::Retry;
+use event_core::schema::PartitionBy;
+use event_core::{Layout, Message, ObjectStore, Queue, Retail, Schema, Shutdown, codec};
 use tempfile::NamedTempFile;
 
 use crate::books::{EVENT, SALES, STOCK, eventctl, write};
@@ -123,4 +126,27 @@ async fn every_program_takes_the_schema_that_a_prefix_was_made_with() {
     assert!(said.contains("2 events in 2 records, 2 objects, 1 partitions"), "{said}");
     let (status, said) = eventctl(address, &["compact", "--json"]).await;
     assert_eq!((status, &parsed(&said)["partitions"]["dt=2026_11_20"]["sources"]), (0, &2.into()));
+}
+
+/// Of the same schema as by default, and by the hour.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn what_was_sent_is_looked_for_in_the_hours_of_a_prefix_that_has_them() {
+    let server = State::new(Delays::default());
+    let options = ManifestOptions {
+        layout: Some(ObjectLayout::Event),
+        schema: Retail::new(PartitionBy::Hour).settings(),
+        ..ManifestOptions::default()
+    };
+    let (retry, never) = (Retry::default(), Shutdown::never());
+    Manifest::open(server.store(), &Layout::default(), &options, &retry, &never).await.unwrap();
+    let body = EVENT.replace('\n', " ");
+    write(&server, &format!("store_events/{SALES}/hr=22/r1.json"), body.clone()).await;
+    let address = serve(&server).await;
+    let message = Message::new(body).with_attribute("event_type", "sale_event");
+    let sent = NamedTempFile::new().unwrap();
+    std::fs::write(sent.path(), codec::encode_line(&message)).unwrap();
+    let path = sent.path().to_str().unwrap();
+    let (status, said) = eventctl(address, &["audit", "--sent-file", path]).await;
+    assert_eq!(status, 0, "{said}");
+    assert!(said.contains("missing                0 events"), "{said}");
 }

@@ -176,7 +176,39 @@ pub(super) fn verdict(
 
 #[cfg(test)]
 mod tests {
+    use jiff::civil::date;
+
     use super::*;
+    use crate::schema::PartitionBy;
+
+    /// Whatever is known of the one and of the other.
+    #[test]
+    fn what_is_in_quarantine_is_found_by_whatever_may_be_the_same_event() {
+        let day = |day| Scope { day: Some(date(2026, 11, day)), ..Scope::default() };
+        let of = |kind, day| {
+            let time = date(2026, 11, day).at(1, 2, 3, 4);
+            Scope::from(&Partition::new(Some(kind), time, PartitionBy::Day))
+        };
+        let mut scopes = vec![Scope::default()];
+        scopes.extend([22, 23].map(day));
+        scopes.extend([("sale", 22), ("stock", 22), ("sale", 23)].map(|(kind, day)| of(kind, day)));
+        let id = Id::of("r1");
+        for &quarantined in &scopes {
+            for beyond in [false, true] {
+                let there = vec![(id, quarantined)];
+                let (on_days, beyond) =
+                    if beyond { (Vec::new(), there) } else { (there, Vec::new()) };
+                let (mut wanted, mut findings) = (BTreeSet::new(), Findings::default());
+                let records = BTreeMap::new();
+                let accounts = Accounts::new(records, on_days, beyond, &mut wanted, &mut findings);
+                for &sent in &scopes {
+                    let agrees = quarantined.agrees(sent);
+                    assert_eq!(accounts.has(id, sent), agrees, "{quarantined:?} {sent:?}");
+                }
+                assert!(!accounts.has(Id::of("r2"), quarantined));
+            }
+        }
+    }
 
     #[test]
     fn counts_of_messages_prove_as_much_as_they_can() {

@@ -12,13 +12,13 @@ use crate::schema::{Partition, Trace};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Scope {
     pub(super) day: Option<Date>,
-    partition: Option<Number>,
+    pub(super) partition: Option<Number>,
 }
 
 /// Stands for the name of a partition: the start of its SHA-256. There are few enough partitions that
 /// no two share one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Number(u64);
+pub(super) struct Number(u64);
 
 impl Number {
     fn of(partition: &Partition) -> Self {

@@ -17,7 +17,10 @@ use crate::compression::Compression;
 use crate::error::{Error, ErrorKind, Result};
 use crate::handler::{Handler, Outcome};
 use crate::layout::Layout;
-use crate::log::{CommitOutcome, Log, Manifest, ManifestOptions, ObjectLayout, Pending, Prefix};
+use crate::log::{
+    CommitOutcome, Log, Manifest, ManifestOptions, ObjectLayout, Pending, Prefix, one_line,
+};
+use crate::message::Message;
 use crate::queue::Delivery;
 use crate::reason::Reason;
 use crate::retry::Retry;
@@ -61,6 +64,9 @@ use crate::store::ObjectStore;
 ///
 /// A line holds the bytes of the event as they were received, but for line breaks between the
 /// tokens of the JSON text, which become spaces.
+///
+/// A schema must find an event again in the line that it is stored in. Where it does not, nothing is
+/// stored: the contradiction is logged, and the events come again.
 ///
 /// What all writers below a prefix must agree on is in its manifest, `_manifest.json`, which the first
 /// of them creates. All must be batch writers: the two layouts do not know of each other's records.
@@ -143,6 +149,25 @@ impl BatchWriter {
         manifest.compression().map(|_| ())
     }
 
+    /// What is wrong with a schema that would not find this event again: it would be stored once more,
+    /// or where nobody looks.
+    fn contradiction(&self, event: &Identified, message: &Message) -> Option<String> {
+        let Identified { identity, partition } = event;
+        let line = one_line(message.body.clone());
+        let again = self.schema.identity_of(&line);
+        if again.as_deref() != Some(identity) {
+            let again = again.as_deref().unwrap_or("none");
+            return Some(format!(
+                "the identity of a message is {identity:?}, and that of its line {again:?}"
+            ));
+        }
+        let keys = self.schema.partition_keys();
+        (!partition.keys().eq(keys.iter())).then(|| {
+            let name = partition.name();
+            format!("the keys of its partitions are {keys:?}, and one of them is {name:?}")
+        })
+    }
+
     async fn store(
         &self,
         partition: Partition,
@@ -189,6 +214,7 @@ impl Handler for BatchWriter {
     async fn handle(&self, batch: &[Delivery], shutdown: &Shutdown) -> Vec<Outcome> {
         let mut outcomes = vec![Outcome::Retry(Duration::ZERO); batch.len()];
         let mut partitions: BTreeMap<Partition, Vec<(usize, Pending)>> = BTreeMap::new();
+        let mut contradiction = None;
         for (place, delivery) in batch.iter().enumerate() {
             match identified(&*self.schema, delivery) {
                 Ok(event) => {
@@ -196,13 +222,25 @@ impl Handler for BatchWriter {
                     let pending = self.log.pending(identity, delivery.message.body.clone());
                     match partitions.get_mut(partition) {
                         Some(there) => there.push((place, pending)),
-                        None => {
-                            partitions.insert(partition.clone(), vec![(place, pending)]);
-                        }
+                        // One event of each partition and batch stands for all of them.
+                        None => match self.contradiction(&event, &delivery.message) {
+                            None => {
+                                partitions.insert(partition.clone(), vec![(place, pending)]);
+                            }
+                            found => {
+                                contradiction = contradiction.or(found);
+                                outcomes[place] = Outcome::Retry(AFTER_A_FAULT);
+                            }
+                        },
                     }
                 }
                 Err(reason) => outcomes[place] = Outcome::Quarantine(reason),
             }
+        }
+        if let Some(what) = contradiction {
+            tracing::error!(
+                "the schema contradicts itself, and what it says is not stored: {what}"
+            );
         }
         let stores = partitions
             .into_iter()
@@ -216,10 +254,13 @@ impl Handler for BatchWriter {
 
 #[cfg(test)]
 mod tests {
+    use std::borrow::Cow;
+
+    use jiff::civil::date;
+
     use super::*;
-    use crate::message::Message;
     use crate::mocks::{MockStore, delivery};
-    use crate::schema::Retail;
+    use crate::schema::{PartitionBy, Retail, SchemaSettings};
 
     /// Batches of two partitions make twice the objects; of none, what is not an event is together.
     #[test]
@@ -273,5 +314,46 @@ mod tests {
         trigger.shutdown();
         let outcomes = writer.handle(&[delivery(event)], &stop).await;
         assert_eq!(outcomes, [Outcome::Retry(Duration::ZERO)]);
+    }
+
+    /// What a user's own schema may get wrong.
+    struct Odd(fn(&[u8]) -> Option<Cow<'_, str>>, &'static [&'static str]);
+
+    impl Schema for Odd {
+        fn settings(&self) -> SchemaSettings {
+            Retail::default().settings()
+        }
+
+        fn partition_keys(&self) -> Vec<Cow<'static, str>> {
+            self.1.iter().map(|&key| key.into()).collect()
+        }
+
+        fn identify(&self, message: &Message) -> Result<Identified, Reason> {
+            let time = date(2026, 11, 22).at(1, 2, 3, 4);
+            let partition = Partition::new(None, time, PartitionBy::Day).with("site", "north");
+            Identified::new(str::from_utf8(&message.body).unwrap(), partition)
+        }
+
+        fn identity_of<'a>(&self, line: &'a [u8]) -> Option<Cow<'a, str>> {
+            (self.0)(line)
+        }
+    }
+
+    /// It would be stored again and again.
+    #[tokio::test]
+    async fn what_its_schema_would_not_find_again_is_not_stored() {
+        for schema in [
+            Odd(|_| None, &["dt", "site"]),
+            Odd(|_| Some("another".into()), &["dt", "site"]),
+            Odd(|line| str::from_utf8(line).ok().map(Into::into), &["dt"]),
+            Odd(|line| str::from_utf8(line).ok().map(Into::into), &["site", "dt"]),
+        ] {
+            // The mock fails at any request.
+            let writer =
+                BatchWriter::new(Arc::new(MockStore::new()), Layout::default(), Arc::new(schema));
+            let batch = ["a", "b"].map(|body| delivery(Message::new(body)));
+            let outcomes = writer.handle(&batch, &Shutdown::never()).await;
+            assert_eq!(outcomes, [const { Outcome::Retry(AFTER_A_FAULT) }; 2]);
+        }
     }
 }

@@ -30,21 +30,22 @@ fn read_from<A: Parser>(
     arguments: impl IntoIterator<Item = OsString>,
 ) -> Result<A, String> {
     let matches = command.clone().try_get_matches_from(arguments);
-    matches.and_then(|matches| A::from_arg_matches(&matches)).map_err(|mut error| {
-        match error.kind() {
-            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-                let written = error.print().and_then(|()| std::io::stdout().flush());
-                let Err(why) = written else { std::process::exit(0) };
-                complain(format_args!("{}: {}", command.get_name(), not_written(&why)));
-                std::process::exit(NOT_WRITTEN.into())
-            }
-            ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => error.exit(),
-            _ => {
-                escape_quoted(&mut error);
-                one_line(&error, command)
-            }
+    matches.and_then(|matches| A::from_arg_matches(&matches)).map_err(|error| match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            let written = error.print().and_then(|()| std::io::stdout().flush());
+            let Err(why) = written else { std::process::exit(0) };
+            complain(format_args!("{}: {}", command.get_name(), not_written(&why)));
+            std::process::exit(NOT_WRITTEN.into())
         }
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => error.exit(),
+        _ => in_one_line(error, command),
     })
+}
+
+/// What is wrong with arguments, in one line that names the argument, its value and what would do.
+pub fn in_one_line(mut error: clap::Error, command: &Command) -> String {
+    escape_quoted(&mut error);
+    one_line(&error, command)
 }
 
 /// What was given is quoted on the first line, and would break it.

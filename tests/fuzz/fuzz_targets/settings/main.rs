@@ -6,7 +6,6 @@
 
 #![no_main]
 
-use std::cell::RefCell;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::sync::LazyLock;
@@ -15,7 +14,7 @@ use std::time::Duration;
 use arbitrary::Unstructured;
 use clap::builder::Resettable;
 use clap::error::ErrorKind::{DisplayHelp, DisplayVersion, InvalidUtf8, UnknownArgument};
-use clap::{ArgMatches, Command, CommandFactory, FromArgMatches, Parser};
+use clap::{ArgMatches, CommandFactory, FromArgMatches};
 use event_core::retry::IdleBackoff;
 use event_core::{ConsumerOptions, ProducerOptions};
 use event_local::source::SourceArgs;
@@ -64,7 +63,7 @@ fn command_line(input: &[u8]) {
                 InvalidUtf8 if texts().any(|text| text.is_none()) => |_: &str| true,
                 _ => names_a_flag,
             };
-            let line = told(error);
+            let line = cli::in_one_line(error, &Args::command());
             is_one_line(&line);
             assert!(is_named(&line), "{line}");
         }
@@ -96,36 +95,6 @@ fn argument(bytes: &[u8]) -> OsString {
         argument.push(OsString::from_vec(value.to_vec()));
     }
     argument
-}
-
-/// What a program says of this fault: `cli::read` has its parser read the arguments of the process,
-/// and this parser answers the fault.
-fn told(error: clap::Error) -> String {
-    struct Faulty(Args);
-    thread_local!(static FAULT: RefCell<Option<clap::Error>> = const { RefCell::new(None) });
-    impl CommandFactory for Faulty {
-        fn command() -> Command {
-            Args::command()
-        }
-        fn command_for_update() -> Command {
-            Args::command_for_update()
-        }
-    }
-    impl FromArgMatches for Faulty {
-        fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-            Args::from_arg_matches(matches).map(Self)
-        }
-        fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
-            self.0.update_from_arg_matches(matches)
-        }
-    }
-    impl Parser for Faulty {
-        fn try_parse_from<I: IntoIterator<Item = T>, T>(_: I) -> Result<Self, clap::Error> {
-            Err(FAULT.take().expect("it was put there"))
-        }
-    }
-    FAULT.set(Some(error));
-    cli::read::<Faulty>().err().expect("a fault is an error")
 }
 
 fn is_one_line(text: &str) {

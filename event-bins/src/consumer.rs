@@ -31,10 +31,6 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::aws::{AwsArgs, QueueArgs, bucket, with_retries};
-use crate::health::Needs;
-use crate::metrics::ConsumerMetrics;
-use crate::pod::{self, EXIT_STATUS, Failure, PodArgs};
 use clap::{CommandFactory, Parser};
 use event_aws::{Aws, S3Store, SqsQueue};
 use event_core::log::{Manifest, ObjectLayout};
@@ -47,6 +43,11 @@ use event_local::cli::{self, Total};
 use event_local::logs::LogArgs;
 use event_local::objects::ObjectArgs;
 use event_local::schema::SchemaArgs;
+
+use crate::aws::{AwsArgs, QueueArgs, bucket, with_retries};
+use crate::health::Needs;
+use crate::metrics::ConsumerMetrics;
+use crate::pod::{self, EXIT_STATUS, Failure, PodArgs};
 
 /// Moves events from a queue in SQS to a bucket in S3, each exactly once.
 ///
@@ -270,11 +271,12 @@ async fn run(
     let retry = retry.observed_by(Arc::clone(&watched.observer));
     let store: Arc<dyn ObjectStore> = Arc::new(store);
     let context = Context { args, store, retry, shutdown: shutdown.clone() };
-    let made = work(&context).await;
-    if made.is_err() && shutdown.is_requested() {
-        return stopped(0);
-    }
-    let Work { handler, layout, quarantine } = made.map_err(wrong)?;
+    let Work { handler, layout, quarantine } = match work(&context).await {
+        Ok(work) => work,
+        // A wrong setting is one at a stop, too.
+        Err(error) if shutdown.is_requested() && error.is_retryable() => return stopped(0),
+        Err(error) => return Err(wrong(error)),
+    };
     let Context { args, store, .. } = context;
     watched.readiness.started(needs);
     tracing::info!(queue = url, bucket, "consuming");

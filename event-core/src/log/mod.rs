@@ -60,6 +60,13 @@ pub(crate) struct Pending {
     fingerprint: Fingerprint,
 }
 
+impl Pending {
+    /// What is to be stored, without the line break after it.
+    pub(crate) fn line(&self) -> &[u8] {
+        &self.line
+    }
+}
+
 /// One commit, and what its requests are about.
 struct Work<'a> {
     commit: Commit,

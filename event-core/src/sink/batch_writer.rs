@@ -17,10 +17,7 @@ use crate::compression::Compression;
 use crate::error::{Error, ErrorKind, Result};
 use crate::handler::{Handler, Outcome};
 use crate::layout::Layout;
-use crate::log::{
-    CommitOutcome, Log, Manifest, ManifestOptions, ObjectLayout, Pending, Prefix, one_line,
-};
-use crate::message::Message;
+use crate::log::{CommitOutcome, Log, Manifest, ManifestOptions, ObjectLayout, Pending, Prefix};
 use crate::queue::Delivery;
 use crate::reason::Reason;
 use crate::retry::Retry;
@@ -151,10 +148,9 @@ impl BatchWriter {
 
     /// What is wrong with a schema that would not find this event again: it would be stored once more,
     /// or where nobody looks.
-    fn contradiction(&self, event: &Identified, message: &Message) -> Option<String> {
+    fn contradiction(&self, event: &Identified, pending: &Pending) -> Option<String> {
         let Identified { identity, partition } = event;
-        let line = one_line(message.body.clone());
-        let again = self.schema.identity_of(&line);
+        let again = self.schema.identity_of(pending.line());
         if again.as_deref() != Some(identity) {
             let again = again.as_deref().unwrap_or("none");
             return Some(format!(
@@ -223,7 +219,7 @@ impl Handler for BatchWriter {
                     match partitions.get_mut(partition) {
                         Some(there) => there.push((place, pending)),
                         // One event of each partition and batch stands for all of them.
-                        None => match self.contradiction(&event, &delivery.message) {
+                        None => match self.contradiction(&event, &pending) {
                             None => {
                                 partitions.insert(partition.clone(), vec![(place, pending)]);
                             }
@@ -259,6 +255,7 @@ mod tests {
     use jiff::civil::date;
 
     use super::*;
+    use crate::message::Message;
     use crate::mocks::{MockStore, delivery};
     use crate::schema::{PartitionBy, Retail, SchemaSettings};
 

@@ -150,40 +150,16 @@ fn write_objects(
 
 #[cfg(test)]
 mod tests {
-    use event_core::{Bytes, ObjectMeta, Page, PutMode, PutOutcome, async_trait};
+    use event_core::PutMode;
     use event_mem::MemStore;
+    use event_tests::Meanwhile;
 
     use super::*;
 
-    /// Answers two objects at once, however many are asked for, as S3 may.
-    struct ShortPages(MemStore);
-
-    #[async_trait]
-    impl ObjectStore for ShortPages {
-        async fn put(&self, key: &str, body: Bytes, mode: PutMode) -> Result<PutOutcome> {
-            self.0.put(key, body, mode).await
-        }
-
-        async fn get(&self, key: &str) -> Result<Option<Bytes>> {
-            self.0.get(key).await
-        }
-
-        async fn head(&self, key: &str) -> Result<Option<ObjectMeta>> {
-            self.0.head(key).await
-        }
-
-        async fn list(&self, request: ListRequest) -> Result<Page> {
-            self.0.list(ListRequest { max: request.max.min(2), ..request }).await
-        }
-
-        async fn delete(&self, keys: &[String]) -> Vec<Result<()>> {
-            self.0.delete(keys).await
-        }
-    }
-
     #[tokio::test]
     async fn every_page_of_a_listing_counts_however_short_it_is() {
-        let store = ShortPages(MemStore::default());
+        // As S3 may answer, however many are asked for.
+        let store = Meanwhile::new(MemStore::default(), |_| Box::pin(async { Ok(()) })).page(2);
         for (key, body) in [
             ("p/_manifest.json", "1"),
             ("p/a/1", "22"),
